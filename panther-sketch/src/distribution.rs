@@ -1,0 +1,46 @@
+//! The families of sketches by name.
+
+use crate::{Real, SketchError, SketchOperator};
+
+/// A family of sketch operators with its parameter: what is drawn, apart from the shape and the seed it is drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Distribution {
+    /// Entries N(0, 1/d).
+    Gaussian,
+    /// Entries ±1/√d.
+    Rademacher,
+    /// Entries uniform on ±√(3/d).
+    Uniform,
+    /// `vec_nnz` distinct rows of each column hold ±1/√`vec_nnz`.
+    SparseSign {
+        /// ζ, nonzeros a column, 1..=d.
+        vec_nnz: usize,
+    },
+    /// Each row is `vec_nnz` signed coordinates, sampled with replacement.
+    SparseRows {
+        /// ζ, samples a row, 1..=n.
+        vec_nnz: usize,
+    },
+    /// Subsampled randomized Hadamard transform.
+    Srht,
+}
+
+impl Distribution {
+    /// CountSketch: one nonzero a column.
+    pub const COUNT_SKETCH: Self = Self::SparseSign { vec_nnz: 1 };
+
+    /// Draws the d×n operator of this family that belongs to `seed`.
+    ///
+    /// # Errors
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if a parameter does not fit the shape.
+    pub fn operator<T: Real>(
+        self,
+        d: usize,
+        n: usize,
+        seed: u64,
+    ) -> Result<Box<dyn SketchOperator<T>>, SketchError> {
+        let _ = (d, n, seed);
+        todo!()
+    }
+}
