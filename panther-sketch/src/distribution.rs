@@ -34,12 +34,7 @@ impl Distribution {
     ///
     /// # Errors
     /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if a parameter does not fit the shape.
-    pub fn operator<T: Real>(
-        self,
-        d: usize,
-        n: usize,
-        seed: u64,
-    ) -> Result<Box<dyn SketchOperator<T>>, SketchError> {
+    pub fn operator<T: Real>(self, d: usize, n: usize, seed: u64) -> Result<Box<dyn SketchOperator<T>>, SketchError> {
         let _ = (d, n, seed);
         todo!()
     }

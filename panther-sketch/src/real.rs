@@ -12,6 +12,10 @@ mod sealed {
 pub trait Real: RealField + Copy + Send + Sync + sealed::Sealed + 'static {
     /// Spacing of the type at one: 2⁻²³ or 2⁻⁵².
     const EPSILON: Self;
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
     /// The smallest positive normal number.
     const MIN_POSITIVE: Self;
     /// `"f32"` or `"f64"`, the name that numpy gives the type too.
@@ -25,6 +29,8 @@ pub trait Real: RealField + Copy + Send + Sync + sealed::Sealed + 'static {
     fn sqrt(self) -> Self;
     /// |x|.
     fn abs(self) -> Self;
+    /// self·a + b, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
 }
@@ -33,21 +39,32 @@ macro_rules! real {
     ($t:ty, $name:literal) => {
         impl Real for $t {
             const EPSILON: Self = <$t>::EPSILON;
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
             const MIN_POSITIVE: Self = <$t>::MIN_POSITIVE;
             const NAME: &'static str = $name;
 
+            #[inline(always)]
             fn from_f64(x: f64) -> Self {
                 x as $t
             }
+            #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 <$t>::sqrt(self)
             }
+            #[inline(always)]
             fn abs(self) -> Self {
                 <$t>::abs(self)
             }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                <$t>::mul_add(self, a, b)
+            }
+            #[inline(always)]
             fn is_finite(self) -> bool {
                 <$t>::is_finite(self)
             }
