@@ -2,15 +2,57 @@
 //!
 //! The sums keep a fixed number of partial sums, so their result does not depend on the machine's vector width.
 
+use faer::prelude::*;
 use panther_sketch::Real;
+
+use crate::views::{column, column_mut};
 
 /// Partial sums that a reduction keeps: four AVX2 registers of f32.
 const LANES: usize = 32;
 
-/// Runs `f` compiled for the instruction set that was detected at run time.
-#[inline]
-pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+/// Defines a function whose body is compiled for the instruction set that is detected at run time.
+///
+/// Only what is inlined into the body is compiled so: it may call `inline(always)` functions, but a closure in it may be
+/// left behind, scalar and calling `fma` in software.
+macro_rules! vectorized {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<'a, T: Real>($($arg:ident: $ty:ty),* $(,)?) -> $ret:ty $body:block) => {
+        $(#[$meta])*
+        $vis fn $name<'a, T: Real>($($arg: $ty),*) -> $ret {
+            struct Kernel<'a, T>($($ty,)* std::marker::PhantomData<&'a T>);
+            impl<'a, T: Real> pulp::WithSimd for Kernel<'a, T> {
+                type Output = $ret;
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, _: S) -> $ret {
+                    #[allow(unused_mut, reason = "some bodies write through their arguments, some do not")]
+                    let Self($(mut $arg,)* _) = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Kernel($($arg,)* std::marker::PhantomData))
+        }
+    };
+}
+pub(crate) use vectorized;
+
+vectorized! {
+    /// a = α·a, for a matrix of ours.
+    pub(crate) fn scale_matrix<'a, T: Real>(alpha: T, a: MatMut<'a, T>) -> () {
+        for j in 0..a.ncols() {
+            scale(alpha, column_mut(a.rb_mut(), j));
+        }
+    }
+}
+
+vectorized! {
+    /// Σ aᵢⱼ² in double precision, for a matrix of ours.
+    pub(crate) fn squared_norm<'a, T: Real>(a: MatRef<'a, T>) -> f64 {
+        let mut sum = 0.0;
+        for j in 0..a.ncols() {
+            sum += sum_of_squares(1.0, column(a, j));
+        }
+        sum
+    }
 }
 
 /// xᵀy.
@@ -53,21 +95,25 @@ pub(crate) fn max_abs<T: Real>(x: &[T]) -> (T, bool) {
     // 0·x is zero for finite x and NaN otherwise: a test without branches.
     let mut poison = [T::ZERO; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut one = |lane: usize, x: T| {
-        let magnitude = x.abs();
-        largest[lane] = if magnitude > largest[lane] { magnitude } else { largest[lane] };
-        poison[lane] = x.mul_add(T::ZERO, poison[lane]);
-    };
     for chunk in chunks {
-        for (lane, x) in chunk.iter().enumerate() {
-            one(lane, *x);
+        for lane in 0..LANES {
+            let x = chunk[lane].abs();
+            largest[lane] = if x > largest[lane] { x } else { largest[lane] };
+            poison[lane] = x.mul_add(T::ZERO, poison[lane]);
         }
     }
-    for (lane, x) in rest.iter().enumerate() {
-        one(lane, *x);
+    for x in rest {
+        let x = x.abs();
+        largest[0] = if x > largest[0] { x } else { largest[0] };
+        poison[0] = x.mul_add(T::ZERO, poison[0]);
     }
-    let max = largest.into_iter().fold(T::ZERO, |max, x| if x > max { x } else { max });
-    (max, poison.into_iter().all(|p| p == T::ZERO))
+    let mut max = T::ZERO;
+    let mut finite = true;
+    for lane in 0..LANES {
+        max = if largest[lane] > max { largest[lane] } else { max };
+        finite &= poison[lane] == T::ZERO;
+    }
+    (max, finite)
 }
 
 /// Σ (α·xᵢ)², summed in double precision.

@@ -4,8 +4,7 @@ use faer::{Mat, MatRef, Par};
 use panther_sketch::{Input, Real};
 use rayon::prelude::*;
 
-use crate::kernels::{max_abs, scale, sum_of_squares, vectorized};
-use crate::views::column_mut;
+use crate::kernels::{max_abs, scale_matrix, sum_of_squares, vectorized};
 use crate::{LinalgError, Magnitude};
 
 /// x·2^exponent, the largest double where that is more.
@@ -41,7 +40,7 @@ pub(crate) fn magnitude<T: Real>(
     par: Par,
 ) -> Result<Magnitude, LinalgError> {
     let slices = stored_slices(a);
-    let extremes = map_slices(&slices, par, |s| max_abs(s));
+    let extremes = in_groups(&slices, par, |group| largest(group));
     if extremes.iter().any(|(_, finite)| !finite) {
         return Err(locate_non_finite(argument, a));
     }
@@ -50,14 +49,32 @@ pub(crate) fn magnitude<T: Real>(
         return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
     }
     let exponent = exponent_of(max);
-    // Two factors: 2^−exponent itself overflows for the subnormal numbers of f64.
-    let (first, second) = (power_of_two(-exponent / 2), power_of_two(-exponent - (-exponent / 2)));
-    let squares = if exponent < -1000 {
-        map_slices(&slices, par, |s| s.iter().map(|x| (x.to_f64() * first * second).powi(2)).sum())
-    } else {
-        map_slices(&slices, par, |s| sum_of_squares(first * second, s))
-    };
-    Ok(Magnitude { frobenius: squares.iter().sum::<f64>().sqrt(), exponent })
+    // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
+    let lift = if exponent < -1000 { 128 } else { 0 };
+    let squares = in_groups(&slices, par, |group| squares(power_of_two(-exponent - lift), group));
+    let frobenius = squares.iter().sum::<f64>().sqrt() * power_of_two(lift);
+    Ok(Magnitude { frobenius, exponent })
+}
+
+vectorized! {
+    fn largest<'a, T: Real>(slices: &'a [&'a [T]]) -> (T, bool) {
+        let mut all = (T::ZERO, true);
+        for slice in slices {
+            let (max, finite) = max_abs(slice);
+            all = (if max > all.0 { max } else { all.0 }, all.1 && finite);
+        }
+        all
+    }
+}
+
+vectorized! {
+    fn squares<'a, T: Real>(factor: f64, slices: &'a [&'a [T]]) -> f64 {
+        let mut sum = 0.0;
+        for slice in slices {
+            sum += sum_of_squares(factor, slice);
+        }
+        sum
+    }
 }
 
 /// The entries of A as contiguous slices of the storage, or one by one where the strides leave no other way.
@@ -79,14 +96,11 @@ fn dense_slices<T: Real>(a: MatRef<'_, T>) -> Vec<&[T]> {
     }
 }
 
-fn map_slices<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
-    let group = |group: &&[&[T]]| -> Vec<R> { vectorized(|| group.iter().map(|s| f(s)).collect()) };
-    let groups: Vec<&[&[T]]> = slices.chunks(COLUMNS).collect();
-    let mapped: Vec<Vec<R>> = match par {
-        Par::Seq => groups.iter().map(group).collect(),
-        Par::Rayon(_) => groups.par_iter().map(group).collect(),
-    };
-    mapped.into_iter().flatten().collect()
+fn in_groups<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[&[T]]) -> R + Sync + Send) -> Vec<R> {
+    match par {
+        Par::Seq => slices.chunks(COLUMNS).map(f).collect(),
+        Par::Rayon(_) => slices.par_chunks(COLUMNS).map(f).collect(),
+    }
 }
 
 fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> LinalgError {
@@ -114,13 +128,8 @@ pub(crate) fn scaled_copy<T: Real>(a: MatRef<'_, T>, exponent: i32) -> Mat<T> {
     let mut out = Mat::zeros(a.nrows(), a.ncols());
     out.copy_from(a);
     if exponent != 0 {
-        vectorized(|| {
-            for j in 0..out.ncols() {
-                let c = column_mut(out.as_mut(), j);
-                scale(first, c);
-                scale(second, c);
-            }
-        });
+        scale_matrix(first, out.as_mut());
+        scale_matrix(second, out.as_mut());
     }
     out
 }

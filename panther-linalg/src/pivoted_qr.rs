@@ -12,12 +12,11 @@ use panther_sketch::{Distribution, Input, Real};
 use crate::cholesky_qr::rescaled;
 use crate::column_pivoting::{apply_swaps, column_pivoted_qr};
 use crate::householder::{BlockReflector, PANEL, form_q};
-use crate::kernels::{sum_of_squares, vectorized};
+use crate::kernels::squared_norm;
 use crate::magnitude::{magnitude, scaled_copy};
 use crate::probe::{Residual, measure_orthogonality, measure_residual};
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
-use crate::views::column;
 use crate::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback};
 
 /// A\[:, P\] = Q R with pivots chosen block by block from a Gaussian sketch.
@@ -173,10 +172,7 @@ impl<T: Real> Reduction<T> {
     /// ‖A\[steps.., steps..\]‖_F.
     fn residual(&self) -> f64 {
         let s = self.steps;
-        vectorized(|| {
-            (s..self.work.ncols()).map(|j| sum_of_squares(1.0, &column(self.work.as_ref(), j)[s..])).sum::<f64>()
-        })
-        .sqrt()
+        squared_norm(self.work.as_ref().submatrix(s, s, self.work.nrows() - s, self.work.ncols() - s)).sqrt()
     }
 
     fn draw_sketch(&self, d: usize, seed: u64, par: Par) -> Result<Mat<T>, LinalgError> {

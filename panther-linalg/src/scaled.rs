@@ -3,9 +3,8 @@
 use faer::prelude::*;
 use panther_sketch::{Input, Real, SketchOperator};
 
-use crate::kernels::{max_abs, scale, vectorized};
+use crate::kernels::scale_matrix;
 use crate::magnitude::{magnitude, power_of_two};
-use crate::views::column_mut;
 use crate::{LinalgError, LinearOperator};
 
 /// A·2^−exponent, with A read in place: the power is put on the vectors before the product, on the result after it, or
@@ -34,7 +33,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     {
         let mut out = Mat::zeros(self.operator.nrows(), x.ncols());
         self.with_scaled(x, |x| self.operator.apply(out.as_mut(), x, par));
-        self.finish(argument, out)
+        self.finish(argument, out, par)
     }
 
     /// (A·2^−exponent)ᵀ·X.
@@ -49,7 +48,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     {
         let mut out = Mat::zeros(self.operator.ncols(), x.ncols());
         self.with_scaled(x, |x| self.operator.apply_adjoint(out.as_mut(), x, par));
-        self.finish(argument, out)
+        self.finish(argument, out, par)
     }
 
     /// A·2^−exponent·Sᵀ.
@@ -64,7 +63,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     {
         if self.before == 0 {
             let out = self.operator.sketch(s, par)?;
-            self.finish(argument, out)
+            self.finish(argument, out, par)
         } else {
             self.apply(argument, s.to_dense().transpose(), par)
         }
@@ -81,24 +80,15 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     }
 
     /// The rest of the power, and a check: closures may return anything.
-    fn finish<T: Real>(&self, argument: &'static str, mut out: Mat<T>) -> Result<Mat<T>, LinalgError> {
+    fn finish<T: Real>(&self, argument: &'static str, mut out: Mat<T>, par: Par) -> Result<Mat<T>, LinalgError> {
         scale_all(out.as_mut(), -self.exponent - self.before);
-        let finite = vectorized(|| (0..out.ncols()).all(|j| max_abs(column_mut(out.as_mut(), j)).1));
-        if !finite {
-            magnitude(argument, Input::Dense(out.as_ref()), Par::Seq)?;
-        }
+        magnitude(argument, Input::Dense(out.as_ref()), par)?;
         Ok(out)
     }
 }
 
-fn scale_all<T: Real>(mut a: MatMut<'_, T>, exponent: i32) {
-    if exponent == 0 {
-        return;
+fn scale_all<T: Real>(a: MatMut<'_, T>, exponent: i32) {
+    if exponent != 0 {
+        scale_matrix(T::from_f64(power_of_two(exponent)), a);
     }
-    let factor = T::from_f64(power_of_two(exponent));
-    vectorized(|| {
-        for j in 0..a.ncols() {
-            scale(factor, column_mut(a.rb_mut(), j));
-        }
-    });
 }

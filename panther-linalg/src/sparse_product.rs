@@ -20,13 +20,7 @@ pub(crate) fn scatter_product<T: Real>(
     x: MatRef<'_, T>,
     par: Par,
 ) {
-    tiles(out, x, par, |out, x| {
-        for (j, x) in x.iter().enumerate() {
-            for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(&mut out[i], *a, x);
-            }
-        }
-    });
+    tiles(out, x, par, |out, x| scatter(out, a, x));
 }
 
 /// out = Aᵀ·X for A stored by columns: entry j of the result is column j of A against X.
@@ -36,13 +30,27 @@ pub(crate) fn gather_product<T: Real>(
     x: MatRef<'_, T>,
     par: Par,
 ) {
-    tiles(out, x, par, |out, x| {
-        for (j, out) in out.iter_mut().enumerate() {
+    tiles(out, x, par, |out, x| gather(out, a, x));
+}
+
+vectorized! {
+    fn scatter<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
+        for j in 0..x.len() {
             for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(out, *a, &x[i]);
+                add_multiple(&mut out[i], *a, &x[j]);
             }
         }
-    });
+    }
+}
+
+vectorized! {
+    fn gather<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
+        for j in 0..out.len() {
+            for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
+                add_multiple(&mut out[j], *a, &x[i]);
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -67,7 +75,7 @@ fn tiles<T: Real>(
             }
         }
         let mut out_tile = vec![[T::ZERO; LANES]; out.nrows()];
-        vectorized(|| product(&mut out_tile, &x_tile));
+        product(&mut out_tile, &x_tile);
         for lane in 0..out.ncols() {
             for (out, row) in out.rb_mut().col_mut(lane).iter_mut().zip(&out_tile) {
                 *out = row[lane];
