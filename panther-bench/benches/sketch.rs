@@ -26,9 +26,7 @@ const FAMILIES: [(&str, Distribution); 7] = [
 
 fn matrix<T: Real>(rows: usize, columns: usize) -> Mat<T> {
     let mut words = stream::coordinate(1, 0);
-    Mat::from_fn(rows, columns, |_, _| {
-        T::from_f64(words.next_u64() as f64 / 2.0_f64.powi(63) - 1.0)
-    })
+    Mat::from_fn(rows, columns, |_, _| T::from_f64(words.next_u64() as f64 / 2.0_f64.powi(63) - 1.0))
 }
 
 fn sketches<T: Real>(c: &mut Criterion) {
@@ -36,30 +34,14 @@ fn sketches<T: Real>(c: &mut Criterion) {
     let given = matrix::<T>(D, N);
     for (threads, par) in [("one thread", Par::Seq), ("all cores", Par::rayon(0))] {
         let mut group = c.benchmark_group(format!("{D}x{N}x{P} {}", T::NAME));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(200))
-            .measurement_time(Duration::from_millis(800));
+        group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(800));
         let mut out = Mat::<T>::zeros(D, P);
         group.bench_function(BenchmarkId::new("dense product", threads), |b| {
-            b.iter(|| {
-                matmul(
-                    out.as_mut(),
-                    Accum::Replace,
-                    given.as_ref(),
-                    a.as_ref(),
-                    T::from_f64(1.0),
-                    par,
-                )
-            });
+            b.iter(|| matmul(out.as_mut(), Accum::Replace, given.as_ref(), a.as_ref(), T::from_f64(1.0), par));
         });
         for (name, family) in FAMILIES {
             group.bench_function(BenchmarkId::new(name, threads), |b| {
-                b.iter(|| {
-                    family
-                        .operator::<T>(D, N, 1)
-                        .and_then(|s| s.left(a.as_ref().into(), par))
-                });
+                b.iter(|| family.operator::<T>(D, N, 1).and_then(|s| s.left(a.as_ref().into(), par)));
             });
         }
         group.finish();

@@ -3,8 +3,8 @@
 //! One pass is AᵀA = RᵀR, Q = A·R⁻¹: 2mn² operations, all of them in products. It loses orthogonality as
 //! ε·κ(A)², and fails where that exceeds one.
 
-use faer::linalg::cholesky::llt::factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::prelude::*;
@@ -41,15 +41,16 @@ pub(crate) fn gram<T: Real>(a: MatRef<'_, T>, par: Par) -> Mat<T> {
 pub(crate) fn cholesky<T: Real>(mut g: Mat<T>, par: Par) -> Result<Mat<T>, Breakdown> {
     let n = g.nrows();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(n, par, Spec::default()));
-    let factored = cholesky_in_place(
-        g.as_mut(),
-        LltRegularization::default(),
-        par,
-        MemStack::new(&mut memory),
-        Spec::default(),
-    );
+    let factored =
+        cholesky_in_place(g.as_mut(), LltRegularization::default(), par, MemStack::new(&mut memory), Spec::default());
     match factored {
-        Ok(_) => Ok(g),
+        Ok(_) => {
+            // faer leaves numbers of its own above the diagonal.
+            for j in 1..n {
+                g.col_mut(j).subrows_mut(0, j).fill(T::ZERO);
+            }
+            Ok(g)
+        }
         Err(LltError::NonPositivePivot { index }) => Err(Breakdown { column: index }),
     }
 }
@@ -153,12 +154,16 @@ fn with_scaled<T: Real>(
         return Err(LinalgError::Empty { argument: "a", shape: (m, n) });
     }
     if m < n {
-        return Err(LinalgError::Shape { operation, argument: "a (as many rows as columns, or more)", expected: (n, n), got: (m, n) });
+        return Err(LinalgError::Shape {
+            operation,
+            argument: "a (as many rows as columns, or more)",
+            expected: (n, n),
+            got: (m, n),
+        });
     }
     let size = magnitude("a", Input::Dense(a), par)?;
     let mut q = scaled_copy(a, -size.exponent);
-    let r = passes(q.as_mut())
-        .map_err(|Breakdown { column }| LinalgError::CholeskyBreakdown { operation, column })?;
+    let r = passes(q.as_mut()).map_err(|Breakdown { column }| LinalgError::CholeskyBreakdown { operation, column })?;
     Ok(ThinQr { q, r: rescaled("R", r, size.exponent)? })
 }
 

@@ -1,8 +1,8 @@
 //! CQRRPT: Cholesky QR with randomization and pivoting for tall matrices (Melnichenko et al., arXiv 2311.08316).
 
+use faer::Accum;
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use faer::Accum;
 use panther_sketch::{Distribution, Input, Real};
 
 use crate::cholesky_qr::{cholesky_pass, rescaled, shifted_passes, upper_product};

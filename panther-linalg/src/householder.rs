@@ -3,8 +3,8 @@
 //! A panel of b columns is reduced by H₁…H_b = I − V T Vᵀ with V unit lower trapezoidal and T upper triangular; the
 //! matrix to its right is then updated by three products.
 
-use faer::linalg::matmul::matmul;
 use faer::Accum;
+use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use panther_sketch::Real;
 
@@ -140,4 +140,3 @@ pub(crate) fn householder_qr<T: Real>(mut a: Mat<T>, par: Par) -> (Mat<T>, Mat<T
     let r = Mat::from_fn(k, n, |i, j| if i <= j { a[(i, j)] } else { T::ZERO });
     (form_q(&blocks, m, k, par), r)
 }
-

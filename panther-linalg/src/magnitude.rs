@@ -34,11 +34,7 @@ pub(crate) fn exponent_of(x: f64) -> i32 {
 }
 
 /// ‖A‖_F of a dense or sparse matrix, checking every entry.
-pub(crate) fn magnitude<T: Real>(
-    argument: &'static str,
-    a: Input<'_, T>,
-    par: Par,
-) -> Result<Magnitude, LinalgError> {
+pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: Par) -> Result<Magnitude, LinalgError> {
     let slices = stored_slices(a);
     let extremes = in_groups(&slices, par, |group| largest(group));
     if extremes.iter().any(|(_, finite)| !finite) {
@@ -106,9 +102,9 @@ fn in_groups<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[&[T]]) ->
 fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> LinalgError {
     let error = |row, column, value: T| LinalgError::NonFinite { argument, row, column, value: value.to_f64() };
     let found = match a {
-        Input::Dense(a) => (0..a.ncols())
-            .flat_map(|j| (0..a.nrows()).map(move |i| (i, j, a[(i, j)])))
-            .find(|(_, _, x)| !x.is_finite()),
+        Input::Dense(a) => {
+            (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j, a[(i, j)]))).find(|(_, _, x)| !x.is_finite())
+        }
         Input::SparseColumns(a) => (0..a.ncols())
             .flat_map(|j| a.row_idx_of_col(j).zip(a.val_of_col(j)).map(move |(i, x)| (i, j, *x)))
             .find(|(_, _, x)| !x.is_finite()),

@@ -48,11 +48,11 @@ macro_rules! as_input {
     ($($matrix:ty => $view:expr;)*) => {$(
         impl<T: Real> LinearOperator<T> for $matrix {
             fn nrows(&self) -> usize {
-                <$matrix>::nrows(self)
+                Input::from($view(self)).nrows()
             }
 
             fn ncols(&self) -> usize {
-                <$matrix>::ncols(self)
+                Input::from($view(self)).ncols()
             }
 
             fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {

@@ -3,10 +3,10 @@
 //! Martinsson, Quintana-Ortí, Heavner and van de Geijn 2017 (HQRRP); Melnichenko et al. 2025 (BQRRP). The pivots of a
 //! whole block are chosen on a sketch of a few rows more than the block; the rest is Householder QR in products.
 
+use faer::Accum;
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::prelude::*;
-use faer::Accum;
 use panther_sketch::{Distribution, Input, Real};
 
 use crate::cholesky_qr::rescaled;
@@ -106,7 +106,8 @@ impl<T: Real> Reduced<T> {
         Mat::from_fn(self.rank, self.work.ncols(), |i, j| if i <= j { self.work[(i, j)] } else { T::ZERO })
     }
 
-    fn q(&self, par: Par) -> Mat<T> {
+    /// Q, m×rank.
+    pub(crate) fn q(&self, par: Par) -> Mat<T> {
         form_q(&self.blocks, self.work.nrows(), self.rank, par)
     }
 }

@@ -3,15 +3,17 @@
 //! For a fixed matrix E and a Gaussian G of s columns, ‖EG‖²_F/s is an unbiased estimate of ‖E‖²_F. It falls short of
 //! ‖E‖²_F/θ² with a probability of at most P(χ²_s ≤ s/θ²), which E of rank one attains (Gratton and Titley-Peloquin 2018).
 
+use faer::Accum;
 use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use faer::Accum;
 use panther_sketch::{Distribution, Input, Real};
 
-use crate::LinalgError;
 use crate::magnitude::scaled_back;
+use crate::projection::Projection;
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
+use crate::small_svd::Svd;
+use crate::{LinalgError, LinearOperator};
 
 /// P(χ²_s ≤ x) for even s: the tail of a Poisson distribution with mean x/2.
 pub(crate) fn chi_squared_below(s: usize, x: f64) -> f64 {
@@ -77,6 +79,52 @@ pub(crate) fn measure_residual<T: Real>(
         error_estimate: scaled_back(QR_SAFETY * residual.norm_l2().to_f64() / s.sqrt(), a.exponent),
         failure_probability: chi_squared_below(QR_PROBES, s / (QR_SAFETY * QR_SAFETY)),
     })
+}
+
+/// Vectors that measure a low-rank approximation. Doubled, one estimate in 200 000 is too small.
+const PROBES: usize = 32;
+const SAFETY: f64 = 2.0;
+
+/// G and A·G, drawn once and independent of any basis, for as many measurements as are wanted.
+pub(crate) struct ErrorProbe<T> {
+    g: Mat<T>,
+    ag: Mat<T>,
+}
+
+impl<T: Real> ErrorProbe<T> {
+    pub(crate) fn new<A: LinearOperator<T> + ?Sized>(p: &mut Projection<'_, T, A>) -> Result<Self, LinalgError> {
+        let g = gaussian(p.a.operator.ncols(), PROBES, derive_seed(p.seed, u64::MAX))?;
+        let ag = p.apply(g.as_ref())?;
+        Ok(Self { g, ag })
+    }
+
+    /// An upper bound of ‖A − Q·Û_kΣ_kV̂_kᵀ·Wᵀ‖²_F, and the probability that it is none.
+    pub(crate) fn squared_error<A: LinearOperator<T> + ?Sized>(
+        &self,
+        p: &Projection<'_, T, A>,
+        svd: &Svd<T>,
+        rank: usize,
+    ) -> (f64, f64) {
+        let k = rank.min(svd.s.len());
+        let times = |a: MatRef<'_, T>, b: MatRef<'_, T>| {
+            let mut out = Mat::zeros(a.nrows(), b.ncols());
+            matmul(&mut out, Accum::Replace, a, b, T::ONE, p.par);
+            out
+        };
+        let wg = times(p.w.transpose(), self.g.as_ref());
+        let mut coefficients = times(svd.v.as_ref().subcols(0, k).transpose(), wg.as_ref());
+        for i in 0..k {
+            for x in coefficients.row_mut(i).iter_mut() {
+                *x = *x * svd.s[i];
+            }
+        }
+        let small = times(svd.u.as_ref().subcols(0, k), coefficients.as_ref());
+        let mut residual = self.ag.clone();
+        matmul(&mut residual, Accum::Add, &p.q, &small, -T::ONE, p.par);
+        let s = PROBES as f64;
+        let squared = SAFETY * SAFETY * residual.squared_norm_l2().to_f64() / s;
+        (squared, chi_squared_below(PROBES, s / (SAFETY * SAFETY)))
+    }
 }
 
 /// ‖QᵀQ − I‖_F, unbiased in the square.

@@ -27,7 +27,12 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     }
 
     /// A·2^−exponent·X.
-    pub(crate) fn apply<T: Real>(&self, argument: &'static str, x: MatRef<'_, T>, par: Par) -> Result<Mat<T>, LinalgError>
+    pub(crate) fn apply<T: Real>(
+        &self,
+        argument: &'static str,
+        x: MatRef<'_, T>,
+        par: Par,
+    ) -> Result<Mat<T>, LinalgError>
     where
         A: LinearOperator<T>,
     {

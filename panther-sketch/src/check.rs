@@ -14,22 +14,8 @@ pub(crate) fn dimension(argument: &'static str, got: usize) -> Result<(), Sketch
 }
 
 /// A parameter in `low..=high`.
-pub(crate) fn within(
-    argument: &'static str,
-    got: usize,
-    low: usize,
-    high: usize,
-) -> Result<(), SketchError> {
-    if (low..=high).contains(&got) {
-        Ok(())
-    } else {
-        Err(SketchError::OutOfRange {
-            argument,
-            low,
-            high,
-            got,
-        })
-    }
+pub(crate) fn within(argument: &'static str, got: usize, low: usize, high: usize) -> Result<(), SketchError> {
+    if (low..=high).contains(&got) { Ok(()) } else { Err(SketchError::OutOfRange { argument, low, high, got }) }
 }
 
 /// A column range in 0..n.
@@ -44,16 +30,7 @@ fn shape(
     expected: (usize, usize),
     got: (usize, usize),
 ) -> Result<(), SketchError> {
-    if expected == got {
-        Ok(())
-    } else {
-        Err(SketchError::Shape {
-            operation,
-            argument,
-            expected,
-            got,
-        })
-    }
+    if expected == got { Ok(()) } else { Err(SketchError::Shape { operation, argument, expected, got }) }
 }
 
 /// The operands of out += S\[:, columns\]·A for a d×n operator.

@@ -36,11 +36,7 @@ impl Shape {
     pub(crate) fn new(d: usize, n: usize, seed: u64, tag: u64) -> Result<Self, SketchError> {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
-        Ok(Self {
-            d,
-            n,
-            key: stream::family_key(seed, tag),
-        })
+        Ok(Self { d, n, key: stream::family_key(seed, tag) })
     }
 }
 
@@ -69,22 +65,13 @@ struct Panel<T> {
 impl<T: Real> Panel<T> {
     fn new(rows: usize) -> Self {
         let rows = rows.min(PANEL_ROWS);
-        Self {
-            columns: 0..0,
-            streams: Vec::new(),
-            entries: vec![T::ZERO; rows * PANEL_COLUMNS],
-        }
+        Self { columns: 0..0, streams: Vec::new(), entries: vec![T::ZERO; rows * PANEL_COLUMNS] }
     }
 
     /// Goes to the top of other columns.
     fn start(&mut self, key: u64, columns: Range<usize>) {
         self.streams.clear();
-        self.streams.extend(
-            columns
-                .clone()
-                .step_by(LANES)
-                .map(|j| LaneStreams::new(key, j)),
-        );
+        self.streams.extend(columns.clone().step_by(LANES).map(|j| LaneStreams::new(key, j)));
         self.columns = columns;
     }
 
@@ -95,9 +82,7 @@ impl<T: Real> Panel<T> {
             || {
                 let mut chunk = [[T::ZERO; LANES]; CHUNK_ROWS];
                 for (group, streams) in self.streams.iter_mut().enumerate() {
-                    for rows in
-                        self.entries[..rows * PANEL_COLUMNS].chunks_mut(CHUNK_ROWS * PANEL_COLUMNS)
-                    {
+                    for rows in self.entries[..rows * PANEL_COLUMNS].chunks_mut(CHUNK_ROWS * PANEL_COLUMNS) {
                         F::chunk(streams, scale, &mut chunk);
                         for (row, drawn) in rows.chunks_exact_mut(PANEL_COLUMNS).zip(&chunk) {
                             row[group * LANES..][..LANES].copy_from_slice(drawn);
@@ -145,9 +130,7 @@ fn for_each_panel<F: DenseFamily, T: Real>(
         let panels = &mut panels[..used];
         for top in (0..d).step_by(PANEL_ROWS) {
             let rows = PANEL_ROWS.min(d - top);
-            for_each(par, panels.iter_mut().collect(), |panel| {
-                panel.draw::<F>(rows, scale)
-            });
+            for_each(par, panels.iter_mut().collect(), |panel| panel.draw::<F>(rows, scale));
             for panel in &*panels {
                 work(panel.view(rows), top..top + rows, panel.columns.clone());
             }
@@ -164,21 +147,16 @@ fn accumulate_dense<F: DenseFamily, T: Real>(
     par: Par,
 ) {
     let first = columns.start;
-    for_each_panel(
-        family,
-        columns,
-        par,
-        |panel: MatRef<'_, T>, rows, columns| {
-            matmul(
-                out.rb_mut().subrows_mut(rows.start, rows.len()),
-                Accum::Add,
-                panel,
-                a.subrows(columns.start - first, columns.len()),
-                T::ONE,
-                par,
-            );
-        },
-    );
+    for_each_panel(family, columns, par, |panel: MatRef<'_, T>, rows, columns| {
+        matmul(
+            out.rb_mut().subrows_mut(rows.start, rows.len()),
+            Accum::Add,
+            panel,
+            a.subrows(columns.start - first, columns.len()),
+            T::ONE,
+            par,
+        );
+    });
 }
 
 /// out += S\[:, columns\]·A, A sparse: each nonzero adds a multiple of a column of S to a column of the output. Threads
@@ -193,35 +171,27 @@ fn accumulate_sparse<F: DenseFamily, T: Real>(
     let first = columns.start;
     let p = out.ncols();
     let mut by_columns = vec![T::ZERO; family.shape().d.min(PANEL_ROWS) * PANEL_COLUMNS];
-    for_each_panel(
-        family,
-        columns,
-        par,
-        |panel: MatRef<'_, T>, rows, columns| {
-            // A nonzero needs a column of S in one piece.
-            let height = rows.len();
-            let by_columns = &mut by_columns[..height * columns.len()];
-            faer::MatMut::from_column_major_slice_mut(by_columns, height, columns.len())
-                .copy_from(panel);
-            let block = columns.start - first..columns.end - first;
-            let pieces = parallel::split_rows(
-                out.rb_mut().subrows_mut(rows.start, height),
-                height.div_ceil(parallel::threads(par)),
+    for_each_panel(family, columns, par, |panel: MatRef<'_, T>, rows, columns| {
+        // A nonzero needs a column of S in one piece.
+        let height = rows.len();
+        let by_columns = &mut by_columns[..height * columns.len()];
+        faer::MatMut::from_column_major_slice_mut(by_columns, height, columns.len()).copy_from(panel);
+        let block = columns.start - first..columns.end - first;
+        let pieces =
+            parallel::split_rows(out.rb_mut().subrows_mut(rows.start, height), height.div_ceil(parallel::threads(par)));
+        for_each(par, pieces, |(rows, mut out)| {
+            let columns_of_s = &*by_columns;
+            vectorised(
+                #[inline(always)]
+                || {
+                    a.visit(&block, &(0..p), |j, c, value| {
+                        let column = &columns_of_s[(j - block.start) * height..][rows.clone()];
+                        add_multiple(out.rb_mut().col_mut(c), value, column);
+                    });
+                },
             );
-            for_each(par, pieces, |(rows, mut out)| {
-                let columns_of_s = &*by_columns;
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        a.visit(&block, &(0..p), |j, c, value| {
-                            let column = &columns_of_s[(j - block.start) * height..][rows.clone()];
-                            add_multiple(out.rb_mut().col_mut(c), value, column);
-                        });
-                    },
-                );
-            });
-        },
-    );
+        });
+    });
 }
 
 /// out += value·column.
@@ -256,20 +226,13 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         par: Par,
     ) -> Result<(), SketchError> {
         let &Shape { d, n, .. } = self.shape();
-        check::accumulate(
-            (d, n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (a.nrows(), a.ncols()),
-        )?;
+        check::accumulate((d, n), &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
         if a.ncols() == 0 {
             return Ok(());
         }
         match a {
             Input::Dense(a) => accumulate_dense(self, out, columns, a, par),
-            Input::SparseColumns(a) => {
-                accumulate_sparse(self, out, columns, Sparse::columns(a), par)
-            }
+            Input::SparseColumns(a) => accumulate_sparse(self, out, columns, Sparse::columns(a), par),
             Input::SparseRows(a) => accumulate_sparse(self, out, columns, Sparse::rows(a), par),
         }
         Ok(())
@@ -283,25 +246,15 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         par: Par,
     ) -> Result<(), SketchError> {
         let &Shape { d, n, .. } = self.shape();
-        check::adjoint(
-            (d, n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (x.nrows(), x.ncols()),
-        )?;
+        check::adjoint((d, n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
         if x.ncols() == 0 {
             return Ok(());
         }
         let first = columns.start;
         for_each_panel(self, columns, par, |panel: MatRef<'_, T>, rows, columns| {
             matmul(
-                out.rb_mut()
-                    .subrows_mut(columns.start - first, columns.len()),
-                if rows.start == 0 {
-                    Accum::Replace
-                } else {
-                    Accum::Add
-                },
+                out.rb_mut().subrows_mut(columns.start - first, columns.len()),
+                if rows.start == 0 { Accum::Replace } else { Accum::Add },
                 panel.transpose(),
                 x.subrows(rows.start, rows.len()),
                 T::ONE,

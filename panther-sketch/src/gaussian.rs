@@ -66,11 +66,7 @@ impl DenseFamily for Gaussian {
         for i in 0..WORDS {
             (even[i], odd[i]) = T::box_muller(hi[i], lo[i], scale);
         }
-        for (t, (even, odd)) in even
-            .chunks_exact(LANES)
-            .zip(odd.chunks_exact(LANES))
-            .enumerate()
-        {
+        for (t, (even, odd)) in even.chunks_exact(LANES).zip(odd.chunks_exact(LANES)).enumerate() {
             out[2 * t].copy_from_slice(even);
             out[2 * t + 1].copy_from_slice(odd);
         }
@@ -115,11 +111,7 @@ fn radius_f32(hi: u32) -> f32 {
     let bits = y.to_bits().wrapping_add(0x3f80_0000 - BOTTOM);
     let exponent = (bits >> 23).cast_signed() - (127 + 32);
     let mantissa = f32::from_bits((bits & 0x007f_ffff) + BOTTOM);
-    let f = if near_one {
-        y * -(1.0 / 4_294_967_296.0)
-    } else {
-        mantissa - 1.0
-    };
+    let f = if near_one { y * -(1.0 / 4_294_967_296.0) } else { mantissa - 1.0 };
     let e = if near_one { 0.0 } else { exponent as f32 };
 
     let s = f / (2.0 + f);
@@ -249,30 +241,10 @@ mod tests {
     fn halves() -> impl Iterator<Item = u32> + Clone {
         let edges = (0..32).flat_map(|k| {
             let p = 1_u32 << k;
-            [
-                p.wrapping_sub(1),
-                p,
-                p + 1,
-                !p,
-                p.wrapping_neg(),
-                p | (1 << 29),
-                p | (1 << 30),
-            ]
+            [p.wrapping_sub(1), p, p + 1, !p, p.wrapping_neg(), p | (1 << 29), p | (1 << 30)]
         });
-        let middle = [
-            SQRT_HALF - 1,
-            SQRT_HALF,
-            SQRT_HALF + 1,
-            (1 << 29) - 1,
-            3 << 29,
-            5 << 29,
-            7 << 29,
-            0,
-            u32::MAX,
-        ];
-        edges
-            .chain(middle)
-            .chain((0..200_000).map(|k| splitmix_word(5, k) as u32))
+        let middle = [SQRT_HALF - 1, SQRT_HALF, SQRT_HALF + 1, (1 << 29) - 1, 3 << 29, 5 << 29, 7 << 29, 0, u32::MAX];
+        edges.chain(middle).chain((0..200_000).map(|k| splitmix_word(5, k) as u32))
     }
 
     fn true_radius(hi: u32) -> f64 {
@@ -299,20 +271,11 @@ mod tests {
     fn f64_is_within_a_few_ulp() {
         for (hi, lo) in halves().zip(halves().skip(17)) {
             let radius = true_radius(hi);
-            assert!(
-                (radius_f64(hi) - radius).abs() <= 3.0 * f64::EPSILON * radius,
-                "radius of {hi}"
-            );
+            assert!((radius_f64(hi) - radius).abs() <= 3.0 * f64::EPSILON * radius, "radius of {hi}");
             let (cos, sin) = circle_f64(lo);
             let (true_cos, true_sin) = true_circle(lo);
-            assert!(
-                (cos - true_cos).abs() <= 3.0 * f64::EPSILON * true_cos.abs(),
-                "cos of {lo}"
-            );
-            assert!(
-                (sin - true_sin).abs() <= 3.0 * f64::EPSILON * true_sin.abs(),
-                "sin of {lo}"
-            );
+            assert!((cos - true_cos).abs() <= 3.0 * f64::EPSILON * true_cos.abs(), "cos of {lo}");
+            assert!((sin - true_sin).abs() <= 3.0 * f64::EPSILON * true_sin.abs(), "sin of {lo}");
         }
     }
 
@@ -324,10 +287,7 @@ mod tests {
         for (hi, lo) in halves().zip(halves().skip(17)).chain(large) {
             let (a, b) = box_muller_f32(hi, lo, 1.0);
             let (x, y) = box_muller_f64(hi, lo, 1.0);
-            assert!(
-                (f64::from(a) - x).abs() <= bound && (f64::from(b) - y).abs() <= bound,
-                "{hi} {lo}"
-            );
+            assert!((f64::from(a) - x).abs() <= bound && (f64::from(b) - y).abs() <= bound, "{hi} {lo}");
         }
     }
 
@@ -341,9 +301,7 @@ mod tests {
             || {
                 for lo in 0..=u32::MAX {
                     let ((a, b), (x, y)) = (circle_f32(lo), circle_f64(lo));
-                    worst_circle = worst_circle
-                        .max((f64::from(a) - x).abs())
-                        .max((f64::from(b) - y).abs());
+                    worst_circle = worst_circle.max((f64::from(a) - x).abs()).max((f64::from(b) - y).abs());
                 }
                 for hi in 0..=u32::MAX {
                     let r = radius_f64(hi);

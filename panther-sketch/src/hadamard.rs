@@ -78,9 +78,7 @@ mod tests {
     fn is_the_matrix_of_popcounts() {
         for s in 0..=8 {
             let size = 1_usize << s;
-            let input: Vec<[f64; 4]> = (0..size)
-                .map(|i| [0, 1, 2, 3].map(|l| ((i * 7 + l) % 13) as f64))
-                .collect();
+            let input: Vec<[f64; 4]> = (0..size).map(|i| [0, 1, 2, 3].map(|l| ((i * 7 + l) % 13) as f64)).collect();
             let mut tile = input.clone();
             transform(&mut tile);
             for (i, lanes) in tile.iter().enumerate() {

@@ -59,12 +59,7 @@ pub trait SketchOperator<T: Real>: Send + Sync {
     /// [`SketchError::Shape`] if A does not have n columns, [`SketchError::TooLarge`] if the result cannot be held.
     fn right(&self, a: Input<'_, T>, par: Par) -> Result<Mat<T>, SketchError> {
         let mut out = zeros("A·Sᵀ", a.nrows(), self.nrows())?;
-        self.accumulate(
-            out.as_mut().transpose_mut(),
-            0..self.ncols(),
-            a.transpose(),
-            par,
-        )?;
+        self.accumulate(out.as_mut().transpose_mut(), 0..self.ncols(), a.transpose(), par)?;
         Ok(out)
     }
 
@@ -86,21 +81,11 @@ pub trait SketchOperator<T: Real>: Send + Sync {
 }
 
 /// A matrix of zeros, unless its size overflows.
-fn zeros<T: Real>(
-    operation: &'static str,
-    rows: usize,
-    columns: usize,
-) -> Result<Mat<T>, SketchError> {
+fn zeros<T: Real>(operation: &'static str, rows: usize, columns: usize) -> Result<Mat<T>, SketchError> {
     // The margin is for the padding of faer's columns.
-    let bytes = rows
-        .checked_add(64)
-        .and_then(|r| r.checked_mul(columns))
-        .and_then(|e| e.checked_mul(size_of::<T>()));
+    let bytes = rows.checked_add(64).and_then(|r| r.checked_mul(columns)).and_then(|e| e.checked_mul(size_of::<T>()));
     match bytes {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(Mat::zeros(rows, columns)),
-        _ => Err(SketchError::TooLarge {
-            operation,
-            shape: (rows, columns),
-        }),
+        _ => Err(SketchError::TooLarge { operation, shape: (rows, columns) }),
     }
 }

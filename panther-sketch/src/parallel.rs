@@ -26,10 +26,7 @@ pub(crate) fn for_each<I: Send>(par: Par, items: Vec<I>, work: impl Fn(I) + Send
 }
 
 /// Cuts columns into neighbouring pieces of `width`, the last of which may be narrower.
-pub(crate) fn split_columns<T>(
-    out: MatMut<'_, T>,
-    width: usize,
-) -> Vec<(Range<usize>, MatMut<'_, T>)> {
+pub(crate) fn split_columns<T>(out: MatMut<'_, T>, width: usize) -> Vec<(Range<usize>, MatMut<'_, T>)> {
     let mut pieces = Vec::new();
     let (mut rest, mut start) = (out, 0);
     while rest.ncols() > 0 {
@@ -42,12 +39,6 @@ pub(crate) fn split_columns<T>(
 }
 
 /// Cuts rows into neighbouring pieces of `height`, the last of which may be lower.
-pub(crate) fn split_rows<T>(
-    out: MatMut<'_, T>,
-    height: usize,
-) -> Vec<(Range<usize>, MatMut<'_, T>)> {
-    split_columns(out.transpose_mut(), height)
-        .into_iter()
-        .map(|(rows, piece)| (rows, piece.transpose_mut()))
-        .collect()
+pub(crate) fn split_rows<T>(out: MatMut<'_, T>, height: usize) -> Vec<(Range<usize>, MatMut<'_, T>)> {
+    split_columns(out.transpose_mut(), height).into_iter().map(|(rows, piece)| (rows, piece.transpose_mut())).collect()
 }

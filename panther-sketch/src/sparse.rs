@@ -18,29 +18,15 @@ struct Lines<'a, T> {
 }
 
 impl<'a, T: Real> Lines<'a, T> {
-    fn new(
-        starts: &'a [usize],
-        lengths: Option<&'a [usize]>,
-        indices: &'a [usize],
-        values: &'a [T],
-    ) -> Self {
-        let mut lines = Self {
-            starts,
-            lengths,
-            indices,
-            values,
-            sorted: true,
-        };
-        lines.sorted =
-            (0..starts.len().saturating_sub(1)).all(|line| lines.get(line).0.is_sorted());
+    fn new(starts: &'a [usize], lengths: Option<&'a [usize]>, indices: &'a [usize], values: &'a [T]) -> Self {
+        let mut lines = Self { starts, lengths, indices, values, sorted: true };
+        lines.sorted = (0..starts.len().saturating_sub(1)).all(|line| lines.get(line).0.is_sorted());
         lines
     }
 
     fn get(&self, line: usize) -> (&'a [usize], &'a [T]) {
         let start = self.starts[line];
-        let end = self
-            .lengths
-            .map_or_else(|| self.starts[line + 1], |lengths| start + lengths[line]);
+        let end = self.lengths.map_or_else(|| self.starts[line + 1], |lengths| start + lengths[line]);
         (&self.indices[start..end], &self.values[start..end])
     }
 
@@ -52,11 +38,7 @@ impl<'a, T: Real> Lines<'a, T> {
             let high = low + indices[low..].partition_point(|&i| i < range.end);
             (indices, values) = (&indices[low..high], &values[low..high]);
         }
-        indices
-            .iter()
-            .copied()
-            .zip(values.iter().copied())
-            .filter(|(i, _)| range.contains(i))
+        indices.iter().copied().zip(values.iter().copied()).filter(|(i, _)| range.contains(i))
     }
 }
 
@@ -70,39 +52,24 @@ pub(crate) struct Sparse<'a, T> {
 impl<'a, T: Real> Sparse<'a, T> {
     pub(crate) fn columns(a: SparseColMatRef<'a, usize, T>) -> Self {
         let (_, _, starts, lengths, indices) = a.symbolic().parts();
-        Self {
-            lines: Lines::new(starts, lengths, indices, a.val()),
-            by_columns: true,
-        }
+        Self { lines: Lines::new(starts, lengths, indices, a.val()), by_columns: true }
     }
 
     pub(crate) fn rows(a: SparseRowMatRef<'a, usize, T>) -> Self {
-        Self {
-            by_columns: false,
-            ..Self::columns(a.transpose())
-        }
+        Self { by_columns: false, ..Self::columns(a.transpose()) }
     }
 
     /// Calls `entry(i, j, value)` for the nonzeros of a block. Those of one column come in the same order however the
     /// columns are cut, so that sums over them do not depend on it.
     #[inline(always)]
-    pub(crate) fn visit(
-        &self,
-        rows: &Range<usize>,
-        columns: &Range<usize>,
-        mut entry: impl FnMut(usize, usize, T),
-    ) {
+    pub(crate) fn visit(&self, rows: &Range<usize>, columns: &Range<usize>, mut entry: impl FnMut(usize, usize, T)) {
         if self.by_columns {
             for j in columns.clone() {
-                self.lines
-                    .within(j, rows)
-                    .for_each(|(i, value)| entry(i, j, value));
+                self.lines.within(j, rows).for_each(|(i, value)| entry(i, j, value));
             }
         } else {
             for i in rows.clone() {
-                self.lines
-                    .within(i, columns)
-                    .for_each(|(j, value)| entry(i, j, value));
+                self.lines.within(i, columns).for_each(|(j, value)| entry(i, j, value));
             }
         }
     }

@@ -56,10 +56,7 @@ impl<T: Real> Draws<T> {
     #[inline(always)]
     fn row(&self, k: usize) -> impl Iterator<Item = (usize, T)> {
         let range = self.starts[k]..self.starts[k + 1];
-        self.indices[range.clone()]
-            .iter()
-            .copied()
-            .zip(self.signs[range].iter().copied())
+        self.indices[range.clone()].iter().copied().zip(self.signs[range].iter().copied())
     }
 }
 
@@ -73,12 +70,7 @@ impl SparseRows {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
         check::within("vec_nnz", vec_nnz, 1, n)?;
-        Ok(Self {
-            d,
-            n,
-            vec_nnz,
-            key: stream::family_key(seed, stream::SPARSE_ROWS),
-        })
+        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::SPARSE_ROWS) })
     }
 
     /// √(n/(dζ)).
@@ -89,12 +81,7 @@ impl SparseRows {
     /// Draws the rows of S\[:, columns\] a block at a time.
     fn for_each_block<T: Real>(&self, columns: &Range<usize>, mut work: impl FnMut(&Draws<T>)) {
         let height = (BLOCK_DRAWS / self.vec_nnz).max(1);
-        let mut draws = Draws {
-            rows: 0..0,
-            starts: Vec::new(),
-            indices: Vec::new(),
-            signs: Vec::new(),
-        };
+        let mut draws = Draws { rows: 0..0, starts: Vec::new(), indices: Vec::new(), signs: Vec::new() };
         for top in (0..self.d).step_by(height) {
             draws.rows = top..self.d.min(top + height);
             draws.starts.clear();
@@ -116,13 +103,7 @@ impl SparseRows {
         }
     }
 
-    fn accumulate_dense<T: Real>(
-        &self,
-        mut out: MatMut<'_, T>,
-        columns: &Range<usize>,
-        a: MatRef<'_, T>,
-        par: Par,
-    ) {
+    fn accumulate_dense<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: MatRef<'_, T>, par: Par) {
         let scale: T = self.scale();
         let by_rows = a.col_stride() == 1 && a.row_stride() != 1;
         self.for_each_block(columns, |draws: &Draws<T>| {
@@ -142,12 +123,7 @@ impl SparseRows {
                         if by_rows {
                             sum_rows(out.rb_mut(), part.start, draws, a, scale);
                         } else {
-                            sum_entries(
-                                out.rb_mut(),
-                                draws,
-                                a.subcols(part.start, part.len()),
-                                scale,
-                            );
+                            sum_entries(out.rb_mut(), draws, a.subcols(part.start, part.len()), scale);
                         }
                     },
                 );
@@ -217,13 +193,7 @@ fn signed_sum<T: Real>(draws: impl Iterator<Item = (usize, T)>, value: impl Fn(u
 
 /// out += scale·S·A by rows of A. `first` is the row of the block that row 0 of `out` is.
 #[inline(always)]
-fn sum_rows<T: Real>(
-    mut out: MatMut<'_, T>,
-    first: usize,
-    draws: &Draws<T>,
-    a: MatRef<'_, T>,
-    scale: T,
-) {
+fn sum_rows<T: Real>(mut out: MatMut<'_, T>, first: usize, draws: &Draws<T>, a: MatRef<'_, T>, scale: T) {
     let mut sums = vec![T::ZERO; a.ncols()];
     for i in 0..out.nrows() {
         sums.fill(T::ZERO);
@@ -272,23 +242,14 @@ impl<T: Real> SketchOperator<T> for SparseRows {
         a: Input<'_, T>,
         par: Par,
     ) -> Result<(), SketchError> {
-        check::accumulate(
-            (self.d, self.n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (a.nrows(), a.ncols()),
-        )?;
+        check::accumulate((self.d, self.n), &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
         if a.ncols() == 0 {
             return Ok(());
         }
         match a {
             Input::Dense(a) => self.accumulate_dense(out, &columns, a, par),
-            Input::SparseColumns(a) => {
-                self.accumulate_sparse_columns(out, &columns, Sparse::columns(a), par)
-            }
-            Input::SparseRows(a) => {
-                self.accumulate_sparse_rows(out, &columns, Sparse::rows(a), par)
-            }
+            Input::SparseColumns(a) => self.accumulate_sparse_columns(out, &columns, Sparse::columns(a), par),
+            Input::SparseRows(a) => self.accumulate_sparse_rows(out, &columns, Sparse::rows(a), par),
         }
         Ok(())
     }
@@ -300,12 +261,7 @@ impl<T: Real> SketchOperator<T> for SparseRows {
         x: MatRef<'_, T>,
         par: Par,
     ) -> Result<(), SketchError> {
-        check::adjoint(
-            (self.d, self.n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (x.nrows(), x.ncols()),
-        )?;
+        check::adjoint((self.d, self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
         if x.ncols() == 0 {
             return Ok(());
         }
@@ -313,25 +269,21 @@ impl<T: Real> SketchOperator<T> for SparseRows {
         let scale: T = self.scale();
         let width = x.ncols().div_ceil(parallel::threads(par));
         self.for_each_block(&columns, |draws: &Draws<T>| {
-            for_each(
-                par,
-                split_columns(out.rb_mut(), width),
-                |(part, mut out)| {
-                    let by_rows = out.col_stride() == 1;
-                    let mut put = |k: usize, c: usize| {
-                        let value = scale * x[(draws.rows.start + k, part.start + c)];
-                        for (index, sign) in draws.row(k) {
-                            out[(index, c)] += sign * value;
-                        }
-                    };
-                    // The order of the loops is that of the output; each entry is summed by ascending k in both.
-                    if by_rows {
-                        (0..draws.rows.len()).for_each(|k| (0..part.len()).for_each(|c| put(k, c)));
-                    } else {
-                        (0..part.len()).for_each(|c| (0..draws.rows.len()).for_each(|k| put(k, c)));
+            for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
+                let by_rows = out.col_stride() == 1;
+                let mut put = |k: usize, c: usize| {
+                    let value = scale * x[(draws.rows.start + k, part.start + c)];
+                    for (index, sign) in draws.row(k) {
+                        out[(index, c)] += sign * value;
                     }
-                },
-            );
+                };
+                // The order of the loops is that of the output; each entry is summed by ascending k in both.
+                if by_rows {
+                    (0..draws.rows.len()).for_each(|k| (0..part.len()).for_each(|c| put(k, c)));
+                } else {
+                    (0..part.len()).for_each(|c| (0..draws.rows.len()).for_each(|k| put(k, c)));
+                }
+            });
         });
         Ok(())
     }

@@ -70,12 +70,7 @@ impl SparseSign {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
         check::within("vec_nnz", vec_nnz, 1, d)?;
-        Ok(Self {
-            d,
-            n,
-            vec_nnz,
-            key: stream::family_key(seed, stream::SPARSE_SIGN),
-        })
+        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::SPARSE_SIGN) })
     }
 
     /// 1/√ζ.
@@ -91,13 +86,7 @@ impl SparseSign {
     /// The nonzeros of column j, by Floyd's algorithm. `seen[r]` is j+1 if row r is taken; it serves many columns
     /// without being cleared.
     #[inline(always)]
-    fn draw_column<T: Real>(
-        &self,
-        j: usize,
-        seen: &mut [usize],
-        rows: &mut [usize],
-        signs: &mut [T],
-    ) {
+    fn draw_column<T: Real>(&self, j: usize, seen: &mut [usize], rows: &mut [usize], signs: &mut [T]) {
         let mut words = stream::coordinate(self.key, j);
         let slots = rows.iter_mut().zip(signs);
         for (t, (row, value)) in (self.d - self.vec_nnz..self.d).zip(slots) {
@@ -113,26 +102,16 @@ impl SparseSign {
         let total = columns.len() * self.vec_nnz;
         nonzeros.rows.resize(total, 0);
         nonzeros.signs.resize(total, T::ONE);
-        let piece = columns
-            .len()
-            .div_ceil(parallel::threads(par))
-            .max(TILE_ROWS);
+        let piece = columns.len().div_ceil(parallel::threads(par)).max(TILE_ROWS);
         let width = piece * self.vec_nnz;
         let pieces: Vec<_> = columns
             .clone()
             .step_by(piece)
-            .zip(
-                nonzeros
-                    .rows
-                    .chunks_mut(width)
-                    .zip(nonzeros.signs.chunks_mut(width)),
-            )
+            .zip(nonzeros.rows.chunks_mut(width).zip(nonzeros.signs.chunks_mut(width)))
             .collect();
         for_each(par, pieces, |(first, (rows, signs))| {
             let mut seen = vec![0; self.d];
-            let columns = rows
-                .chunks_exact_mut(self.vec_nnz)
-                .zip(signs.chunks_exact_mut(self.vec_nnz));
+            let columns = rows.chunks_exact_mut(self.vec_nnz).zip(signs.chunks_exact_mut(self.vec_nnz));
             for (j, (rows, signs)) in columns.enumerate() {
                 self.draw_column(first + j, &mut seen, rows, signs);
             }
@@ -146,10 +125,7 @@ impl SparseSign {
         par: Par,
         mut work: impl FnMut(&Nonzeros<T>, Range<usize>),
     ) {
-        let mut nonzeros = Nonzeros {
-            rows: Vec::new(),
-            signs: Vec::new(),
-        };
+        let mut nonzeros = Nonzeros { rows: Vec::new(), signs: Vec::new() };
         for start in columns.clone().step_by(self.block()) {
             let block = start..columns.end.min(start.saturating_add(self.block()));
             self.draw(&mut nonzeros, block.clone(), par);
@@ -168,23 +144,13 @@ impl SparseSign {
         let scale = self.scale();
         let mut tiles: Vec<Sums<T, L>> = (0..a.ncols())
             .step_by(L)
-            .map(|c| Sums {
-                columns: c..a.ncols().min(c + L),
-                sums: vec![[T::ZERO; L]; self.d],
-            })
+            .map(|c| Sums { columns: c..a.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
             .collect();
         self.for_each_block(columns, par, |nonzeros, block| {
             for_each(par, tiles.iter_mut().collect(), |tile| {
                 vectorised(
                     #[inline(always)]
-                    || {
-                        scatter(
-                            tile,
-                            nonzeros,
-                            self.vec_nnz,
-                            a.subrows(block.start - first, block.len()),
-                        )
-                    },
+                    || scatter(tile, nonzeros, self.vec_nnz, a.subrows(block.start - first, block.len())),
                 );
             });
         });
@@ -193,34 +159,21 @@ impl SparseSign {
         }
     }
 
-    fn accumulate_sparse<T: Real>(
-        &self,
-        mut out: MatMut<'_, T>,
-        columns: Range<usize>,
-        a: Sparse<'_, T>,
-        par: Par,
-    ) {
+    fn accumulate_sparse<T: Real>(&self, mut out: MatMut<'_, T>, columns: Range<usize>, a: Sparse<'_, T>, par: Par) {
         let first = columns.start;
         let scale: T = self.scale();
         let zeta = self.vec_nnz;
         let width = out.ncols().div_ceil(parallel::threads(par));
         self.for_each_block::<T>(columns, par, |nonzeros, block| {
-            for_each(
-                par,
-                split_columns(out.rb_mut(), width),
-                |(part, mut out)| {
-                    let rows = block.start - first..block.end - first;
-                    a.visit(&rows, &part, |j, c, value| {
-                        let at = (j - rows.start) * zeta;
-                        for (&r, &sign) in nonzeros.rows[at..at + zeta]
-                            .iter()
-                            .zip(&nonzeros.signs[at..at + zeta])
-                        {
-                            out[(r, c - part.start)] += sign * (scale * value);
-                        }
-                    });
-                },
-            );
+            for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
+                let rows = block.start - first..block.end - first;
+                a.visit(&rows, &part, |j, c, value| {
+                    let at = (j - rows.start) * zeta;
+                    for (&r, &sign) in nonzeros.rows[at..at + zeta].iter().zip(&nonzeros.signs[at..at + zeta]) {
+                        out[(r, c - part.start)] += sign * (scale * value);
+                    }
+                });
+            });
         });
     }
 
@@ -235,10 +188,7 @@ impl SparseSign {
         let scale = self.scale();
         let mut tiles: Vec<Sums<T, L>> = (0..x.ncols())
             .step_by(L)
-            .map(|c| Sums {
-                columns: c..x.ncols().min(c + L),
-                sums: vec![[T::ZERO; L]; self.d],
-            })
+            .map(|c| Sums { columns: c..x.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
             .collect();
         for_each(par, tiles.iter_mut().collect(), |tile| {
             tile::load(&mut tile.sums, x, 0..self.d, tile.columns.clone());
@@ -258,25 +208,12 @@ impl SparseSign {
 
 /// Adds the rows of A to the sums that their columns of S name.
 #[inline(always)]
-fn scatter<T: Real, const L: usize>(
-    tile: &mut Sums<T, L>,
-    nonzeros: &Nonzeros<T>,
-    zeta: usize,
-    a: MatRef<'_, T>,
-) {
+fn scatter<T: Real, const L: usize>(tile: &mut Sums<T, L>, nonzeros: &Nonzeros<T>, zeta: usize, a: MatRef<'_, T>) {
     let mut rows_of_a = [[T::ZERO; L]; TILE_ROWS];
-    let table = nonzeros
-        .rows
-        .chunks(TILE_ROWS * zeta)
-        .zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
+    let table = nonzeros.rows.chunks(TILE_ROWS * zeta).zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
     for (top, (rows, signs)) in (0..a.nrows()).step_by(TILE_ROWS).zip(table) {
         let height = TILE_ROWS.min(a.nrows() - top);
-        tile::load(
-            &mut rows_of_a[..height],
-            a,
-            top..top + height,
-            tile.columns.clone(),
-        );
+        tile::load(&mut rows_of_a[..height], a, top..top + height, tile.columns.clone());
         let columns_of_s = rows.chunks_exact(zeta).zip(signs.chunks_exact(zeta));
         for (values, (rows, signs)) in rows_of_a.iter().zip(columns_of_s) {
             for (&r, &sign) in rows.iter().zip(signs) {
@@ -300,10 +237,7 @@ fn gather<T: Real, const L: usize>(
 ) {
     let mut result = [[T::ZERO; L]; TILE_ROWS];
     let height = out.nrows();
-    let table = nonzeros
-        .rows
-        .chunks(TILE_ROWS * zeta)
-        .zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
+    let table = nonzeros.rows.chunks(TILE_ROWS * zeta).zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
     for (top, (rows, signs)) in (0..height).step_by(TILE_ROWS).zip(table) {
         let columns_of_s = rows.chunks_exact(zeta).zip(signs.chunks_exact(zeta));
         for (result, (rows, signs)) in result.iter_mut().zip(columns_of_s) {
@@ -337,12 +271,7 @@ impl<T: Real> SketchOperator<T> for SparseSign {
         a: Input<'_, T>,
         par: Par,
     ) -> Result<(), SketchError> {
-        check::accumulate(
-            (self.d, self.n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (a.nrows(), a.ncols()),
-        )?;
+        check::accumulate((self.d, self.n), &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
         if a.ncols() == 0 {
             return Ok(());
         }
@@ -350,9 +279,7 @@ impl<T: Real> SketchOperator<T> for SparseSign {
             Input::Dense(a) => {
                 with_width!(a.ncols(), self.accumulate_dense::<T>(out, columns, a, par))
             }
-            Input::SparseColumns(a) => {
-                self.accumulate_sparse(out, columns, Sparse::columns(a), par)
-            }
+            Input::SparseColumns(a) => self.accumulate_sparse(out, columns, Sparse::columns(a), par),
             Input::SparseRows(a) => self.accumulate_sparse(out, columns, Sparse::rows(a), par),
         }
         Ok(())
@@ -365,12 +292,7 @@ impl<T: Real> SketchOperator<T> for SparseSign {
         x: MatRef<'_, T>,
         par: Par,
     ) -> Result<(), SketchError> {
-        check::adjoint(
-            (self.d, self.n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (x.nrows(), x.ncols()),
-        )?;
+        check::adjoint((self.d, self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
         if x.ncols() > 0 {
             with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par));
         }

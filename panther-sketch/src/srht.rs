@@ -77,12 +77,7 @@ fn pieces(columns: Range<usize>, levels: u32) -> impl Iterator<Item = Piece> {
         // The last coordinate of the aligned block, which cannot overflow.
         let last = (first | ((1 << levels) - 1)).min(columns.end - 1);
         let levels = usize::BITS - (first ^ last).leading_zeros();
-        let piece = Piece {
-            levels,
-            index: first >> levels,
-            first,
-            len: last + 1 - first,
-        };
+        let piece = Piece { levels, index: first >> levels, first, len: last + 1 - first };
         first = last + 1;
         Some(piece)
     })
@@ -100,11 +95,7 @@ impl Srht {
         // n is at most 2⁶³−1, so this is at most 2⁶³.
         let padded = n.next_power_of_two();
         check::within("d", d, 1, padded)?;
-        Ok(Self {
-            n,
-            key: stream::family_key(seed, stream::SRHT_SIGNS),
-            rows: choose_rows(d, padded, seed),
-        })
+        Ok(Self { n, key: stream::family_key(seed, stream::SRHT_SIGNS), rows: choose_rows(d, padded, seed) })
     }
 
     /// log₂ of the block size: about d, so that transforming and choosing cost alike, as far as a tile stays in cache.
@@ -121,12 +112,7 @@ impl Srht {
     fn signs<T: Real>(&self, columns: Range<usize>) -> Vec<T> {
         vectorised(
             #[inline(always)]
-            || {
-                columns
-                    .clone()
-                    .map(|j| T::ONE.with_sign(stream::first_bit(self.key, j)))
-                    .collect()
-            },
+            || columns.clone().map(|j| T::ONE.with_sign(stream::first_bit(self.key, j))).collect(),
         )
     }
 
@@ -305,12 +291,7 @@ impl<T: Real> SketchOperator<T> for Srht {
         par: Par,
     ) -> Result<(), SketchError> {
         let shape = (self.rows.len(), self.n);
-        check::accumulate(
-            shape,
-            &columns,
-            (out.nrows(), out.ncols()),
-            (a.nrows(), a.ncols()),
-        )?;
+        check::accumulate(shape, &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
         let p = a.ncols();
         if p == 0 {
             return Ok(());
@@ -318,16 +299,10 @@ impl<T: Real> SketchOperator<T> for Srht {
         match a {
             Input::Dense(a) => with_width!(p, self.accumulate_dense::<T>(out, columns, a, par)),
             Input::SparseColumns(a) => {
-                with_width!(
-                    p,
-                    self.accumulate_sparse::<T>(out, columns, Sparse::columns(a), par)
-                );
+                with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::columns(a), par));
             }
             Input::SparseRows(a) => {
-                with_width!(
-                    p,
-                    self.accumulate_sparse::<T>(out, columns, Sparse::rows(a), par)
-                );
+                with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::rows(a), par));
             }
         }
         Ok(())
@@ -340,12 +315,7 @@ impl<T: Real> SketchOperator<T> for Srht {
         x: MatRef<'_, T>,
         par: Par,
     ) -> Result<(), SketchError> {
-        check::adjoint(
-            (self.rows.len(), self.n),
-            &columns,
-            (out.nrows(), out.ncols()),
-            (x.nrows(), x.ncols()),
-        )?;
+        check::adjoint((self.rows.len(), self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
         if x.ncols() > 0 {
             with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par));
         }

@@ -122,9 +122,7 @@ impl LaneStreams {
     #[inline(always)]
     pub(crate) fn new(key: u64, j: usize) -> Self {
         let states: [_; LANES] = std::array::from_fn(|lane| state(key, j.wrapping_add(lane)));
-        Self {
-            s: [0, 1, 2, 3].map(|word| states.map(|state| state[word])),
-        }
+        Self { s: [0, 1, 2, 3].map(|word| states.map(|state| state[word])) }
     }
 
     /// The next word of each stream.
@@ -133,10 +131,7 @@ impl LaneStreams {
         let [s0, s1, s2, s3] = &mut self.s;
         let mut out = [0; LANES];
         for l in 0..LANES {
-            out[l] = s0[l]
-                .wrapping_add(s3[l])
-                .rotate_left(23)
-                .wrapping_add(s0[l]);
+            out[l] = s0[l].wrapping_add(s3[l]).rotate_left(23).wrapping_add(s0[l]);
             let shifted = s1[l] << 17;
             s2[l] ^= s0[l];
             s3[l] ^= s1[l];
@@ -168,10 +163,7 @@ mod tests {
             let mut lanes = LaneStreams::new(key, j);
             let mut scalar: Vec<_> = (0..LANES).map(|l| coordinate(key, j + l)).collect();
             for l in 0..LANES {
-                assert_eq!(
-                    first_bit(key, j + l),
-                    (coordinate(key, j + l).next_u64() & 1) as u32
-                );
+                assert_eq!(first_bit(key, j + l), (coordinate(key, j + l).next_u64() & 1) as u32);
             }
             for _ in 0..100 {
                 let words = lanes.next();

@@ -57,9 +57,7 @@ pub(crate) fn load<T: Real, const L: usize>(
 #[inline(always)]
 fn load_columns<T: Real, const L: usize>(tile: &mut [[T; L]], a: MatRef<'_, T>) {
     let columns: [&[T]; L] = std::array::from_fn(|l| {
-        let column = (l < a.ncols())
-            .then(|| a.col(l).try_as_col_major())
-            .flatten();
+        let column = (l < a.ncols()).then(|| a.col(l).try_as_col_major()).flatten();
         column.map_or(&[][..], |column| column.as_slice())
     });
     let height = tile.len();
@@ -105,24 +103,12 @@ pub(crate) fn add<T: Real, const L: usize>(out: MatMut<'_, T>, tile: &[[T; L]], 
 }
 
 #[inline(always)]
-fn write<T: Real, const L: usize>(
-    mut out: MatMut<'_, T>,
-    tile: &[[T; L]],
-    put: impl Fn(&mut T, T),
-) {
+fn write<T: Real, const L: usize>(mut out: MatMut<'_, T>, tile: &[[T; L]], put: impl Fn(&mut T, T)) {
     let width = out.ncols();
     if out.col_stride() == 1 {
         for (i, lanes) in tile.iter().enumerate() {
-            if let Some(row) = out
-                .rb_mut()
-                .transpose_mut()
-                .col_mut(i)
-                .try_as_col_major_mut()
-            {
-                row.as_slice_mut()
-                    .iter_mut()
-                    .zip(lanes)
-                    .for_each(|(slot, &value)| put(slot, value));
+            if let Some(row) = out.rb_mut().transpose_mut().col_mut(i).try_as_col_major_mut() {
+                row.as_slice_mut().iter_mut().zip(lanes).for_each(|(slot, &value)| put(slot, value));
             }
         }
         return;
@@ -130,16 +116,9 @@ fn write<T: Real, const L: usize>(
     for l in 0..width {
         let mut column = out.rb_mut().col_mut(l);
         if let Some(column) = column.rb_mut().try_as_col_major_mut() {
-            column
-                .as_slice_mut()
-                .iter_mut()
-                .zip(tile)
-                .for_each(|(slot, lanes)| put(slot, lanes[l]));
+            column.as_slice_mut().iter_mut().zip(tile).for_each(|(slot, lanes)| put(slot, lanes[l]));
         } else {
-            column
-                .iter_mut()
-                .zip(tile)
-                .for_each(|(slot, lanes)| put(slot, lanes[l]));
+            column.iter_mut().zip(tile).for_each(|(slot, lanes)| put(slot, lanes[l]));
         }
     }
 }
@@ -152,20 +131,12 @@ mod tests {
     fn check<const L: usize>(rows: usize, columns: usize) {
         let a = Mat::<f64>::from_fn(rows + 3, columns + 2, |i, j| (i * 1000 + j) as f64);
         let by_rows = a.transpose().to_owned();
-        for view in [
-            a.as_ref(),
-            by_rows.transpose(),
-            a.as_ref().reverse_rows_and_cols(),
-        ] {
+        for view in [a.as_ref(), by_rows.transpose(), a.as_ref().reverse_rows_and_cols()] {
             let mut tile = vec![[-1.0; L]; rows];
             load(&mut tile, view, 2..rows + 2, 1..columns + 1);
             for (i, lanes) in tile.iter().enumerate() {
                 for (l, &lane) in lanes.iter().enumerate() {
-                    let expected = if l < columns {
-                        view[(i + 2, l + 1)]
-                    } else {
-                        0.0
-                    };
+                    let expected = if l < columns { view[(i + 2, l + 1)] } else { 0.0 };
                     assert_eq!(lane, expected);
                 }
             }

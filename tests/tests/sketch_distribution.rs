@@ -11,16 +11,11 @@ use rand_xoshiro::rand_core::Rng;
 const LOG: f64 = 19.114;
 
 fn dense(family: Distribution, d: usize, n: usize, seed: u64) -> Mat<f64> {
-    family
-        .operator(d, n, seed)
-        .expect("the shape suits the family")
-        .to_dense()
+    family.operator(d, n, seed).expect("the shape suits the family").to_dense()
 }
 
 fn entries(s: &Mat<f64>) -> Vec<f64> {
-    s.col_iter()
-        .flat_map(|column| column.iter().copied())
-        .collect()
+    s.col_iter().flat_map(|column| column.iter().copied()).collect()
 }
 
 /// Kolmogorov–Smirnov: by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart the empirical distribution
@@ -29,15 +24,10 @@ fn entries(s: &Mat<f64>) -> Vec<f64> {
 fn assert_distributed(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) {
     sample.sort_unstable_by(f64::total_cmp);
     let count = sample.len() as f64;
-    let distance = sample
-        .iter()
-        .enumerate()
-        .fold(0.0_f64, |distance, (i, &x)| {
-            let p = cdf(x);
-            distance
-                .max((p - i as f64 / count).abs())
-                .max(((i + 1) as f64 / count - p).abs())
-        });
+    let distance = sample.iter().enumerate().fold(0.0_f64, |distance, (i, &x)| {
+        let p = cdf(x);
+        distance.max((p - i as f64 / count).abs()).max(((i + 1) as f64 / count - p).abs())
+    });
     let bound = (LOG / (2.0 * count)).sqrt();
     assert!(distance <= bound, "distance {distance} above {bound}");
 }
@@ -57,19 +47,10 @@ fn assert_uniform(counts: &[usize], draws: usize, each: usize) {
     let p = each as f64 / cells;
     let expected = draws as f64 * p;
     let variance = expected * (1.0 - p) * cells / (cells - 1.0);
-    let statistic: f64 = counts
-        .iter()
-        .map(|&c| (c as f64 - expected).powi(2) / variance)
-        .sum();
+    let statistic: f64 = counts.iter().map(|&c| (c as f64 - expected).powi(2) / variance).sum();
     let k = cells - 1.0;
-    assert!(
-        statistic <= k + 2.0 * (k * LOG).sqrt() + 2.0 * LOG,
-        "χ² {statistic} of {k}"
-    );
-    assert!(
-        statistic >= k - 2.0 * (k * LOG).sqrt(),
-        "χ² {statistic} of {k}"
-    );
+    assert!(statistic <= k + 2.0 * (k * LOG).sqrt() + 2.0 * LOG, "χ² {statistic} of {k}");
+    assert!(statistic >= k - 2.0 * (k * LOG).sqrt(), "χ² {statistic} of {k}");
 }
 
 /// Φ(x) by its series around 0, which is accurate to 1e-12 for |x| < 7.
@@ -92,16 +73,8 @@ fn gaussian_entries_are_normal() {
     assert_distributed(scaled.clone(), normal_cdf);
     // What Box and Muller start from: rows 2t and 2t+1 have a radius and an angle.
     let pairs = scaled.chunks_exact(2);
-    assert_distributed(
-        pairs
-            .clone()
-            .map(|p| (p[0] * p[0] + p[1] * p[1]) / 2.0)
-            .collect(),
-        |x| 1.0 - (-x).exp(),
-    );
-    assert_distributed(pairs.map(|p| p[1].atan2(p[0])).collect(), |x| {
-        (x + PI) / (2.0 * PI)
-    });
+    assert_distributed(pairs.clone().map(|p| (p[0] * p[0] + p[1] * p[1]) / 2.0).collect(), |x| 1.0 - (-x).exp());
+    assert_distributed(pairs.map(|p| p[1].atan2(p[0])).collect(), |x| (x + PI) / (2.0 * PI));
 }
 
 /// False alarm at most 1e-8 for each of two statistics.
@@ -129,10 +102,7 @@ fn signs_are_fair() {
     for family in families {
         let s = dense(family, 256, 2000, 2);
         let nonzero: Vec<f64> = entries(&s).into_iter().filter(|&x| x != 0.0).collect();
-        assert_fair(
-            nonzero.iter().map(|x| x.signum()).sum(),
-            nonzero.len() as f64,
-        );
+        assert_fair(nonzero.iter().map(|x| x.signum()).sum(), nonzero.len() as f64);
     }
     // Row 0 of H·D is D, and keeping all rows keeps that one.
     let s = dense(Distribution::Srht, 1024, 1024, 2);
@@ -179,10 +149,7 @@ fn sparse_sign_pairs_are_uniform() {
         let rows: Vec<usize> = (0..d).filter(|&i| column[i] != 0.0).collect();
         counts[rows[0] * d + rows[1]] += 1;
     }
-    let pairs: Vec<usize> = (0..d * d)
-        .filter(|k| k / d < k % d)
-        .map(|k| counts[k])
-        .collect();
+    let pairs: Vec<usize> = (0..d * d).filter(|k| k / d < k % d).map(|k| counts[k]).collect();
     assert_uniform(&pairs, n, 1);
 }
 
@@ -202,9 +169,7 @@ fn sparse_rows_indices_are_uniform() {
             expected[(i, j)] += if sign == 1 { -scale } else { scale };
         }
     }
-    assert!(
-        (dense(Distribution::SparseRows { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14
-    );
+    assert!((dense(Distribution::SparseRows { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14);
     assert_uniform(&counts, d * vec_nnz, 1);
 }
 
@@ -218,17 +183,9 @@ fn srht_rows_are_uniform() {
         let s = dense(Distribution::Srht, d, n, seed as u64);
         let key = stream::family_key(seed as u64, stream::SRHT_SIGNS);
         let flipped = |j: usize| stream::coordinate(key, j).next_u64() & 1 == 1;
-        let rows: Vec<usize> = (0..d)
-            .map(|i| {
-                (0..6)
-                    .map(|b| usize::from((s[(i, 1 << b)] < 0.0) != flipped(1 << b)) << b)
-                    .sum()
-            })
-            .collect();
-        assert!(
-            rows.is_sorted_by(|a, b| a < b),
-            "distinct and ascending: {rows:?}"
-        );
+        let rows: Vec<usize> =
+            (0..d).map(|i| (0..6).map(|b| usize::from((s[(i, 1 << b)] < 0.0) != flipped(1 << b)) << b).sum()).collect();
+        assert!(rows.is_sorted_by(|a, b| a < b), "distinct and ascending: {rows:?}");
         rows.into_iter().for_each(|i| counts[i] += 1);
     }
     assert_uniform(&counts, seeds, d);
@@ -264,10 +221,7 @@ fn streams_are_independent() {
         compare((key, 0), (key, 1));
         compare((key, 0), (key, 8));
         compare((key, 0), (stream::family_key(8, tag), 0));
-        compare(
-            (key, 0),
-            (stream::family_key(7, tags[(k + 1) % tags.len()]), 0),
-        );
+        compare((key, 0), (stream::family_key(7, tags[(k + 1) % tags.len()]), 0));
     }
 }
 
@@ -288,14 +242,9 @@ fn neighbouring_columns_are_uncorrelated() {
     ];
     for family in families {
         let s = dense(family, d, n, 8);
-        let sum: f64 = (0..n - 1)
-            .map(|j| (0..d).map(|i| s[(i, j)] * s[(i, j + 1)]).sum::<f64>())
-            .sum();
+        let sum: f64 = (0..n - 1).map(|j| (0..d).map(|i| s[(i, j)] * s[(i, j + 1)]).sum::<f64>()).sum();
         let deviation = (n as f64 / d as f64).sqrt();
-        assert!(
-            sum.abs() <= 6.0 * deviation,
-            "{family:?}: {sum}, σ = {deviation}"
-        );
+        assert!(sum.abs() <= 6.0 * deviation, "{family:?}: {sum}, σ = {deviation}");
     }
 }
 
@@ -305,17 +254,10 @@ fn neighbouring_columns_are_uncorrelated() {
 fn neighbouring_columns_overlap_by_chance() {
     let (d, n, vec_nnz) = (50, 20_000, 8);
     let s = dense(Distribution::SparseSign { vec_nnz }, d, n, 9);
-    let both = |j: usize| {
-        (0..d)
-            .filter(|&i| s[(i, j)] != 0.0 && s[(i, j + 1)] != 0.0)
-            .count() as f64
-    };
+    let both = |j: usize| (0..d).filter(|&i| s[(i, j)] != 0.0 && s[(i, j + 1)] != 0.0).count() as f64;
     let overlap: f64 = (0..n - 1).map(both).sum();
     let (zeta, d, pairs) = (vec_nnz as f64, d as f64, (n - 1) as f64);
     let variance = zeta * (zeta / d) * (1.0 - zeta / d) * (d - zeta) / (d - 1.0);
     let distance = overlap - pairs * zeta * zeta / d;
-    assert!(
-        distance.abs() <= 6.0 * (pairs * variance).sqrt(),
-        "{distance}"
-    );
+    assert!(distance.abs() <= 6.0 * (pairs * variance).sqrt(), "{distance}");
 }

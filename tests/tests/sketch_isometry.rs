@@ -17,19 +17,13 @@ const FAMILIES: [Distribution; 8] = [
 ];
 
 fn operator(family: Distribution, d: usize, n: usize, seed: u64) -> Box<dyn SketchOperator<f64>> {
-    family
-        .operator(d, n, seed)
-        .expect("the shape suits every family")
+    family.operator(d, n, seed).expect("the shape suits every family")
 }
 
 /// Sums of twelve uniform numbers: near enough to Gaussian for a direction to be generic.
 fn generic(n: usize, k: usize, seed: u64) -> Mat<f64> {
     let mut words = stream::coordinate(seed, 0);
-    Mat::from_fn(n, k, |_, _| {
-        (0..12)
-            .map(|_| words.next_u64() as f64 / 2.0_f64.powi(64) - 0.5)
-            .sum()
-    })
+    Mat::from_fn(n, k, |_, _| (0..12).map(|_| words.next_u64() as f64 / 2.0_f64.powi(64) - 0.5).sum())
 }
 
 /// E‖Sx‖² = ‖x‖². For a generic x every family has Var‖Sx‖² ≤ (2+1/10)/d: exactly 2/d for Gaussian entries, less for the bounded ones
@@ -46,18 +40,13 @@ fn norms_are_kept_on_average() {
     for family in FAMILIES {
         let total: f64 = (0..seeds)
             .map(|seed| {
-                let sketch = operator(family, d, n, seed)
-                    .left(x.as_ref().into(), Par::Seq)
-                    .expect("fits");
+                let sketch = operator(family, d, n, seed).left(x.as_ref().into(), Par::Seq).expect("fits");
                 sketch.squared_norm_l2()
             })
             .sum();
         let deviation = (2.1 / (d as f64 * seeds as f64)).sqrt();
         let mean = total / seeds as f64;
-        assert!(
-            (mean - 1.0).abs() <= 6.0 * deviation,
-            "{family:?}: E‖Sx‖² = {mean}, σ = {deviation}"
-        );
+        assert!((mean - 1.0).abs() <= 6.0 * deviation, "{family:?}: E‖Sx‖² = {mean}, σ = {deviation}");
     }
 }
 
@@ -86,10 +75,7 @@ fn gram_matrix_is_the_identity_on_average() {
                 let deviation = (variance / (d as f64 * seeds as f64)).sqrt();
                 let expected = f64::from(u8::from(i == j));
                 let got = mean[(i, j)] / seeds as f64;
-                assert!(
-                    (got - expected).abs() <= 7.0 * deviation,
-                    "{family:?} ({i}, {j}): {got}"
-                );
+                assert!((got - expected).abs() <= 7.0 * deviation, "{family:?} ({i}, {j}): {got}");
             }
         }
     }
@@ -106,11 +92,7 @@ fn columns_have_norm_one() {
     ];
     for family in unit {
         let s = operator(family, 40, 100, 3).to_dense();
-        assert!(
-            s.col_iter()
-                .all(|column| (column.norm_l2() - 1.0).abs() < 1e-14),
-            "{family:?}"
-        );
+        assert!(s.col_iter().all(|column| (column.norm_l2() - 1.0).abs() < 1e-14), "{family:?}");
     }
 }
 
@@ -128,18 +110,10 @@ fn subspaces_are_distorted_as_predicted() {
     let ratio = (k as f64 / d as f64).sqrt();
     let t = (2.0 * (2.0 / 1e-7_f64).ln() / d as f64).sqrt();
     for family in FAMILIES {
-        let sketch = operator(family, d, n, 9)
-            .left(u.as_ref().into(), Par::Seq)
-            .expect("fits");
+        let sketch = operator(family, d, n, 9).left(u.as_ref().into(), Par::Seq).expect("fits");
         let sigma = sketch.singular_values().expect("converges");
         let (largest, smallest) = (sigma[0], sigma[k - 1]);
-        assert!(
-            largest <= 1.0 + ratio + t && smallest >= 1.0 - ratio - t,
-            "{family:?}: {smallest}..{largest}"
-        );
-        assert!(
-            largest >= 1.0 + ratio / 2.0 && smallest <= 1.0 - ratio / 2.0,
-            "{family:?}: {smallest}..{largest}"
-        );
+        assert!(largest <= 1.0 + ratio + t && smallest >= 1.0 - ratio - t, "{family:?}: {smallest}..{largest}");
+        assert!(largest >= 1.0 + ratio / 2.0 && smallest <= 1.0 - ratio / 2.0, "{family:?}: {smallest}..{largest}");
     }
 }
