@@ -44,7 +44,7 @@ use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, RsvdPath, Target};
 /// let svd = rsvd(&a, Target::Rank(10), &RsvdOptions::default(), Par::Seq)?;
 /// assert_eq!(svd.u.shape(), (300, 10));
 /// assert_eq!(svd.v.shape(), (200, 10));
-/// assert!(svd.error_estimate < 1e-6 * svd.norm);
+/// assert!(svd.error_estimate < 1e-4 * svd.norm);
 /// # Ok::<(), panther_linalg::LinalgError>(())
 /// ```
 pub fn rsvd<T: Real, A: LinearOperator<T> + ?Sized>(
