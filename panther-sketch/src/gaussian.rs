@@ -2,7 +2,7 @@
 
 use std::f64::consts::{LN_2, PI};
 
-use crate::dense::{CHUNK_ROWS, Chunk, DenseFamily, Shape};
+use crate::dense::{DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 
@@ -51,28 +51,14 @@ impl DenseFamily for Gaussian {
     }
 
     #[inline(always)]
-    fn chunk<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut Chunk<T>) {
-        const WORDS: usize = CHUNK_ROWS / 2 * LANES;
-        let (mut hi, mut lo) = ([0_u32; WORDS], [0_u32; WORDS]);
-        for (hi, lo) in hi.chunks_exact_mut(LANES).zip(lo.chunks_exact_mut(LANES)) {
+    fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]) {
+        for [even, odd] in out.as_chunks_mut().0 {
             let words = streams.next();
+            // A loop that sees nothing wider than an f32 has twice as many lanes as one that reads the words.
+            let (hi, lo) = (words.map(|w| (w >> 32) as u32), words.map(|w| w as u32));
             for l in 0..LANES {
-                hi[l] = (words[l] >> 32) as u32;
-                lo[l] = words[l] as u32;
+                (even[l], odd[l]) = T::box_muller(hi[l], lo[l], scale);
             }
-        }
-        // One long loop, which is sure to be vectorised whatever the width of the machine.
-        let (mut even, mut odd) = ([T::ZERO; WORDS], [T::ZERO; WORDS]);
-        for i in 0..WORDS {
-            (even[i], odd[i]) = T::box_muller(hi[i], lo[i], scale);
-        }
-        for (t, (even, odd)) in even
-            .chunks_exact(LANES)
-            .zip(odd.chunks_exact(LANES))
-            .enumerate()
-        {
-            out[2 * t].copy_from_slice(even);
-            out[2 * t + 1].copy_from_slice(odd);
         }
     }
 
@@ -140,9 +126,9 @@ fn circle_f32(lo: u32) -> (f32, f32) {
     const STEP_LOW: f32 = (STEP - STEP_HIGH as f64) as f32;
     let quadrant = lo.wrapping_add(1 << 29) >> 30;
     let rest = lo.wrapping_sub(quadrant << 30).cast_signed();
-    // |rest| ≤ 2²⁹ loses up to 5 bits as a float: what it loses goes into the low part.
-    let high = rest as f32;
-    let low = (rest - high as i32) as f32;
+    // |rest| ≤ 2²⁹ has more bits than a float: both parts are exact.
+    let high = (rest & !63) as f32;
+    let low = (rest & 63) as f32;
     let x = high * STEP_HIGH;
     let x_low = high.mul_add(STEP_HIGH, -x) + high.mul_add(STEP_LOW, low * STEP_HIGH);
     let z = x * x;
