@@ -317,30 +317,59 @@ mod tests {
         }
     }
 
-    /// Every value of both halves, and the bound that their errors give for all pairs: 2⁻²⁰ holds for each of the 2⁶⁴ words.
+    /// 2⁻²⁰ holds for each of the 2⁶⁴ words: from the errors of every radius and every point of the circle, the largest of
+    /// each in intervals of their size, comes a bound for all pairs.
     #[test]
     #[ignore = "walks through all 2³² half words"]
     fn f32_bound_for_all_words() {
-        let (mut worst_circle, mut worst) = (0.0_f64, 0.0_f64);
-        vectorised(
-            #[inline(always)]
-            || {
-                for lo in 0..=u32::MAX {
-                    let ((a, b), (x, y)) = (circle_f32(lo), circle_f64(lo));
-                    worst_circle = worst_circle
-                        .max((f64::from(a) - x).abs())
-                        .max((f64::from(b) - y).abs());
-                }
-                for hi in 0..=u32::MAX {
-                    let r = radius_f64(hi);
-                    let error = (f64::from(radius_f32(hi)) - r).abs();
-                    // The product's own rounding is at most half an ulp of the radius.
-                    let rounding = f64::from_bits(r.to_bits() & (0x7ff << 52)) / 16_777_216.0;
-                    worst = worst.max(error + r * worst_circle + rounding);
-                }
-            },
-        );
-        println!("circle {worst_circle:e}, bound {worst:e}");
+        const STEPS: f64 = 64.0;
+        let (mut circle, mut radius) = ([0.0_f64; 65], [0.0_f64; 7 * 64]);
+        let note = |worst: &mut [f64], size: f64, error: f64| {
+            let worst = &mut worst[(size * STEPS) as usize];
+            *worst = worst.max(error);
+        };
+        // Sizes and errors of a block are computed in vector code and noted afterwards.
+        const BLOCK: usize = 4096;
+        let mut block = vec![[0.0_f64; 6]; BLOCK];
+        for first in (0..=u32::MAX).step_by(BLOCK) {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (slot, half) in block.iter_mut().zip(first..=u32::MAX) {
+                        let ((a, b), (x, y)) = (circle_f32(half), circle_f64(half));
+                        let (s, r) = (radius_f32(half), radius_f64(half));
+                        let errors = [f64::from(a) - x, f64::from(b) - y, f64::from(s) - r];
+                        *slot = [
+                            x.abs(),
+                            errors[0].abs(),
+                            y.abs(),
+                            errors[1].abs(),
+                            r,
+                            errors[2].abs(),
+                        ];
+                    }
+                },
+            );
+            for &[x, x_error, y, y_error, r, r_error] in &block {
+                note(&mut circle, x, x_error);
+                note(&mut circle, y, y_error);
+                note(&mut radius, r, r_error);
+            }
+        }
+        let mut worst = 0.0_f64;
+        for (i, circle) in circle.into_iter().enumerate() {
+            for (j, radius) in radius
+                .into_iter()
+                .enumerate()
+                .filter(|(_, radius)| *radius > 0.0)
+            {
+                let (c, r) = ((i + 1) as f64 / STEPS, (j + 1) as f64 / STEPS);
+                // The product's own rounding is at most half an ulp of it.
+                let rounding = 2.0_f64.powi((c.min(1.0) * r).log2().floor() as i32 - 24);
+                worst = worst.max(c.min(1.0) * radius + r * circle + radius * circle + rounding);
+            }
+        }
+        println!("bound {worst:e}");
         assert!(worst <= 2.0_f64.powi(-20));
     }
 }
