@@ -85,8 +85,9 @@ const SQRT_HALF: u32 = 3_037_000_500;
 #[inline(always)]
 pub(crate) fn box_muller_f32(hi: u32, lo: u32, scale: f32) -> (f32, f32) {
     let radius = radius_f32(hi) * scale;
-    let (cos, sin) = circle_f32(lo);
-    (radius * cos, radius * sin)
+    let (quadrant, cos_less_one, sin) = circle_f32(lo);
+    // cos itself is never rounded.
+    turn_f32(quadrant, radius.mul_add(cos_less_one, radius), radius * sin)
 }
 
 /// √(−2 ln u), u = (hi+½)·2⁻³².
@@ -118,9 +119,9 @@ fn radius_f32(hi: u32) -> f32 {
     twice_log.sqrt()
 }
 
-/// (cos, sin) of 2π·lo·2⁻³².
+/// The angle 2π·lo·2⁻³² as a number of quadrants, and cos − 1 and sin of the rest, which is at most π/4.
 #[inline(always)]
-fn circle_f32(lo: u32) -> (f32, f32) {
+fn circle_f32(lo: u32) -> (u32, f32, f32) {
     const STEP: f64 = 2.0 * PI / 4_294_967_296.0;
     const STEP_HIGH: f32 = STEP as f32;
     const STEP_LOW: f32 = (STEP - STEP_HIGH as f64) as f32;
@@ -133,20 +134,20 @@ fn circle_f32(lo: u32) -> (f32, f32) {
     let x_low = high.mul_add(STEP_HIGH, -x) + high.mul_add(STEP_LOW, low * STEP_HIGH);
     let z = x * x;
 
-    let mut p = 1.0 / 362_880.0_f32;
-    for c in [-1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0] {
-        p = p.mul_add(z, c);
-    }
-    let sin = x + (x * z).mul_add(p, x_low);
     let mut q = -1.0 / 3_628_800.0_f32;
     for c in [1.0 / 40_320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5] {
         q = q.mul_add(z, c);
     }
-    let cos = 1.0 + z.mul_add(q, -x * x_low);
-    turn_f32(quadrant, cos, sin)
+    let cos_less_one = z.mul_add(q, -x * x_low);
+    let mut p = 1.0 / 362_880.0_f32;
+    for c in [-1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0] {
+        p = p.mul_add(z, c);
+    }
+    let sin = x + (x * z).mul_add(p, x_low.mul_add(cos_less_one, x_low));
+    (quadrant, cos_less_one, sin)
 }
 
-/// Turns a point of the circle by a number of quadrants.
+/// Turns a point by a number of quadrants.
 #[inline(always)]
 fn turn_f32(quadrant: u32, cos: f32, sin: f32) -> (f32, f32) {
     let odd = quadrant & 1 == 1;
@@ -336,9 +337,12 @@ mod tests {
                 #[inline(always)]
                 || {
                     for (slot, half) in block.iter_mut().zip(first..=u32::MAX) {
-                        let ((a, b), (x, y)) = (circle_f32(half), circle_f64(half));
+                        let (quadrant, cos_less_one, sin) = circle_f32(half);
+                        let (x, y) = circle_f64(half);
+                        let (x, y) = if quadrant & 1 == 1 { (y, x) } else { (x, y) };
+                        let (a, b) = (1.0 + f64::from(cos_less_one), f64::from(sin));
                         let (s, r) = (radius_f32(half), radius_f64(half));
-                        let errors = [f64::from(a) - x, f64::from(b) - y, f64::from(s) - r];
+                        let errors = [a - x.abs(), b.abs() - y.abs(), f64::from(s) - r];
                         *slot = [
                             x.abs(),
                             errors[0].abs(),
