@@ -13,7 +13,7 @@ use crate::range_finder::{Plan, VERIFICATION};
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
 use crate::small_svd::{Svd, thin_svd};
-use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RangeFinder, RsvdOptions, RsvdPath, Target};
+use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RsvdOptions, RsvdPath, Target};
 
 /// Below this multiple of ε·‖A‖² the difference ‖A‖² − ‖B‖² has too few digits left (Yu, Gu and Li 2018, section 3).
 const CANCELLED: f64 = 1e4;
