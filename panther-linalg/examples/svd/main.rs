@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use faer::Par;
 use ndarray_npy::WritableElement;
-use panther_linalg::{Input, LinalgError, Real, Rsvd, RsvdOptions, Target, rsvd};
+use panther_linalg::{Input, Real, Rsvd, rsvd};
 
 use args::Svd;
 use common::cli;
@@ -48,7 +48,7 @@ fn decompose<T: Real + WritableElement>(
     par: Par,
 ) -> Result<ExitCode, CliError> {
     let folder = args.common.folder(args.file.as_deref())?;
-    let (result, elapsed) = timed("decomposing", || factor(a, args.target(), &args.options(), par));
+    let (result, elapsed) = timed("decomposing", || rsvd(&a, args.target(), &args.options(), par));
     let result = result?;
     let summary = summarize(a, &result, elapsed.as_secs_f64(), args);
     let written = folder.map(|folder| store(&result, source, &folder)).transpose()?;
@@ -61,14 +61,6 @@ fn decompose<T: Real + WritableElement>(
     };
     cli::print(&text)?;
     Ok(exit_code(&summary, args))
-}
-
-fn factor<T: Real>(a: Input<'_, T>, target: Target, options: &RsvdOptions, par: Par) -> Result<Rsvd<T>, LinalgError> {
-    match a {
-        Input::Dense(a) => rsvd(&a, target, options, par),
-        Input::SparseColumns(a) => rsvd(&a, target, options, par),
-        Input::SparseRows(a) => rsvd(&a, target, options, par),
-    }
 }
 
 fn summarize<T: Real>(a: Input<'_, T>, result: &Rsvd<T>, seconds: f64, args: &Svd) -> Summary {
