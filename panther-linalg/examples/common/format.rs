@@ -1,7 +1,6 @@
 //! Reports for people: labelled lines, and numbers that are easy to read.
 
 use std::fmt::Display;
-use std::time::Duration;
 
 /// Lines of a label and a value.
 #[derive(Default)]
@@ -19,8 +18,13 @@ impl Report {
     }
 }
 
+/// An error or a probability.
+pub fn small(x: f64) -> String {
+    if x == 0.0 { "0".to_owned() } else { format!("{x:.3e}") }
+}
+
 /// A few digits, with an exponent only where it is needed.
-pub fn number(x: f64) -> String {
+fn number(x: f64) -> String {
     match x.abs() {
         0.0 => "0".to_owned(),
         size if (1e-2..1e5).contains(&size) => format!("{x:.4}"),
@@ -34,8 +38,4 @@ pub fn leading(values: impl ExactSizeIterator<Item = f64>) -> String {
     let more = if values.len() > SHOWN { "  …" } else { "" };
     let shown: Vec<String> = values.take(SHOWN).map(number).collect();
     shown.join("  ") + more
-}
-
-pub fn milliseconds(elapsed: Duration) -> String {
-    format!("{:.1} ms", elapsed.as_secs_f64() * 1e3)
 }

@@ -6,7 +6,7 @@ use faer::{Mat, MatRef, Par};
 use panther_linalg::{Input, PivotedQr, Real};
 
 use crate::common::compare::{comparable, relative_error, to_double};
-use crate::common::format::{Report, leading, milliseconds, number};
+use crate::common::format::{Report, leading, small};
 use crate::common::read::Source;
 use crate::common::summary::Summary;
 
@@ -18,16 +18,17 @@ pub fn report<T: Real>(a: Input<'_, T>, result: &PivotedQr<T>, summary: &Summary
     report.line("rank", result.rank);
     report.line("diagonal of R", leading((0..result.rank).map(|i| result.r[(i, i)].to_f64().abs())));
     let elapsed = Duration::from_secs_f64(summary.seconds);
-    let passes = summary.passes;
-    report.line("time", format!("{} on {} threads, {passes} passes over A", milliseconds(elapsed), summary.threads));
+    let detail = format!("threads: {}, passes over A: {}", summary.threads, summary.passes);
+    report.line("time", format!("{elapsed:.1?} ({detail})"));
     report.line("relative error", "‖A[:, P] − QR‖_F / ‖A‖_F");
-    let estimate = number(summary.relative(summary.error_estimate));
-    report.line("  estimate", format!("{estimate} (exceeded with probability {:.0e})", summary.failure_probability));
+    let probability = small(summary.failure_probability);
+    let estimate = small(summary.relative(summary.error_estimate));
+    report.line("  estimate", format!("{estimate} (exceeded with probability {probability})"));
     match comparable(a, result.norm) {
-        Some(a) => report.line("  true", number(true_error(a, result, par))),
+        Some(a) => report.line("  true", small(true_error(a, result, par))),
         None => report.line("  true", "left out: it is for small dense matrices that are not zero"),
     }
-    report.line("orthogonality", format!("{} (‖QᵀQ − I‖_F)", number(result.orthogonality)));
+    report.line("orthogonality", format!("{} (‖QᵀQ − I‖_F)", small(result.orthogonality)));
     report.line("sketches", result.sketches);
     report.line("fallback", &summary.fallback);
     report
