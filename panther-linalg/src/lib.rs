@@ -1,75 +1,88 @@
-//! Randomized decompositions.
+//! Randomized decompositions: truncated SVD and pivoted QR of matrices that are too big for the exact ones, with an
+//! estimate of their error.
+//!
+//! | function | gives | for |
+//! |---|---|---|
+//! | [`rsvd`](rsvd()) | A ≈ U Σ Vᵀ, by rank or by tolerance | dense, sparse, matrix-free |
+//! | [`qb`](qb()) | A ≈ Q B, the stage before it | dense, sparse, matrix-free |
+//! | [`range_finder`](range_finder()) | Q, the stage before that | dense, sparse, matrix-free |
+//! | [`cqrrpt`](cqrrpt()) | A\[:, P\] ≈ Q R, fast for m ≫ n | dense, sparse |
+//! | [`pivoted_qr`](pivoted_qr()) | A\[:, P\] ≈ Q R for any shape | dense |
+//! | [`cholesky_qr2`], [`shifted_cholesky_qr3`] | A = Q R of full-rank tall A | dense |
+//!
+//! Every function takes views, `f32` or `f64`, and faer's `Par`; its result is the same bytes for any number of threads,
+//! and the same for the same seed. Bad input is a [`LinalgError`] that names the argument and its value. Rank-deficient and
+//! zero matrices are valid input, and so are matrices whose squares over- or underflow: A is scaled by a power of two
+//! first.
+//!
+//! ```
+//! use faer::{Mat, Par};
+//! use panther_linalg::{RsvdOptions, Target, rsvd};
+//!
+//! let a = Mat::from_fn(400, 300, |i, j| 1.0 / (i + j + 1) as f64);
+//! let target = Target::Tolerance { relative: 1e-6, max_rank: None };
+//! let svd = rsvd(&a, target, &RsvdOptions::default(), Par::Seq)?;
+//! assert_eq!(svd.tolerance_met, Some(true));
+//! println!("rank {}, error at most {:.1e}", svd.rank, svd.error_estimate);
+//! # Ok::<(), panther_linalg::LinalgError>(())
+//! ```
+//!
+//! # ndarray
+//! With the feature `ndarray` the traits `IntoFaer` and `IntoNdarray` turn views of either library into views of the
+//! other, without a copy:
+//!
+#![cfg_attr(feature = "ndarray", doc = "```")]
+#![cfg_attr(not(feature = "ndarray"), doc = "```ignore")]
+//! use faer::Par;
+//! use panther_linalg::{CqrrptOptions, IntoFaer, IntoNdarray, cqrrpt};
+//!
+//! let a = ndarray::Array2::from_shape_fn((500, 20), |(i, j)| ((i + 1) as f64).ln() / (j + 1) as f64 + (i % (j + 2)) as f64);
+//! let qr = cqrrpt(a.view().into_faer(), &CqrrptOptions::default(), Par::Seq)?;
+//! let (q, r) = (qr.q.as_ref().into_ndarray(), qr.r.as_ref().into_ndarray());
+//! let first = a.column(qr.permutation[0]);
+//! assert!((&q.dot(&r).column(0) - &first).iter().all(|x| x.abs() < 1e-12));
+//! # Ok::<(), panther_linalg::LinalgError>(())
+//! ```
 
+mod basis;
+mod cholesky_qr;
+mod column_pivoting;
+mod cqrrpt;
 mod error;
+mod fn_operator;
+mod gather;
+mod householder;
+mod kernels;
+mod magnitude;
+mod matrices;
 mod operator;
 mod options;
+mod orthonormal;
+mod pivoted_qr;
+mod probe;
+mod projection;
+mod qb;
+mod range_finder;
 mod results;
+mod rsvd;
+mod scaled;
+mod seed;
+mod small_svd;
+mod sparse_product;
+mod triangular;
+mod views;
 
+pub use cholesky_qr::{cholesky_qr2, shifted_cholesky_qr3};
+pub use cqrrpt::cqrrpt;
 pub use error::LinalgError;
+#[cfg(feature = "ndarray")]
+pub use faer_ext::{IntoFaer, IntoNdarray};
+pub use fn_operator::FnOperator;
 pub use operator::{LinearOperator, Magnitude};
 pub use options::{CqrrptOptions, PivotedQrOptions, RangeFinder, RsvdOptions, Target};
 pub use panther_sketch::{Distribution, Input, Real, SketchError};
-pub use results::{NormSource, PivotedQr, Qb, QrFallback, Rsvd, RsvdPath};
-
-use faer::{Mat, MatRef, Par};
-
-/// placeholder
-pub fn rsvd<T: Real, A: LinearOperator<T> + ?Sized>(
-    _a: &A,
-    _target: Target,
-    _options: &RsvdOptions,
-    _par: Par,
-) -> Result<Rsvd<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub fn qb<T: Real, A: LinearOperator<T> + ?Sized>(
-    _a: &A,
-    _target: Target,
-    _options: &RsvdOptions,
-    _par: Par,
-) -> Result<Qb<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub fn range_finder<T: Real, A: LinearOperator<T> + ?Sized>(
-    _a: &A,
-    _rank: usize,
-    _options: &RsvdOptions,
-    _par: Par,
-) -> Result<Mat<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub fn cqrrpt<'a, T: Real>(
-    _a: impl Into<Input<'a, T>>,
-    _options: &CqrrptOptions,
-    _par: Par,
-) -> Result<PivotedQr<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub fn pivoted_qr<T: Real>(
-    _a: MatRef<'_, T>,
-    _options: &PivotedQrOptions,
-    _par: Par,
-) -> Result<PivotedQr<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub struct FnOperator;
-/// Q R = A.
-pub struct ThinQr<T> {
-    /// m×n
-    pub q: Mat<T>,
-    /// n×n
-    pub r: Mat<T>,
-}
-/// placeholder
-pub fn cholesky_qr2<T: Real>(_a: MatRef<'_, T>, _par: Par) -> Result<ThinQr<T>, LinalgError> {
-    todo!()
-}
-/// placeholder
-pub fn shifted_cholesky_qr3<T: Real>(_a: MatRef<'_, T>, _par: Par) -> Result<ThinQr<T>, LinalgError> {
-    todo!()
-}
+pub use pivoted_qr::pivoted_qr;
+pub use qb::qb;
+pub use range_finder::range_finder;
+pub use results::{NormSource, PivotedQr, Qb, QrFallback, Rsvd, RsvdPath, ThinQr};
+pub use rsvd::rsvd;

@@ -89,6 +89,6 @@ pub struct PivotedQrOptions {
 
 impl Default for PivotedQrOptions {
     fn default() -> Self {
-        Self { block_size: 64, oversampling: 8, rank_tolerance: None, seed: 0 }
+        Self { block_size: 32, oversampling: 8, rank_tolerance: None, seed: 0 }
     }
 }

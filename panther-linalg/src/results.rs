@@ -92,6 +92,15 @@ pub struct Qb<T> {
     pub passes: usize,
 }
 
+/// A = Q R.
+#[derive(Clone, Debug)]
+pub struct ThinQr<T> {
+    /// Orthonormal columns, m×n.
+    pub q: Mat<T>,
+    /// Upper triangular, n×n.
+    pub r: Mat<T>,
+}
+
 /// What a pivoted QR had to fall back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QrFallback {

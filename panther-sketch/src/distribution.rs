@@ -1,6 +1,6 @@
 //! The families of sketches by name.
 
-use crate::{Real, SketchError, SketchOperator};
+use crate::{Gaussian, Rademacher, Real, SketchError, SketchOperator, SparseRows, SparseSign, Srht, Uniform};
 
 /// A family of sketch operators with its parameter: what is drawn, apart from the shape and the seed it is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,13 @@ impl Distribution {
     /// # Errors
     /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if a parameter does not fit the shape.
     pub fn operator<T: Real>(self, d: usize, n: usize, seed: u64) -> Result<Box<dyn SketchOperator<T>>, SketchError> {
-        let _ = (d, n, seed);
-        todo!()
+        Ok(match self {
+            Self::Gaussian => Box::new(Gaussian::new(d, n, seed)?),
+            Self::Rademacher => Box::new(Rademacher::new(d, n, seed)?),
+            Self::Uniform => Box::new(Uniform::new(d, n, seed)?),
+            Self::SparseSign { vec_nnz } => Box::new(SparseSign::new(d, n, vec_nnz, seed)?),
+            Self::SparseRows { vec_nnz } => Box::new(SparseRows::new(d, n, vec_nnz, seed)?),
+            Self::Srht => Box::new(Srht::new(d, n, seed)?),
+        })
     }
 }

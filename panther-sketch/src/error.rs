@@ -36,4 +36,12 @@ pub enum SketchError {
         /// The shape given.
         got: (usize, usize),
     },
+    /// A result would not fit into the address space.
+    #[error("{operation}: a result of {shape:?} does not fit into memory")]
+    TooLarge {
+        /// The product that was asked for.
+        operation: &'static str,
+        /// The shape it would have.
+        shape: (usize, usize),
+    },
 }

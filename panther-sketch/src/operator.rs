@@ -46,9 +46,9 @@ pub trait SketchOperator<T: Real>: Send + Sync {
     /// S·A, d × a.ncols().
     ///
     /// # Errors
-    /// [`SketchError::Shape`] if A does not have n rows.
+    /// [`SketchError::Shape`] if A does not have n rows, [`SketchError::TooLarge`] if the result cannot be held.
     fn left(&self, a: Input<'_, T>, par: Par) -> Result<Mat<T>, SketchError> {
-        let mut out = Mat::zeros(self.nrows(), a.ncols());
+        let mut out = zeros("S·A", self.nrows(), a.ncols())?;
         self.accumulate(out.as_mut(), 0..self.ncols(), a, par)?;
         Ok(out)
     }
@@ -56,9 +56,9 @@ pub trait SketchOperator<T: Real>: Send + Sync {
     /// A·Sᵀ, a.nrows() × d: the left product of the transposed views.
     ///
     /// # Errors
-    /// [`SketchError::Shape`] if A does not have n columns.
+    /// [`SketchError::Shape`] if A does not have n columns, [`SketchError::TooLarge`] if the result cannot be held.
     fn right(&self, a: Input<'_, T>, par: Par) -> Result<Mat<T>, SketchError> {
-        let mut out = Mat::zeros(a.nrows(), self.nrows());
+        let mut out = zeros("A·Sᵀ", a.nrows(), self.nrows())?;
         self.accumulate(out.as_mut().transpose_mut(), 0..self.ncols(), a.transpose(), par)?;
         Ok(out)
     }
@@ -66,13 +66,26 @@ pub trait SketchOperator<T: Real>: Send + Sync {
     /// Sᵀ·X, n × x.ncols().
     ///
     /// # Errors
-    /// [`SketchError::Shape`] if X does not have d rows.
+    /// [`SketchError::Shape`] if X does not have d rows, [`SketchError::TooLarge`] if the result cannot be held.
     fn adjoint(&self, x: MatRef<'_, T>, par: Par) -> Result<Mat<T>, SketchError> {
-        let mut out = Mat::zeros(self.ncols(), x.ncols());
+        let mut out = zeros("Sᵀ·X", self.ncols(), x.ncols())?;
         self.adjoint_into(out.as_mut(), 0..self.ncols(), x, par)?;
         Ok(out)
     }
 
-    /// S itself, d×n: for tests and for looking at; no product needs it.
+    /// S itself, d×n, entry by entry from the scalar streams: for tests and for looking at; no product needs it.
+    ///
+    /// # Panics
+    /// If d·n numbers do not fit into memory.
     fn to_dense(&self) -> Mat<T>;
+}
+
+/// A matrix of zeros, unless its size overflows.
+fn zeros<T: Real>(operation: &'static str, rows: usize, columns: usize) -> Result<Mat<T>, SketchError> {
+    // The margin is for the padding of faer's columns.
+    let bytes = rows.checked_add(64).and_then(|r| r.checked_mul(columns)).and_then(|e| e.checked_mul(size_of::<T>()));
+    match bytes {
+        Some(bytes) if isize::try_from(bytes).is_ok() => Ok(Mat::zeros(rows, columns)),
+        _ => Err(SketchError::TooLarge { operation, shape: (rows, columns) }),
+    }
 }

@@ -2,10 +2,19 @@
 
 use faer::traits::RealField;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+use crate::gaussian::{box_muller_f32, box_muller_f64};
+
+pub(crate) mod sealed {
+    /// What the kernels need of a scalar beside arithmetic. Every function is branch-free, so that a loop over lanes
+    /// becomes vector code.
+    pub trait Sealed: Sized {
+        /// The two Gaussian numbers of one word, times `scale`.
+        fn box_muller(hi: u32, lo: u32, scale: Self) -> (Self, Self);
+        /// (2(w+½)2⁻³² − 1)·`scale`.
+        fn uniform(w: u32, scale: Self) -> Self;
+        /// −self if bit 0 of `sign` is set, otherwise self.
+        fn with_sign(self, sign: u32) -> Self;
+    }
 }
 
 /// `f32` or `f64`: faer's real field with the conversions that the sketches need.
@@ -36,7 +45,24 @@ pub trait Real: RealField + Copy + Send + Sync + sealed::Sealed + 'static {
 }
 
 macro_rules! real {
-    ($t:ty, $name:literal) => {
+    ($t:ty, $bits:ty, $name:literal, $box_muller:ident) => {
+        impl sealed::Sealed for $t {
+            #[inline(always)]
+            fn box_muller(hi: u32, lo: u32, scale: Self) -> (Self, Self) {
+                $box_muller(hi, lo, scale)
+            }
+            #[inline(always)]
+            fn uniform(w: u32, scale: Self) -> Self {
+                // 2(w+½)2⁻³² − 1 = (s+½)2⁻³¹ for the signed integer s = w − 2³¹, which is w with its top bit flipped.
+                let s = (w ^ 0x8000_0000).cast_signed();
+                (s as $t + 0.5) * (scale * (1.0 / 2_147_483_648.0))
+            }
+            #[inline(always)]
+            fn with_sign(self, sign: u32) -> Self {
+                <$t>::from_bits(self.to_bits() ^ (<$bits>::from(sign) << (<$bits>::BITS - 1)))
+            }
+        }
+
         impl Real for $t {
             const EPSILON: Self = <$t>::EPSILON;
             const ZERO: Self = 0.0;
@@ -72,5 +98,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, "f32");
-real!(f64, "f64");
+real!(f32, u32, "f32", box_muller_f32);
+real!(f64, u64, "f64", box_muller_f64);

@@ -1,0 +1,232 @@
+//! From a target to a basis that meets it: the common part of [`rsvd`](crate::rsvd()), [`qb`](crate::qb()) and
+//! [`range_finder`](crate::range_finder()).
+
+use faer::prelude::*;
+use panther_sketch::Real;
+
+use crate::magnitude::magnitude;
+use crate::probe::{ErrorProbe, gaussian};
+use crate::projection::Projection;
+use crate::range_finder::{Plan, VERIFICATION};
+use crate::scaled::Scaled;
+use crate::seed::derive_seed;
+use crate::small_svd::{Svd, thin_svd};
+use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RangeFinder, RsvdOptions, RsvdPath, Target};
+
+/// Below this multiple of ε·‖A‖² the difference ‖A‖² − ‖B‖² has too few digits left (Yu, Gu and Li 2018, section 3).
+const CANCELLED: f64 = 1e4;
+
+/// Rounding errors of ‖A‖² − ‖B‖², as a multiple of ε·‖A‖²: what is added to make it a bound.
+const ROUNDING: f64 = 200.0;
+
+/// A fresh block may not raise the captured energy by more than this part of what is left, or the basis has missed
+/// something.
+const MISSED: f64 = 0.005;
+
+/// Times that a basis is extended because it has missed something.
+const REPLENISHMENTS: usize = 4;
+
+/// Directions of the first extension for a tolerance; later ones are half of what there is.
+const FIRST_BLOCK: usize = 32;
+
+/// Q, W and T, with the SVD of QᵀA.
+pub(crate) struct Basis<'a, T, A: ?Sized> {
+    pub(crate) projection: Projection<'a, T, A>,
+    /// QᵀA = Û Σ V̂ᵀWᵀ.
+    pub(crate) svd: Svd<T>,
+    pub(crate) size: Magnitude,
+    pub(crate) norm_source: NormSource,
+    pub(crate) path: RsvdPath,
+    /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
+    pub(crate) probe: Option<ErrorProbe<T>>,
+    pub(crate) norm_passes: usize,
+}
+
+/// The target, if A has as many columns and rows as it asks for.
+pub(crate) fn checked<T: Real, A: LinearOperator<T> + ?Sized>(a: &A, target: Target) -> Result<Target, LinalgError> {
+    let shape = (a.nrows(), a.ncols());
+    let most = shape.0.min(shape.1);
+    if most == 0 {
+        return Err(LinalgError::Empty { argument: "a", shape });
+    }
+    let (argument, rank) = match target {
+        Target::Rank(rank) => ("rank", rank),
+        Target::Tolerance { relative, max_rank } => {
+            if !(relative > 0.0 && relative < 1.0) {
+                let requirement = "above 0 and below 1";
+                return Err(LinalgError::InvalidNumber { argument: "tolerance", requirement, got: relative });
+            }
+            ("max_rank", max_rank.unwrap_or(most))
+        }
+    };
+    if rank == 0 || rank > most {
+        return Err(LinalgError::OutOfRange { argument, low: 1, high: most, got: rank });
+    }
+    Ok(target)
+}
+
+/// Builds the basis for a checked target.
+pub(crate) fn build_basis<'a, T: Real, A: LinearOperator<T> + ?Sized>(
+    a: &'a A,
+    target: Target,
+    options: &RsvdOptions,
+    par: Par,
+) -> Result<Basis<'a, T, A>, LinalgError> {
+    let (size, norm_source) = match a.magnitude(par)? {
+        Some(size) => (size, NormSource::Exact),
+        None => (estimated_magnitude(a, options.seed, par)?, NormSource::Estimated),
+    };
+    let plan = Plan::new(options);
+    let capacity = match target {
+        Target::Rank(rank) => plan.growth(sampled(rank, options)).saturating_add(VERIFICATION),
+        Target::Tolerance { .. } => plan.growth(FIRST_BLOCK),
+    };
+    let most = a.nrows().min(a.ncols());
+    let scaled = Scaled::new(a, size.exponent);
+    let projection =
+        Projection::new(scaled, size.frobenius, capacity.min(most), options.distribution, options.seed, par);
+    let svd = Svd { u: Mat::zeros(0, 0), s: Vec::new(), v: Mat::zeros(0, 0) };
+    let mut basis =
+        Basis { projection, svd, size, norm_source, path: RsvdPath::Randomized, probe: None, norm_passes: 1 };
+    if size.frobenius == 0.0 {
+        basis.path = RsvdPath::Zero;
+        return Ok(basis);
+    }
+    match target {
+        Target::Rank(rank) if capacity >= most => basis.be_exact().map(|()| rank)?,
+        Target::Rank(rank) => basis.grow_to_rank(plan, rank, options).map(|()| rank)?,
+        Target::Tolerance { relative, max_rank } => {
+            let max_rank = max_rank.unwrap_or(most);
+            basis.grow_to_tolerance(plan, relative, max_rank, options).map(|()| max_rank)?
+        }
+    };
+    Ok(basis)
+}
+
+/// k + p.
+fn sampled(rank: usize, options: &RsvdOptions) -> usize {
+    rank.saturating_add(options.oversampling.unwrap_or_else(|| rank.div_ceil(10).max(10)))
+}
+
+/// ‖A‖_F of a matrix-free operator from products with random vectors.
+fn estimated_magnitude<T: Real, A: LinearOperator<T> + ?Sized>(
+    a: &A,
+    seed: u64,
+    par: Par,
+) -> Result<Magnitude, LinalgError> {
+    const VECTORS: usize = 32;
+    let g = gaussian::<T>(a.ncols(), VECTORS, derive_seed(seed, u64::MAX - 2))?;
+    let mut image = Mat::zeros(a.nrows(), VECTORS);
+    a.apply(image.as_mut(), g.as_ref(), par);
+    let size = magnitude("A·X", Input::Dense(image.as_ref()), par)?;
+    Ok(Magnitude { frobenius: size.frobenius / (VECTORS as f64).sqrt(), ..size })
+}
+
+impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
+    /// The full SVD: A is written out by one product with the identity from its cheaper side.
+    fn be_exact(&mut self) -> Result<(), LinalgError> {
+        let projection = &mut self.projection;
+        let (m, n) = (projection.a.operator.nrows(), projection.a.operator.ncols());
+        let Svd { u, s, v } = if m >= n {
+            let a = projection.apply(Mat::identity(n, n).as_ref())?;
+            thin_svd("rsvd", a.as_ref())?
+        } else {
+            let a = projection.apply_adjoint(Mat::identity(m, m).as_ref())?;
+            let Svd { u, s, v } = thin_svd("rsvd", a.as_ref())?;
+            Svd { u: v, s, v: u }
+        };
+        let r = s.len();
+        projection.t = Mat::from_fn(r, r, |i, j| if i == j { s[i] } else { T::ZERO });
+        projection.q = u;
+        projection.w = v;
+        self.svd = Svd { u: Mat::identity(r, r), s, v: Mat::identity(r, r) };
+        self.path = RsvdPath::Exact;
+        Ok(())
+    }
+
+    fn grow_to_rank(&mut self, plan: Plan, rank: usize, options: &RsvdOptions) -> Result<(), LinalgError> {
+        let columns = sampled(rank, options);
+        plan.extend(&mut self.projection, columns)?;
+        if plan.range_finder == RangeFinder::SubspaceIteration {
+            return self.solve();
+        }
+        for _ in 0..REPLENISHMENTS {
+            let missed = self.missed_energy(rank)?;
+            if missed <= MISSED * self.left_after(rank) {
+                break;
+            }
+            self.path = RsvdPath::Replenished;
+            plan.extend(&mut self.projection, columns)?;
+            self.solve()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a fresh random block and returns what it contributes to the energy of the leading `rank` triplets.
+    fn missed_energy(&mut self, rank: usize) -> Result<f64, LinalgError> {
+        let before = self.projection.q.ncols();
+        let y = self.projection.sample(VERIFICATION)?;
+        self.projection.extend_q(y)?;
+        self.projection.extend_w()?;
+        self.solve()?;
+        let after = self.projection.q.ncols();
+        let contribution = |i: usize| {
+            let weight = self.svd.u.as_ref().submatrix(before, i, after - before, 1).squared_norm_l2().to_f64();
+            weight * self.svd.s[i].to_f64().powi(2)
+        };
+        Ok((0..rank.min(self.svd.s.len())).map(contribution).sum())
+    }
+
+    fn grow_to_tolerance(
+        &mut self,
+        plan: Plan,
+        relative: f64,
+        max_rank: usize,
+        options: &RsvdOptions,
+    ) -> Result<(), LinalgError> {
+        let most = self.projection.a.operator.nrows().min(self.projection.a.operator.ncols());
+        let largest = sampled(max_rank, options).min(most);
+        let target = (relative * self.size.frobenius).powi(2);
+        loop {
+            let before = self.projection.q.ncols();
+            let columns = FIRST_BLOCK.max(before / 2).min(largest);
+            // Beyond half of the smaller side the exact SVD is cheaper.
+            if before + plan.growth(columns) > most / 2 {
+                return self.be_exact();
+            }
+            plan.extend(&mut self.projection, columns)?;
+            self.solve()?;
+            let after = self.projection.q.ncols();
+            if self.squared_error(after)?.0 <= target || after == before || after >= largest {
+                return Ok(());
+            }
+        }
+    }
+
+    fn solve(&mut self) -> Result<(), LinalgError> {
+        self.svd = thin_svd("rsvd", self.projection.t.transpose())?;
+        Ok(())
+    }
+
+    /// ‖A‖² less the energy of the leading `rank` triplets, at least its own rounding errors.
+    fn left_after(&self, rank: usize) -> f64 {
+        let captured: f64 = self.svd.s.iter().take(rank).map(|s| s.to_f64().powi(2)).sum();
+        let total = self.size.frobenius.powi(2);
+        (total - captured).max(ROUNDING * T::EPSILON.to_f64() * total)
+    }
+
+    /// An upper bound of ‖A − U_kΣ_kV_kᵀ‖² (A scaled), and the probability that it is none.
+    pub(crate) fn squared_error(&mut self, rank: usize) -> Result<(f64, f64), LinalgError> {
+        let total = self.size.frobenius.powi(2);
+        let rounding = T::EPSILON.to_f64() * total;
+        let left = self.left_after(rank);
+        if self.norm_source == NormSource::Exact && left > CANCELLED * rounding {
+            return Ok((left + ROUNDING * rounding, 0.0));
+        }
+        if self.probe.is_none() {
+            self.probe = Some(ErrorProbe::new(&mut self.projection)?);
+        }
+        let probe = self.probe.as_ref().map(|probe| probe.squared_error(&self.projection, &self.svd, rank));
+        Ok(probe.unwrap_or((total, 0.0)))
+    }
+}

@@ -1,0 +1,267 @@
+//! CQRRPT: Cholesky QR with randomization and pivoting for tall matrices (Melnichenko et al., arXiv 2311.08316).
+
+use faer::Accum;
+use faer::linalg::matmul::matmul;
+use faer::prelude::*;
+use panther_sketch::{Distribution, Input, Real};
+
+use crate::cholesky_qr::{cholesky_pass, rescaled, shifted_passes, upper_product};
+use crate::gather::{gather_columns, to_dense};
+use crate::householder::householder_qr;
+use crate::magnitude::{magnitude, scaled_back};
+use crate::pivoted_qr::{pivoted_qr, rank_tolerance, reduce};
+use crate::probe::{Residual, measure_orthogonality, measure_residual};
+use crate::scaled::Scaled;
+use crate::seed::derive_seed;
+use crate::triangular::solve_on_the_right;
+use crate::{CqrrptOptions, LinalgError, Magnitude, PivotedQr, PivotedQrOptions, QrFallback};
+
+/// Rows of the smallest sketch: a handful of rows would be unlucky too often.
+const LEAST_SKETCH: usize = 32;
+
+/// Sketches to try, each of twice the size of the last, before the general pivoted QR.
+const SKETCHES: usize = 3;
+
+/// A good sketch leaves ‖A_pre‖_F at √k times a small constant. Above this multiple it has all but missed a direction,
+/// and the rounding of A_pre·R_sk would show in the residual.
+const DISTORTION: f64 = 100.0;
+
+/// The dropped columns may have a residual this many times of what the sketch made of it: √(1/(1 − n/d)) is typical.
+const DROPPED: f64 = 4.0;
+
+/// A\[:, P\] ≈ Q R for tall A by a sketch, pivoted QR of the sketch, and Cholesky QR of the preconditioned matrix.
+///
+/// A is m×n, dense or sparse. The sketch has d = max(⌈γn⌉, 32) rows; m ≤ d, and so wide and square A, goes to
+/// [`pivoted_qr`]. With k the numerical rank, Q is m×k, R is k×n upper trapezoidal, and
+/// ‖A\[:, P\] − QR‖_F ≤ c·max(m, n)·ε·‖A‖_F, ‖QᵀQ − I‖_F ≤ c·n·ε. Columns are dropped when the sketch puts their residual
+/// below `rank_tolerance`·‖A‖_F; what is really left of them is measured, and more than four times that counts as an
+/// unlucky sketch.
+///
+/// About 3mn² operations, all in products, beside O(dn²) for the sketch; memory of one copy of A (two where its entries
+/// are beyond 2^±(a quarter of the type's exponents), which must be scaled first).
+///
+/// # When it fails, and what is done
+/// - Q not orthonormal after one Cholesky pass (measured), or the pass breaks down: a second pass, shifted Cholesky QR,
+///   Householder QR, in this order.
+/// - A direction of A that the sketch missed (small n and few distinct entries: columns cancel in it): a fresh sketch of
+///   twice the size and twice the nonzeros, three in all, then [`pivoted_qr`].
+///
+/// [`PivotedQr::fallback`] and [`PivotedQr::sketches`] tell. The result is the same bytes for any `par`.
+///
+/// # Errors
+/// [`LinalgError::Empty`], [`LinalgError::NonFinite`], [`LinalgError::InvalidNumber`] (`gamma`, `rank_tolerance`),
+/// [`LinalgError::OutOfRange`] (`vec_nnz`), [`LinalgError::Overflow`] if R leaves the range of the type.
+///
+/// ```
+/// use faer::{Mat, Par};
+/// use panther_linalg::{CqrrptOptions, cqrrpt};
+/// // Rank 2: the third column is the sum of the others.
+/// let a = Mat::from_fn(500, 3, |i, j| match j {
+///     0 => (i as f64).sin(),
+///     1 => (i as f64).cos(),
+///     _ => (i as f64).sin() + (i as f64).cos(),
+/// });
+/// let qr = cqrrpt(a.as_ref(), &CqrrptOptions::default(), Par::Seq)?;
+/// assert_eq!(qr.rank, 2);
+/// let pivoted = Mat::from_fn(500, 3, |i, j| a[(i, qr.permutation[j])]);
+/// assert!((&qr.q * &qr.r - pivoted).norm_l2() < 1e-13 * a.norm_l2());
+/// # Ok::<(), panther_linalg::LinalgError>(())
+/// ```
+pub fn cqrrpt<'a, T: Real>(
+    a: impl Into<Input<'a, T>>,
+    options: &CqrrptOptions,
+    par: Par,
+) -> Result<PivotedQr<T>, LinalgError> {
+    let a = a.into();
+    let (m, n) = (a.nrows(), a.ncols());
+    if m == 0 || n == 0 {
+        return Err(LinalgError::Empty { argument: "a", shape: (m, n) });
+    }
+    let d = sketch_rows(options, n)?;
+    let relative = rank_tolerance::<T>(options.rank_tolerance, m, n)?;
+    if m <= d {
+        return general(a, options, 0, par);
+    }
+    let size = magnitude("a", a, par)?;
+    if size.exponent.abs() > T::MIN_POSITIVE.to_f64().log2().abs() as i32 / 4 {
+        let near_one = rescaled("A", to_dense(a), -size.exponent)?;
+        let unit = Magnitude { exponent: 0, ..size };
+        let scaled = try_sketches(Input::Dense(near_one.as_ref()), unit, relative, d, options, par)?;
+        return scaled.map_or_else(|| general(a, options, SKETCHES, par), |qr| scale_back(qr, size.exponent));
+    }
+    try_sketches(a, size, relative, d, options, par)?.map_or_else(|| general(a, options, SKETCHES, par), Ok)
+}
+
+/// d for the given options, after checking them.
+fn sketch_rows(options: &CqrrptOptions, n: usize) -> Result<usize, LinalgError> {
+    let gamma = options.gamma;
+    if !(1.0..=1e6).contains(&gamma) {
+        let requirement = "at least 1 and at most 10⁶";
+        return Err(LinalgError::InvalidNumber { argument: "gamma", requirement, got: gamma });
+    }
+    let d = ((gamma * n as f64).ceil() as usize).max(LEAST_SKETCH);
+    if options.vec_nnz == 0 || options.vec_nnz > d {
+        return Err(LinalgError::OutOfRange { argument: "vec_nnz", low: 1, high: d, got: options.vec_nnz });
+    }
+    Ok(d)
+}
+
+/// The general pivoted QR, after so many sketches for nothing.
+fn general<T: Real>(
+    a: Input<'_, T>,
+    options: &CqrrptOptions,
+    sketches: usize,
+    par: Par,
+) -> Result<PivotedQr<T>, LinalgError> {
+    let options =
+        PivotedQrOptions { rank_tolerance: options.rank_tolerance, seed: options.seed, ..PivotedQrOptions::default() };
+    let qr = match a {
+        Input::Dense(a) => pivoted_qr(a, &options, par)?,
+        sparse => pivoted_qr(to_dense(sparse).as_ref(), &options, par)?,
+    };
+    Ok(PivotedQr { fallback: QrFallback::PivotedQr, sketches: qr.sketches + sketches, ..qr })
+}
+
+fn scale_back<T: Real>(qr: PivotedQr<T>, exponent: i32) -> Result<PivotedQr<T>, LinalgError> {
+    let r = rescaled("R", qr.r, exponent)?;
+    let back = |x: f64| scaled_back(x, exponent);
+    Ok(PivotedQr { r, error_estimate: back(qr.error_estimate), norm: back(qr.norm), ..qr })
+}
+
+/// CQRRPT with one sketch after the other; `None` if all were unlucky.
+fn try_sketches<T: Real>(
+    a: Input<'_, T>,
+    size: Magnitude,
+    relative: f64,
+    d: usize,
+    options: &CqrrptOptions,
+    par: Par,
+) -> Result<Option<PivotedQr<T>>, LinalgError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let norm = size.norm();
+    if norm == 0.0 {
+        return Ok(Some(zero_qr(m, n)));
+    }
+    for attempt in 0..SKETCHES {
+        let (rows, vec_nnz) = (d << attempt, options.vec_nnz << attempt);
+        if rows >= m {
+            break;
+        }
+        let seed = derive_seed(options.seed, attempt as u64);
+        let sketch = Distribution::SparseSign { vec_nnz }.operator::<T>(rows, m, seed)?;
+        if let Some(qr) = from_sketch(a, relative * norm, sketch.left(a, par)?, seed, par)? {
+            let Factors { q, r, permutation, orthogonality, fallback } = qr;
+            let scaled = Scaled::new(&a, 0);
+            let Residual { error_estimate, failure_probability } =
+                measure_residual(&scaled, &permutation, q.as_ref(), r.as_ref(), options.seed, par)?;
+            return Ok(Some(PivotedQr {
+                rank: q.ncols(),
+                q,
+                r,
+                permutation,
+                error_estimate,
+                failure_probability,
+                norm,
+                orthogonality,
+                sketches: attempt + 1,
+                passes: 3 + attempt,
+                fallback,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// A zero matrix: nothing to factor.
+fn zero_qr<T: Real>(m: usize, n: usize) -> PivotedQr<T> {
+    PivotedQr {
+        q: Mat::zeros(m, 0),
+        r: Mat::zeros(0, n),
+        permutation: (0..n).collect(),
+        rank: 0,
+        error_estimate: 0.0,
+        failure_probability: 0.0,
+        norm: 0.0,
+        orthogonality: 0.0,
+        sketches: 0,
+        passes: 1,
+        fallback: QrFallback::None,
+    }
+}
+
+struct Factors<T> {
+    q: Mat<T>,
+    r: Mat<T>,
+    permutation: Vec<usize>,
+    orthogonality: f64,
+    fallback: QrFallback,
+}
+
+/// Algorithm 1 of the paper, from the sketch on; `None` if the sketch turns out to have been unlucky.
+fn from_sketch<T: Real>(
+    a: Input<'_, T>,
+    tolerance: f64,
+    sketch: Mat<T>,
+    seed: u64,
+    par: Par,
+) -> Result<Option<Factors<T>>, LinalgError> {
+    // 1. Pivoted QR of the sketch: the permutation, the rank and the preconditioner.
+    let reduced = reduce(sketch, tolerance, &PivotedQrOptions { seed, ..PivotedQrOptions::default() }, par)?;
+    let k = reduced.rank;
+    if k == 0 {
+        return Ok(None);
+    }
+    let (permutation, r_sk) = (&reduced.permutation, reduced.r());
+    // 2. A_pre = A·P_k·R_k⁻¹, well conditioned where the sketch embeds the range of A.
+    let mut q = gather_columns(a, &permutation[..k], par);
+    solve_on_the_right(q.as_mut(), r_sk.as_ref().subcols(0, k).transpose(), par);
+    // 3. Cholesky QR of A_pre.
+    let Orthonormalized { r: r_pre, orthogonality, fallback } = orthonormalize(&mut q, seed, par)?;
+    if r_pre.norm_l2().to_f64() > DISTORTION * (k as f64).sqrt() {
+        return Ok(None);
+    }
+    // 4. R = R_pre·R_sk; for the columns that were dropped their projection, which leaves the least of them.
+    let n = a.ncols();
+    let mut r = Mat::zeros(k, n);
+    r.as_mut().subcols_mut(0, k).copy_from(upper_product(r_pre.as_ref(), r_sk.as_ref().subcols(0, k), par));
+    if k < n {
+        let mut dropped = gather_columns(a, &permutation[k..], par);
+        let mut r2 = r.as_mut().subcols_mut(k, n - k);
+        matmul(r2.rb_mut(), Accum::Replace, q.transpose(), &dropped, T::ONE, par);
+        matmul(&mut dropped, Accum::Add, &q, r2.rb(), -T::ONE, par);
+        if dropped.norm_l2().to_f64() > DROPPED * tolerance {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Factors { q, r, permutation: reduced.permutation, orthogonality, fallback }))
+}
+
+struct Orthonormalized<T> {
+    r: Mat<T>,
+    orthogonality: f64,
+    fallback: QrFallback,
+}
+
+/// Makes `q` orthonormal by the cheapest way that is seen to work.
+fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Result<Orthonormalized<T>, LinalgError> {
+    let good = 10.0 * q.ncols() as f64 * T::EPSILON.to_f64();
+    let mut r = Mat::identity(q.ncols(), q.ncols());
+    for fallback in [QrFallback::None, QrFallback::CholeskyQr2, QrFallback::ShiftedCholeskyQr3] {
+        let pass = match fallback {
+            QrFallback::ShiftedCholeskyQr3 => shifted_passes(q.as_mut(), par),
+            _ => cholesky_pass(q.as_mut(), T::ZERO, par).map(|lower| lower.transpose().to_owned()),
+        };
+        if let Ok(factor) = pass {
+            r = if fallback == QrFallback::None { factor } else { upper_product(factor.as_ref(), r.as_ref(), par) };
+            let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
+            if orthogonality <= good {
+                return Ok(Orthonormalized { r, orthogonality, fallback });
+            }
+        }
+    }
+    let (orthonormal, factor) = householder_qr(std::mem::replace(q, Mat::new()), par);
+    *q = orthonormal;
+    let r = upper_product(factor.as_ref(), r.as_ref(), par);
+    let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
+    Ok(Orthonormalized { r, orthogonality, fallback: QrFallback::Householder })
+}

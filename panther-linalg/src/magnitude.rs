@@ -1,0 +1,131 @@
+//! ‖A‖_F without overflow, and the power of two that brings A near one.
+
+use faer::{Mat, MatRef, Par};
+use panther_sketch::{Input, Real};
+use rayon::prelude::*;
+
+use crate::kernels::{max_abs, scale_matrix, sum_of_squares, vectorized};
+use crate::{LinalgError, Magnitude};
+
+/// x·2^exponent, the largest double where that is more.
+pub(crate) fn scaled_back(x: f64, exponent: i32) -> f64 {
+    (x * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2)).min(f64::MAX)
+}
+
+impl Magnitude {
+    /// ‖A‖_F, the largest double where it is more.
+    pub fn norm(&self) -> f64 {
+        scaled_back(self.frobenius, self.exponent)
+    }
+}
+
+/// Columns that one task reads: fixed, so that the sums do not depend on the number of threads.
+const COLUMNS: usize = 16;
+
+/// 2^exponent, also where that is subnormal.
+pub(crate) fn power_of_two(exponent: i32) -> f64 {
+    2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
+}
+
+/// ⌊log₂ x⌋ for finite x > 0.
+pub(crate) fn exponent_of(x: f64) -> i32 {
+    let e = (x.log2().floor() as i32).clamp(-1074, 1023);
+    if power_of_two(e) > x { e - 1 } else { e }
+}
+
+/// ‖A‖_F of a dense or sparse matrix, checking every entry.
+pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: Par) -> Result<Magnitude, LinalgError> {
+    let slices = stored_slices(a);
+    let extremes = in_groups(&slices, par, |group| largest(group));
+    if extremes.iter().any(|(_, finite)| !finite) {
+        return Err(locate_non_finite(argument, a));
+    }
+    let max = extremes.iter().map(|(max, _)| max.to_f64()).fold(0.0, f64::max);
+    if max == 0.0 {
+        return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
+    }
+    let exponent = exponent_of(max);
+    // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
+    let lift = if exponent < -1000 { 128 } else { 0 };
+    let squares = in_groups(&slices, par, |group| squares(power_of_two(-exponent - lift), group));
+    let frobenius = squares.iter().sum::<f64>().sqrt() * power_of_two(lift);
+    Ok(Magnitude { frobenius, exponent })
+}
+
+vectorized! {
+    fn largest<'a, T: Real>(slices: &'a [&'a [T]]) -> (T, bool) {
+        let mut all = (T::ZERO, true);
+        for slice in slices {
+            let (max, finite) = max_abs(slice);
+            all = (if max > all.0 { max } else { all.0 }, all.1 && finite);
+        }
+        all
+    }
+}
+
+vectorized! {
+    fn squares<'a, T: Real>(factor: f64, slices: &'a [&'a [T]]) -> f64 {
+        let mut sum = 0.0;
+        for slice in slices {
+            sum += sum_of_squares(factor, slice);
+        }
+        sum
+    }
+}
+
+/// The entries of A as contiguous slices of the storage, or one by one where the strides leave no other way.
+fn stored_slices<T: Real>(a: Input<'_, T>) -> Vec<&[T]> {
+    match a {
+        Input::Dense(a) => dense_slices(a),
+        Input::SparseColumns(a) => (0..a.ncols()).map(|j| a.val_of_col(j)).collect(),
+        Input::SparseRows(a) => (0..a.nrows()).map(|i| a.val_of_row(i)).collect(),
+    }
+}
+
+fn dense_slices<T: Real>(a: MatRef<'_, T>) -> Vec<&[T]> {
+    if let Some(a) = a.try_as_col_major() {
+        a.col_iter().map(|c| c.as_slice()).collect()
+    } else if let Some(a) = a.transpose().try_as_col_major() {
+        a.col_iter().map(|c| c.as_slice()).collect()
+    } else {
+        a.col_iter().flat_map(|c| c.iter().map(std::slice::from_ref)).collect()
+    }
+}
+
+fn in_groups<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[&[T]]) -> R + Sync + Send) -> Vec<R> {
+    match par {
+        Par::Seq => slices.chunks(COLUMNS).map(f).collect(),
+        Par::Rayon(_) => slices.par_chunks(COLUMNS).map(f).collect(),
+    }
+}
+
+fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> LinalgError {
+    let error = |row, column, value: T| LinalgError::NonFinite { argument, row, column, value: value.to_f64() };
+    let found = match a {
+        Input::Dense(a) => {
+            (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j, a[(i, j)]))).find(|(_, _, x)| !x.is_finite())
+        }
+        Input::SparseColumns(a) => (0..a.ncols())
+            .flat_map(|j| a.row_idx_of_col(j).zip(a.val_of_col(j)).map(move |(i, x)| (i, j, *x)))
+            .find(|(_, _, x)| !x.is_finite()),
+        Input::SparseRows(a) => (0..a.nrows())
+            .flat_map(|i| a.col_idx_of_row(i).zip(a.val_of_row(i)).map(move |(j, x)| (i, j, *x)))
+            .find(|(_, _, x)| !x.is_finite()),
+    };
+    // The caller saw such an entry; the fallback names the corner rather than panicking.
+    let (row, column, value) = found.unwrap_or((0, 0, T::from_f64(f64::NAN)));
+    error(row, column, value)
+}
+
+/// A·2^exponent, stored by columns.
+pub(crate) fn scaled_copy<T: Real>(a: MatRef<'_, T>, exponent: i32) -> Mat<T> {
+    // Two factors, since 2^exponent alone may leave the range of the type.
+    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
+    let mut out = Mat::zeros(a.nrows(), a.ncols());
+    out.copy_from(a);
+    if exponent != 0 {
+        scale_matrix(first, out.as_mut());
+        scale_matrix(second, out.as_mut());
+    }
+    out
+}

@@ -1,0 +1,302 @@
+//! The sketch whose rows are sparse.
+
+use std::ops::Range;
+
+use faer::prelude::ReborrowMut;
+use faer::{Mat, MatMut, MatRef, Par};
+
+use crate::parallel::{self, for_each, split_columns, split_rows};
+use crate::sparse::Sparse;
+use crate::vector::vectorised;
+use crate::{Input, Real, SketchError, SketchOperator, check, stream};
+
+/// Draws that are kept at once, unless one row has more.
+const BLOCK_DRAWS: usize = 1 << 15;
+
+/// Each row is the signed sum of ζ = `vec_nnz` coordinates sampled uniformly with replacement, times √(n/(dζ)).
+///
+/// Derezinski et al., *Newton-LESS* (2021), LESS-uniform; RandBLAS calls the shape "LASO". S·A costs d·ζ·p additions for A of p
+/// columns and reads only the d·ζ sampled rows of it, which makes it the cheapest family; it is accurate when
+/// the rows of A matter about equally (low coherence), and it can miss single rows altogether. ζ of the order of p
+/// is usual. For a column range all d·ζ draws are made, and those inside it kept: few large ranges are cheaper than many small ones.
+///
+/// **Draws.** From the stream of row i ([`stream::SPARSE_ROWS`]): ζ signed indices in 0..n ([`stream::signed_index`]), one after
+/// another. Repeated indices add up.
+///
+/// ```
+/// use faer::{Mat, Par};
+/// use panther_sketch::{SketchOperator, SparseRows};
+///
+/// let a = Mat::<f64>::from_fn(1000, 3, |i, j| (i + j) as f64);
+/// let s = SparseRows::new(50, 1000, 16, 7)?;
+/// let sketch = s.left(a.as_ref().into(), Par::Seq)?;
+/// assert_eq!((sketch.nrows(), sketch.ncols()), (50, 3));
+/// # Ok::<(), panther_sketch::SketchError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SparseRows {
+    d: usize,
+    n: usize,
+    vec_nnz: usize,
+    key: u64,
+}
+
+/// The draws of some rows of S that fall into a column range.
+struct Draws<T> {
+    rows: Range<usize>,
+    /// `starts[k]..starts[k+1]` are the draws of the k-th row.
+    starts: Vec<usize>,
+    /// Counted from the start of the column range.
+    indices: Vec<usize>,
+    signs: Vec<T>,
+}
+
+impl<T: Real> Draws<T> {
+    /// The draws of the k-th row.
+    #[inline(always)]
+    fn row(&self, k: usize) -> impl Iterator<Item = (usize, T)> {
+        let range = self.starts[k]..self.starts[k + 1];
+        self.indices[range.clone()].iter().copied().zip(self.signs[range].iter().copied())
+    }
+}
+
+impl SparseRows {
+    /// The d×n operator with `vec_nnz` samples a row that belongs to `seed`.
+    ///
+    /// # Errors
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in 1..=n or a dimension exceeds
+    /// `isize::MAX`.
+    pub fn new(d: usize, n: usize, vec_nnz: usize, seed: u64) -> Result<Self, SketchError> {
+        check::dimension("d", d)?;
+        check::dimension("n", n)?;
+        check::within("vec_nnz", vec_nnz, 1, n)?;
+        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::SPARSE_ROWS) })
+    }
+
+    /// √(n/(dζ)).
+    fn scale<T: Real>(&self) -> T {
+        T::from_f64((self.n as f64 / self.d as f64 / self.vec_nnz as f64).sqrt())
+    }
+
+    /// Draws the rows of S\[:, columns\] a block at a time.
+    fn for_each_block<T: Real>(&self, columns: &Range<usize>, mut work: impl FnMut(&Draws<T>)) {
+        let height = (BLOCK_DRAWS / self.vec_nnz).max(1);
+        let mut draws = Draws { rows: 0..0, starts: Vec::new(), indices: Vec::new(), signs: Vec::new() };
+        for top in (0..self.d).step_by(height) {
+            draws.rows = top..self.d.min(top + height);
+            draws.starts.clear();
+            draws.indices.clear();
+            draws.signs.clear();
+            for i in draws.rows.clone() {
+                draws.starts.push(draws.indices.len());
+                let mut words = stream::coordinate(self.key, i);
+                for _ in 0..self.vec_nnz {
+                    let (index, sign) = stream::signed_index(&mut words, self.n as u64);
+                    if columns.contains(&index) {
+                        draws.indices.push(index - columns.start);
+                        draws.signs.push(T::ONE.with_sign(sign));
+                    }
+                }
+            }
+            draws.starts.push(draws.indices.len());
+            work(&draws);
+        }
+    }
+
+    fn accumulate_dense<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: MatRef<'_, T>, par: Par) {
+        let scale: T = self.scale();
+        let by_rows = a.col_stride() == 1 && a.row_stride() != 1;
+        self.for_each_block(columns, |draws: &Draws<T>| {
+            let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
+            // Threads share the rows if A is read by rows, its columns otherwise.
+            let pieces = if by_rows {
+                let height = out.nrows().div_ceil(parallel::threads(par));
+                split_rows(out, height)
+            } else {
+                let width = out.ncols().div_ceil(parallel::threads(par));
+                split_columns(out, width)
+            };
+            for_each(par, pieces, |(part, mut out)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        if by_rows {
+                            sum_rows(out.rb_mut(), part.start, draws, a, scale);
+                        } else {
+                            sum_entries(out.rb_mut(), draws, a.subcols(part.start, part.len()), scale);
+                        }
+                    },
+                );
+            });
+        });
+    }
+
+    /// A by rows: each draw adds a sparse row.
+    fn accumulate_sparse_rows<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: &Range<usize>,
+        a: Sparse<'_, T>,
+        par: Par,
+    ) {
+        let scale: T = self.scale();
+        let all = 0..out.ncols();
+        self.for_each_block(columns, |draws: &Draws<T>| {
+            let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
+            let height = out.nrows().div_ceil(parallel::threads(par));
+            for_each(par, split_rows(out, height), |(part, mut out)| {
+                for k in part.clone() {
+                    for (index, sign) in draws.row(k) {
+                        a.visit(&(index..index + 1), &all, |_, c, value| {
+                            out[(k - part.start, c)] += sign * (scale * value);
+                        });
+                    }
+                }
+            });
+        });
+    }
+
+    /// A by columns: each is laid out in full, which makes reading at random cheap, and cleared again.
+    fn accumulate_sparse_columns<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: &Range<usize>,
+        a: Sparse<'_, T>,
+        par: Par,
+    ) {
+        let scale: T = self.scale();
+        let all = 0..columns.len();
+        self.for_each_block(columns, |draws: &Draws<T>| {
+            let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
+            let width = out.ncols().div_ceil(parallel::threads(par));
+            for_each(par, split_columns(out, width), |(part, mut out)| {
+                let mut full = vec![T::ZERO; columns.len()];
+                for c in part.clone() {
+                    let one = c..c + 1;
+                    a.visit(&all, &one, |j, _, value| full[j] += value);
+                    for k in 0..draws.rows.len() {
+                        let sum = signed_sum(draws.row(k), |j| full[j]);
+                        out[(k, c - part.start)] += scale * sum;
+                    }
+                    a.visit(&all, &one, |j, _, _| full[j] = T::ZERO);
+                }
+            });
+        });
+    }
+}
+
+/// Σ ±value(index), in the order of the draws.
+#[inline(always)]
+fn signed_sum<T: Real>(draws: impl Iterator<Item = (usize, T)>, value: impl Fn(usize) -> T) -> T {
+    draws.fold(T::ZERO, |sum, (index, sign)| sum + sign * value(index))
+}
+
+/// out += scale·S·A by rows of A. `first` is the row of the block that row 0 of `out` is.
+#[inline(always)]
+fn sum_rows<T: Real>(mut out: MatMut<'_, T>, first: usize, draws: &Draws<T>, a: MatRef<'_, T>, scale: T) {
+    let mut sums = vec![T::ZERO; a.ncols()];
+    for i in 0..out.nrows() {
+        sums.fill(T::ZERO);
+        for (index, sign) in draws.row(first + i) {
+            if let Some(row) = a.transpose().col(index).try_as_col_major() {
+                for (sum, &value) in sums.iter_mut().zip(row.as_slice()) {
+                    *sum += sign * value;
+                }
+            }
+        }
+        for (c, &sum) in sums.iter().enumerate() {
+            out[(i, c)] += scale * sum;
+        }
+    }
+}
+
+/// out += scale·S·A by entries of A, a column after another.
+#[inline(always)]
+fn sum_entries<T: Real>(mut out: MatMut<'_, T>, draws: &Draws<T>, a: MatRef<'_, T>, scale: T) {
+    for c in 0..a.ncols() {
+        let column = a.col(c);
+        let contiguous = column.try_as_col_major().map(|column| column.as_slice());
+        for k in 0..draws.rows.len() {
+            let sum = match contiguous {
+                Some(column) => signed_sum(draws.row(k), |j| column[j]),
+                None => signed_sum(draws.row(k), |j| column[j]),
+            };
+            out[(k, c)] += scale * sum;
+        }
+    }
+}
+
+impl<T: Real> SketchOperator<T> for SparseRows {
+    fn nrows(&self) -> usize {
+        self.d
+    }
+
+    fn ncols(&self) -> usize {
+        self.n
+    }
+
+    fn accumulate(
+        &self,
+        out: MatMut<'_, T>,
+        columns: Range<usize>,
+        a: Input<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
+        check::accumulate((self.d, self.n), &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
+        if a.ncols() == 0 {
+            return Ok(());
+        }
+        match a {
+            Input::Dense(a) => self.accumulate_dense(out, &columns, a, par),
+            Input::SparseColumns(a) => self.accumulate_sparse_columns(out, &columns, Sparse::columns(a), par),
+            Input::SparseRows(a) => self.accumulate_sparse_rows(out, &columns, Sparse::rows(a), par),
+        }
+        Ok(())
+    }
+
+    fn adjoint_into(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: Range<usize>,
+        x: MatRef<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
+        check::adjoint((self.d, self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
+        if x.ncols() == 0 {
+            return Ok(());
+        }
+        out.fill(T::ZERO);
+        let scale: T = self.scale();
+        let width = x.ncols().div_ceil(parallel::threads(par));
+        self.for_each_block(&columns, |draws: &Draws<T>| {
+            for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
+                let by_rows = out.col_stride() == 1;
+                let mut put = |k: usize, c: usize| {
+                    let value = scale * x[(draws.rows.start + k, part.start + c)];
+                    for (index, sign) in draws.row(k) {
+                        out[(index, c)] += sign * value;
+                    }
+                };
+                // The order of the loops is that of the output; each entry is summed by ascending k in both.
+                if by_rows {
+                    (0..draws.rows.len()).for_each(|k| (0..part.len()).for_each(|c| put(k, c)));
+                } else {
+                    (0..part.len()).for_each(|c| (0..draws.rows.len()).for_each(|k| put(k, c)));
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn to_dense(&self) -> Mat<T> {
+        let mut s = Mat::zeros(self.d, self.n);
+        for i in 0..self.d {
+            let mut words = stream::coordinate(self.key, i);
+            for _ in 0..self.vec_nnz {
+                let (index, sign) = stream::signed_index(&mut words, self.n as u64);
+                s[(i, index)] += self.scale::<T>().with_sign(sign);
+            }
+        }
+        s
+    }
+}

@@ -1,0 +1,318 @@
+//! The sparse sign sketch; CountSketch is its thinnest member.
+
+use std::ops::Range;
+
+use faer::prelude::ReborrowMut;
+use faer::{Mat, MatMut, MatRef, Par};
+
+use crate::parallel::{self, for_each, split_columns};
+use crate::sparse::Sparse;
+use crate::tile::{self, with_width};
+use crate::vector::vectorised;
+use crate::{Input, Real, SketchError, SketchOperator, check, stream};
+
+/// Nonzeros of S that are drawn at once: the table of a block stays in the second-level cache.
+const BLOCK_NONZEROS: usize = 8192;
+/// Rows of A that are laid out as a tile at a time.
+const TILE_ROWS: usize = 64;
+
+/// ζ = `vec_nnz` distinct rows of each column hold ±1/√ζ. Known as SJLT, OSNAP and "SASO"; ζ = 1 is CountSketch.
+///
+/// Clarkson and Woodruff (2013); Nelson and Nguyễn, *OSNAP* (2013); Kane and Nelson (2014). S·A costs ζ·nnz(A) additions and
+/// reads A once: for dense A it is bound by memory bandwidth when ζ is small. Beside the result it keeps one copy of the
+/// output and the positions of a few thousand nonzeros of S.
+///
+/// ζ = 8 embeds subspaces about as well as a dense sketch; CountSketch needs d in proportion to the square of the
+/// subspace's dimension.
+///
+/// **Draws.** From the stream of coordinate j ([`stream::SPARSE_SIGN`]), Floyd's algorithm (Bentley and Floyd 1987): for
+/// t = d−ζ, …, d−1 a signed index r in 0..t+1 is drawn ([`stream::signed_index`]); the row is r if column j does not hold it yet,
+/// otherwise t. The sign is that of the draw.
+///
+/// ```
+/// use faer::{Mat, Par};
+/// use panther_sketch::{SketchOperator, SparseSign};
+///
+/// let a = Mat::<f64>::from_fn(1000, 3, |i, j| (i + j) as f64);
+/// let s = SparseSign::new(50, 1000, 8, 7)?;
+/// let sketch = s.left(a.as_ref().into(), Par::Seq)?;
+/// assert_eq!((sketch.nrows(), sketch.ncols()), (50, 3));
+/// # Ok::<(), panther_sketch::SketchError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SparseSign {
+    d: usize,
+    n: usize,
+    vec_nnz: usize,
+    key: u64,
+}
+
+/// The nonzeros of neighbouring columns of S, ζ a column, values ±1.
+struct Nonzeros<T> {
+    rows: Vec<usize>,
+    signs: Vec<T>,
+}
+
+/// Columns of A and what has been summed for them.
+struct Sums<T, const L: usize> {
+    columns: Range<usize>,
+    /// d rows.
+    sums: Vec<[T; L]>,
+}
+
+impl SparseSign {
+    /// The d×n operator with `vec_nnz` nonzeros a column that belongs to `seed`.
+    ///
+    /// # Errors
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in 1..=d or a dimension exceeds
+    /// `isize::MAX`.
+    pub fn new(d: usize, n: usize, vec_nnz: usize, seed: u64) -> Result<Self, SketchError> {
+        check::dimension("d", d)?;
+        check::dimension("n", n)?;
+        check::within("vec_nnz", vec_nnz, 1, d)?;
+        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::SPARSE_SIGN) })
+    }
+
+    /// 1/√ζ.
+    fn scale<T: Real>(&self) -> T {
+        T::from_f64(1.0 / (self.vec_nnz as f64).sqrt())
+    }
+
+    /// Columns whose nonzeros are drawn at once.
+    fn block(&self) -> usize {
+        (BLOCK_NONZEROS / self.vec_nnz).max(TILE_ROWS)
+    }
+
+    /// The nonzeros of column j, by Floyd's algorithm. `seen[r]` is j+1 if row r is taken; it serves many columns
+    /// without being cleared.
+    #[inline(always)]
+    fn draw_column<T: Real>(&self, j: usize, seen: &mut [usize], rows: &mut [usize], signs: &mut [T]) {
+        let mut words = stream::coordinate(self.key, j);
+        let slots = rows.iter_mut().zip(signs);
+        for (t, (row, value)) in (self.d - self.vec_nnz..self.d).zip(slots) {
+            let (r, sign) = stream::signed_index(&mut words, t as u64 + 1);
+            let r = if seen[r] == j + 1 { t } else { r };
+            seen[r] = j + 1;
+            *row = r;
+            *value = T::ONE.with_sign(sign);
+        }
+    }
+
+    fn draw<T: Real>(&self, nonzeros: &mut Nonzeros<T>, columns: Range<usize>, par: Par) {
+        let total = columns.len() * self.vec_nnz;
+        nonzeros.rows.resize(total, 0);
+        nonzeros.signs.resize(total, T::ONE);
+        let piece = columns.len().div_ceil(parallel::threads(par)).max(TILE_ROWS);
+        let width = piece * self.vec_nnz;
+        let pieces: Vec<_> = columns
+            .clone()
+            .step_by(piece)
+            .zip(nonzeros.rows.chunks_mut(width).zip(nonzeros.signs.chunks_mut(width)))
+            .collect();
+        for_each(par, pieces, |(first, (rows, signs))| {
+            let mut seen = vec![0; self.d];
+            let columns = rows.chunks_exact_mut(self.vec_nnz).zip(signs.chunks_exact_mut(self.vec_nnz));
+            for (j, (rows, signs)) in columns.enumerate() {
+                self.draw_column(first + j, &mut seen, rows, signs);
+            }
+        });
+    }
+
+    /// Draws S\[:, columns\] block by block and hands each on with its columns.
+    fn for_each_block<T: Real>(
+        &self,
+        columns: Range<usize>,
+        par: Par,
+        mut work: impl FnMut(&Nonzeros<T>, Range<usize>),
+    ) {
+        let mut nonzeros = Nonzeros { rows: Vec::new(), signs: Vec::new() };
+        for start in columns.clone().step_by(self.block()) {
+            let block = start..columns.end.min(start.saturating_add(self.block()));
+            self.draw(&mut nonzeros, block.clone(), par);
+            work(&nonzeros, block);
+        }
+    }
+
+    fn accumulate_dense<T: Real, const L: usize>(
+        &self,
+        out: MatMut<'_, T>,
+        columns: Range<usize>,
+        a: MatRef<'_, T>,
+        par: Par,
+    ) {
+        let first = columns.start;
+        let scale = self.scale();
+        let mut tiles: Vec<Sums<T, L>> = (0..a.ncols())
+            .step_by(L)
+            .map(|c| Sums { columns: c..a.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
+            .collect();
+        self.for_each_block(columns, par, |nonzeros, block| {
+            for_each(par, tiles.iter_mut().collect(), |tile| {
+                vectorised(
+                    #[inline(always)]
+                    || scatter(tile, nonzeros, self.vec_nnz, a.subrows(block.start - first, block.len())),
+                );
+            });
+        });
+        for (tile, (_, out)) in tiles.iter().zip(split_columns(out, L)) {
+            tile::add(out, &tile.sums, scale);
+        }
+    }
+
+    fn accumulate_sparse<T: Real>(&self, mut out: MatMut<'_, T>, columns: Range<usize>, a: Sparse<'_, T>, par: Par) {
+        let first = columns.start;
+        let scale: T = self.scale();
+        let zeta = self.vec_nnz;
+        let width = out.ncols().div_ceil(parallel::threads(par));
+        self.for_each_block::<T>(columns, par, |nonzeros, block| {
+            for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
+                let rows = block.start - first..block.end - first;
+                a.visit(&rows, &part, |j, c, value| {
+                    let at = (j - rows.start) * zeta;
+                    for (&r, &sign) in nonzeros.rows[at..at + zeta].iter().zip(&nonzeros.signs[at..at + zeta]) {
+                        out[(r, c - part.start)] += sign * (scale * value);
+                    }
+                });
+            });
+        });
+    }
+
+    fn adjoint_dense<T: Real, const L: usize>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: Range<usize>,
+        x: MatRef<'_, T>,
+        par: Par,
+    ) {
+        let first = columns.start;
+        let scale = self.scale();
+        let mut tiles: Vec<Sums<T, L>> = (0..x.ncols())
+            .step_by(L)
+            .map(|c| Sums { columns: c..x.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
+            .collect();
+        for_each(par, tiles.iter_mut().collect(), |tile| {
+            tile::load(&mut tile.sums, x, 0..self.d, tile.columns.clone());
+        });
+        self.for_each_block(columns, par, |nonzeros, block| {
+            let out = out.rb_mut().subrows_mut(block.start - first, block.len());
+            let pieces = tiles.iter().zip(split_columns(out, L)).collect();
+            for_each(par, pieces, |(tile, (_, mut out))| {
+                vectorised(
+                    #[inline(always)]
+                    || gather(out.rb_mut(), nonzeros, self.vec_nnz, scale, &tile.sums),
+                );
+            });
+        });
+    }
+}
+
+/// Adds the rows of A to the sums that their columns of S name.
+#[inline(always)]
+fn scatter<T: Real, const L: usize>(tile: &mut Sums<T, L>, nonzeros: &Nonzeros<T>, zeta: usize, a: MatRef<'_, T>) {
+    let mut rows_of_a = [[T::ZERO; L]; TILE_ROWS];
+    let table = nonzeros.rows.chunks(TILE_ROWS * zeta).zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
+    for (top, (rows, signs)) in (0..a.nrows()).step_by(TILE_ROWS).zip(table) {
+        let height = TILE_ROWS.min(a.nrows() - top);
+        tile::load(&mut rows_of_a[..height], a, top..top + height, tile.columns.clone());
+        let columns_of_s = rows.chunks_exact(zeta).zip(signs.chunks_exact(zeta));
+        for (values, (rows, signs)) in rows_of_a.iter().zip(columns_of_s) {
+            for (&r, &sign) in rows.iter().zip(signs) {
+                let sums = &mut tile.sums[r];
+                for l in 0..L {
+                    sums[l] += sign * values[l];
+                }
+            }
+        }
+    }
+}
+
+/// Each row of the output is the sum of ζ rows of the tile of X.
+#[inline(always)]
+fn gather<T: Real, const L: usize>(
+    mut out: MatMut<'_, T>,
+    nonzeros: &Nonzeros<T>,
+    zeta: usize,
+    scale: T,
+    x: &[[T; L]],
+) {
+    let mut result = [[T::ZERO; L]; TILE_ROWS];
+    let height = out.nrows();
+    let table = nonzeros.rows.chunks(TILE_ROWS * zeta).zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
+    for (top, (rows, signs)) in (0..height).step_by(TILE_ROWS).zip(table) {
+        let columns_of_s = rows.chunks_exact(zeta).zip(signs.chunks_exact(zeta));
+        for (result, (rows, signs)) in result.iter_mut().zip(columns_of_s) {
+            let mut sum = [T::ZERO; L];
+            for (&r, &sign) in rows.iter().zip(signs) {
+                let x = &x[r];
+                for l in 0..L {
+                    sum[l] += sign * x[l];
+                }
+            }
+            *result = sum.map(|s| scale * s);
+        }
+        let height = TILE_ROWS.min(height - top);
+        tile::store(out.rb_mut().subrows_mut(top, height), &result[..height]);
+    }
+}
+
+impl<T: Real> SketchOperator<T> for SparseSign {
+    fn nrows(&self) -> usize {
+        self.d
+    }
+
+    fn ncols(&self) -> usize {
+        self.n
+    }
+
+    fn accumulate(
+        &self,
+        out: MatMut<'_, T>,
+        columns: Range<usize>,
+        a: Input<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
+        check::accumulate((self.d, self.n), &columns, (out.nrows(), out.ncols()), (a.nrows(), a.ncols()))?;
+        if a.ncols() == 0 {
+            return Ok(());
+        }
+        match a {
+            Input::Dense(a) => {
+                with_width!(a.ncols(), self.accumulate_dense::<T>(out, columns, a, par))
+            }
+            Input::SparseColumns(a) => self.accumulate_sparse(out, columns, Sparse::columns(a), par),
+            Input::SparseRows(a) => self.accumulate_sparse(out, columns, Sparse::rows(a), par),
+        }
+        Ok(())
+    }
+
+    fn adjoint_into(
+        &self,
+        out: MatMut<'_, T>,
+        columns: Range<usize>,
+        x: MatRef<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
+        check::adjoint((self.d, self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
+        if x.ncols() > 0 {
+            with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par));
+        }
+        Ok(())
+    }
+
+    fn to_dense(&self) -> Mat<T> {
+        let mut s = Mat::zeros(self.d, self.n);
+        let scale: T = self.scale();
+        let mut taken = Vec::with_capacity(self.vec_nnz);
+        for j in 0..self.n {
+            taken.clear();
+            let mut words = stream::coordinate(self.key, j);
+            for t in self.d - self.vec_nnz..self.d {
+                let (r, sign) = stream::signed_index(&mut words, t as u64 + 1);
+                let row = if taken.contains(&r) { t } else { r };
+                taken.push(row);
+                s[(row, j)] = scale.with_sign(sign);
+            }
+        }
+        s
+    }
+}
