@@ -55,15 +55,15 @@ pub(crate) fn cholesky<T: Real>(mut g: Mat<T>, par: Par) -> Result<Mat<T>, Break
     }
 }
 
-/// One pass: `q` becomes Q, L = Rᵀ is returned; on a breakdown `q` is as it was.
+/// One pass: `q` becomes Q, R is returned; on a breakdown `q` is as it was.
 pub(crate) fn cholesky_pass<T: Real>(q: MatMut<'_, T>, shift: T, par: Par) -> Result<Mat<T>, Breakdown> {
     let mut g = gram(q.rb(), par);
     for j in 0..g.ncols() {
         g[(j, j)] = g[(j, j)] + shift;
     }
-    let lower = cholesky(g, par)?;
-    solve_on_the_right(q, lower.as_ref(), par);
-    Ok(lower)
+    let r = cholesky(g, par)?.transpose().to_owned();
+    solve_on_the_right(q, r.as_ref(), par);
+    Ok(r)
 }
 
 /// The shift that makes the Gram matrix positive definite whatever A is (Fukaya et al. 2020, equation 4.1, with the
@@ -80,7 +80,7 @@ pub(crate) fn shifted_passes<T: Real>(mut q: MatMut<'_, T>, par: Par) -> Result<
     let first = cholesky_pass(q.rb_mut(), shift, par)?;
     let second = cholesky_pass(q.rb_mut(), T::ZERO, par)?;
     let third = cholesky_pass(q, T::ZERO, par)?;
-    Ok(upper_product(third.transpose(), upper_product(second.transpose(), first.transpose(), par).as_ref(), par))
+    Ok(upper_product(third.as_ref(), upper_product(second.as_ref(), first.as_ref(), par).as_ref(), par))
 }
 
 /// The product of two upper triangular matrices; the second may be trapezoidal.
@@ -127,7 +127,7 @@ pub fn cholesky_qr2<T: Real>(a: MatRef<'_, T>, par: Par) -> Result<ThinQr<T>, Li
     with_scaled("cholesky_qr2", a, par, |mut q| {
         let first = cholesky_pass(q.rb_mut(), T::ZERO, par)?;
         let second = cholesky_pass(q, T::ZERO, par)?;
-        Ok(upper_product(second.transpose(), first.transpose(), par))
+        Ok(upper_product(second.as_ref(), first.as_ref(), par))
     })
 }
 

@@ -214,7 +214,7 @@ fn from_sketch<T: Real>(
     let (permutation, r_sk) = (&reduced.permutation, reduced.r());
     // 2. A_pre = A·P_k·R_k⁻¹, well conditioned where the sketch embeds the range of A.
     let mut q = gather_columns(a, &permutation[..k], par);
-    solve_on_the_right(q.as_mut(), r_sk.as_ref().subcols(0, k).transpose(), par);
+    solve_on_the_right(q.as_mut(), r_sk.as_ref().subcols(0, k), par);
     // 3. Cholesky QR of A_pre.
     let Orthonormalized { r: r_pre, orthogonality, fallback } = orthonormalize(&mut q, seed, par)?;
     if r_pre.norm_l2().to_f64() > DISTORTION * (k as f64).sqrt() {
@@ -249,7 +249,7 @@ fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Result<Orthon
     for fallback in [QrFallback::None, QrFallback::CholeskyQr2, QrFallback::ShiftedCholeskyQr3] {
         let pass = match fallback {
             QrFallback::ShiftedCholeskyQr3 => shifted_passes(q.as_mut(), par),
-            _ => cholesky_pass(q.as_mut(), T::ZERO, par).map(|lower| lower.transpose().to_owned()),
+            _ => cholesky_pass(q.as_mut(), T::ZERO, par),
         };
         if let Ok(factor) = pass {
             r = if fallback == QrFallback::None { factor } else { upper_product(factor.as_ref(), r.as_ref(), par) };

@@ -66,8 +66,9 @@ fn orthonormalize_once<T: Real>(q: &mut Mat<T>, tolerance: f64, par: Par) -> Res
         let (least, greatest) = diagonal.fold((f64::INFINITY, 0.0), |(l, g): (f64, f64), x| (l.min(x), g.max(x)));
         // Half of the digits of the shortest column must survive the Gram matrix.
         if least > tolerance && least > greatest * T::EPSILON.to_f64().sqrt() * 16.0 {
-            solve_on_the_right(q.as_mut(), lower.as_ref(), par);
-            return Ok((lower.transpose().to_owned(), defect));
+            let r = lower.transpose().to_owned();
+            solve_on_the_right(q.as_mut(), r.as_ref(), par);
+            return Ok((r, defect));
         }
     }
     let work = std::mem::replace(q, Mat::new());

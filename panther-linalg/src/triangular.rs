@@ -8,17 +8,18 @@ use panther_sketch::Real;
 /// are 1 MiB.
 const ROWS: usize = 128;
 
-/// a = a·L⁻ᵀ, L lower triangular: with L = Rᵀ this is a·R⁻¹. m·n² operations.
-pub(crate) fn solve_on_the_right<T: Real>(mut a: MatMut<'_, T>, lower: MatRef<'_, T>, par: Par) {
+/// a = a·R⁻¹, R upper triangular: m·n² operations. R stored by columns is faster than by rows.
+pub(crate) fn solve_on_the_right<T: Real>(mut a: MatMut<'_, T>, r: MatRef<'_, T>, par: Par) {
     let m = a.nrows();
     if m > ROWS && !matches!(par, Par::Seq) {
         let half = (m / ROWS).div_ceil(2) * ROWS;
         let (top, bottom) = a.split_at_row_mut(half);
-        rayon::join(|| solve_on_the_right(top, lower, par), || solve_on_the_right(bottom, lower, par));
+        rayon::join(|| solve_on_the_right(top, r, par), || solve_on_the_right(bottom, r, par));
         return;
     }
     for start in (0..m).step_by(ROWS) {
         let panel = a.rb_mut().subrows_mut(start, ROWS.min(m - start));
-        solve_lower_triangular_in_place(lower, panel.transpose_mut(), Par::Seq);
+        // X·R = A is Rᵀ·Xᵀ = Aᵀ.
+        solve_lower_triangular_in_place(r.transpose(), panel.transpose_mut(), Par::Seq);
     }
 }
