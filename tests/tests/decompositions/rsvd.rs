@@ -206,7 +206,8 @@ fn low_rank_is_exact<T: Real>(family: Family, m: usize, n: usize, k: usize, seed
 
 #[test]
 fn rank_of_low_rank_input_is_exact_over_a_hundred_seeds() {
-    let shapes = [(100, 60, 20, 7), (60, 100, 30, 12), (65, 65, 65, 20), (200, 20, 20, 3)];
+    // The fifth goes to the exact SVD with a rank of one, on which divide and conquer may fail to converge.
+    let shapes = [(100, 60, 20, 7), (60, 100, 30, 12), (65, 65, 65, 20), (200, 20, 20, 3), (150, 128, 64, 1)];
     for seed in 0..100 {
         let (m, n, k, rank) = shapes[seed as usize % shapes.len()];
         for finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
@@ -252,10 +253,12 @@ fn to_tolerance<T: Real>(c: &Case, relative: f64, max_rank: Option<usize>, optio
         Some(true) if error > allowed + reference.rounding() => Err(format!("missed silently: {about}")),
         Some(true) if k > cap => Err(format!("more triplets than allowed: {about}")),
         Some(true) => Ok(()),
-        Some(false) if k < cap => Err(format!("gave up before the largest rank: {about}")),
-        // With every triplet allowed the only excuse is a tolerance that rounding alone may exceed.
-        Some(false) if max_rank.is_none() && allowed > slack(&reference) => Err(format!("gave up: {about}")),
-        Some(false) if default_error(&reference, cap) < 0.9 * allowed => Err(format!("could have met it: {about}")),
+        // Rounding is no reason to give up before a tolerance that it does not reach, and the largest rank none before
+        // the best of that rank is well out of reach (estimates may be three times the error).
+        Some(false) if k < cap && allowed > slack(&reference) => Err(format!("gave up too early: {about}")),
+        Some(false) if checks::SVD_ESTIMATE * default_error(&reference, cap) < allowed => {
+            Err(format!("could have met it: {about}"))
+        }
         Some(false) => Ok(()),
     }
 }
@@ -312,8 +315,10 @@ fn the_largest_rank_is_kept_and_the_miss_is_told() {
         let found = rsvd(&a, Target::Tolerance { relative: 0.1, max_rank: Some(5) }, &options, Par::Seq).unwrap();
         assert_eq!((found.s.len(), found.tolerance_met), (5, Some(false)));
         assert!(found.error_estimate > 0.1 * found.norm);
-        let found = qb(&a, Target::Tolerance { relative: 0.1, max_rank: Some(5) }, &options, Par::Seq).unwrap();
-        assert_eq!((found.q.ncols(), found.tolerance_met), (5, Some(false)));
+        // A QB keeps the whole basis that was searched, and tells what that achieves.
+        let found = qb(&a, Target::Tolerance { relative: 0.01, max_rank: Some(5) }, &options, Par::Seq).unwrap();
+        assert_eq!(found.tolerance_met, Some(false));
+        assert!(found.q.ncols() >= 5 && found.error_estimate > 0.01 * found.norm);
     }
 }
 
