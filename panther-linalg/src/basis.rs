@@ -1,6 +1,8 @@
 //! From a target to a basis that meets it: the common part of [`rsvd`](crate::rsvd()), [`qb`](crate::qb()) and
 //! [`range_finder`](crate::range_finder()).
 
+use std::ops::Range;
+
 use faer::prelude::*;
 use panther_sketch::Real;
 
@@ -11,7 +13,7 @@ use crate::range_finder::{Plan, VERIFICATION};
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
 use crate::small_svd::{Svd, thin_svd};
-use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RangeFinder, RsvdOptions, RsvdPath, Target};
+use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RsvdOptions, RsvdPath, Target};
 
 /// Below this multiple of ε·‖A‖² the difference ‖A‖² − ‖B‖² has too few digits left (Yu, Gu and Li 2018, section 3).
 const CANCELLED: f64 = 1e4;
@@ -19,12 +21,15 @@ const CANCELLED: f64 = 1e4;
 /// Rounding errors of ‖A‖² − ‖B‖², as a multiple of ε·‖A‖²: what is added to make it a bound.
 const ROUNDING: f64 = 200.0;
 
-/// A fresh block may not raise the captured energy by more than this part of what is left, or the basis has missed
-/// something.
-const MISSED: f64 = 0.005;
+/// A Krylov basis has converged when its last step brought no more than this part of what is left: the next ones
+/// bring about as much again.
+const UNCONVERGED: f64 = 0.03;
 
-/// Times that a basis is extended because it has missed something.
-const REPLENISHMENTS: usize = 4;
+/// A fresh block may not bring more than this part of what is left, or the Krylov space has missed something.
+const MISSED: f64 = 0.02;
+
+/// Times that a basis is deepened or started afresh.
+const EXTENSIONS: usize = 12;
 
 /// Directions of the first extension for a tolerance; later ones are half of what there is.
 const FIRST_BLOCK: usize = 32;
@@ -146,35 +151,37 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
 
     fn grow_to_rank(&mut self, plan: Plan, rank: usize, options: &RsvdOptions) -> Result<(), LinalgError> {
         let columns = sampled(rank, options);
-        plan.extend(&mut self.projection, columns)?;
-        if plan.range_finder == RangeFinder::SubspaceIteration {
-            return self.solve();
-        }
-        for _ in 0..REPLENISHMENTS {
-            let missed = self.missed_energy(rank)?;
-            if missed <= MISSED * self.left_after(rank) {
+        let end = plan.extend(&mut self.projection, columns, VERIFICATION)?;
+        self.solve()?;
+        // Subspace iteration has blocks as large as any multiplicity that matters, and a fixed number of steps.
+        let Some(mut end) = end else { return Ok(()) };
+        for _ in 0..EXTENSIONS {
+            let left = self.left_after(rank);
+            if self.energy_of(end.last.clone(), rank) > UNCONVERGED * left {
+                if !plan.adaptive || !end.deepen(&mut self.projection)? {
+                    break;
+                }
+            } else if self.energy_of(end.fresh.clone(), rank) > MISSED * left {
+                self.path = RsvdPath::Replenished;
+                match plan.extend(&mut self.projection, columns, VERIFICATION)? {
+                    Some(new_end) => end = new_end,
+                    None => break,
+                }
+            } else {
                 break;
             }
-            self.path = RsvdPath::Replenished;
-            plan.extend(&mut self.projection, columns)?;
             self.solve()?;
         }
         Ok(())
     }
 
-    /// Adds a fresh random block and returns what it contributes to the energy of the leading `rank` triplets.
-    fn missed_energy(&mut self, rank: usize) -> Result<f64, LinalgError> {
-        let before = self.projection.q.ncols();
-        let y = self.projection.sample(VERIFICATION)?;
-        self.projection.extend_q(y)?;
-        self.projection.extend_w()?;
-        self.solve()?;
-        let after = self.projection.q.ncols();
+    /// What these columns of Q contribute to the energy of the leading `rank` triplets.
+    fn energy_of(&self, columns: Range<usize>, rank: usize) -> f64 {
         let contribution = |i: usize| {
-            let weight = self.svd.u.as_ref().submatrix(before, i, after - before, 1).squared_norm_l2().to_f64();
-            weight * self.svd.s[i].to_f64().powi(2)
+            let part = self.svd.u.as_ref().submatrix(columns.start, i, columns.len(), 1);
+            part.squared_norm_l2().to_f64() * self.svd.s[i].to_f64().powi(2)
         };
-        Ok((0..rank.min(self.svd.s.len())).map(contribution).sum())
+        (0..rank.min(self.svd.s.len())).map(contribution).sum()
     }
 
     fn grow_to_tolerance(
@@ -194,7 +201,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
             if before + plan.growth(columns) > most / 2 {
                 return self.be_exact();
             }
-            plan.extend(&mut self.projection, columns)?;
+            plan.extend(&mut self.projection, columns, 0)?;
             self.solve()?;
             let after = self.projection.q.ncols();
             if self.squared_error(after)?.0 <= target || after == before || after >= largest {

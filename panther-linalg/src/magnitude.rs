@@ -36,15 +36,21 @@ pub(crate) fn exponent_of(x: f64) -> i32 {
 /// ‖A‖_F of a dense or sparse matrix, checking every entry.
 pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: Par) -> Result<Magnitude, LinalgError> {
     let slices = stored_slices(a);
-    let extremes = in_groups(&slices, par, |group| largest(group));
-    if extremes.iter().any(|(_, finite)| !finite) {
+    // One pass, if the squares stay within the range of a double, and they do but for the most extreme matrices.
+    let groups = in_groups(&slices, par, |group| survey(group));
+    if groups.iter().any(|group| !group.finite) {
         return Err(locate_non_finite(argument, a));
     }
-    let max = extremes.iter().map(|(max, _)| max.to_f64()).fold(0.0, f64::max);
+    let max = groups.iter().map(|group| group.max.to_f64()).fold(0.0, f64::max);
     if max == 0.0 {
         return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
     }
     let exponent = exponent_of(max);
+    let scale_back = power_of_two(-exponent);
+    if exponent.abs() <= SQUARABLE {
+        let squares: f64 = groups.iter().map(|group| group.squares).sum();
+        return Ok(Magnitude { frobenius: squares.sqrt() * scale_back, exponent });
+    }
     // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
     let lift = if exponent < -1000 { 128 } else { 0 };
     let squares = in_groups(&slices, par, |group| squares(power_of_two(-exponent - lift), group));
@@ -52,12 +58,27 @@ pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: P
     Ok(Magnitude { frobenius, exponent })
 }
 
+/// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
+const SQUARABLE: i32 = 400;
+
+/// What one reading of a group tells.
+struct Survey<T> {
+    max: T,
+    finite: bool,
+    squares: f64,
+}
+
 vectorized! {
-    fn largest<'a, T: Real>(slices: &'a [&'a [T]]) -> (T, bool) {
-        let mut all = (T::ZERO, true);
+    fn survey<'a, T: Real>(slices: &'a [&'a [T]]) -> Survey<T> {
+        let mut all = Survey { max: T::ZERO, finite: true, squares: 0.0 };
         for slice in slices {
-            let (max, finite) = max_abs(slice);
-            all = (if max > all.0 { max } else { all.0 }, all.1 && finite);
+            // A stretch at a time, so that the second loop finds it in the cache.
+            for slice in slice.chunks(1024) {
+                let (max, finite) = max_abs(slice);
+                all.max = if max > all.max { max } else { all.max };
+                all.finite &= finite;
+                all.squares += sum_of_squares(1.0, slice);
+            }
         }
         all
     }

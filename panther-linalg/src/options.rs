@@ -19,8 +19,8 @@ pub enum Target {
 /// How the range of A is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RangeFinder {
-    /// span{AΩ, (AAᵀ)AΩ, …, (AAᵀ)^q AΩ} with blocks of about half the rank: fewer products and a smaller error than
-    /// subspace iteration, for some more orthonormalisation (Musco and Musco 2015).
+    /// span{AΩ, (AAᵀ)AΩ, …, (AAᵀ)^q AΩ} with blocks of about a third of the rank: fewer products and a smaller error
+    /// than subspace iteration, for some more orthonormalisation (Musco and Musco 2015).
     #[default]
     BlockKrylov,
     /// span (AAᵀ)^q AΩ, re-orthonormalised between the products (Halko, Martinsson and Tropp 2011, Algorithm 4.4).
@@ -32,8 +32,8 @@ pub enum RangeFinder {
 pub struct RsvdOptions {
     /// p, columns beyond the rank; `None` for max(10, ⌈k/10⌉).
     pub oversampling: Option<usize>,
-    /// q, the power of AAᵀ; `None` for 4 with [`RangeFinder::BlockKrylov`] and 2 with
-    /// [`RangeFinder::SubspaceIteration`].
+    /// q, the power of AAᵀ; `None` for 2 with [`RangeFinder::SubspaceIteration`], and with
+    /// [`RangeFinder::BlockKrylov`] for 5 and as many more as convergence takes.
     pub power_iterations: Option<usize>,
     /// Which subspace is searched.
     pub range_finder: RangeFinder,

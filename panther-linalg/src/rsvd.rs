@@ -19,8 +19,8 @@ use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, RsvdPath, Target};
 /// smallest rank that still is; a tolerance that was not met is told in [`Rsvd::tolerance_met`].
 ///
 /// # Cost
-/// With l = k + p: block Krylov multiplies 2(q+1)·⌈l/2⌉ + 16 columns by A or Aᵀ (5l at the default q = 4), subspace
-/// iteration 2(q+1)·l (6l at its default q = 2); both orthonormalise in O((m + n)·l²) and hold O((m + n)·l) numbers
+/// With l = k + p: block Krylov multiplies 2(q+1)·⌈l/3⌉ + 16 columns by A or Aᵀ (4l at the default q = 5, up to 6l where the
+/// spectrum is flat), subspace iteration 2(q+1)·l (6l at its default q = 2); both orthonormalise in O((m + n)·l²) and hold O((m + n)·l) numbers
 /// beside A, which is read in place. Where the basis would be as large as min(m, n), the exact SVD is computed instead.
 ///
 /// # When it fails, and what is done

@@ -13,16 +13,13 @@ use crate::stream::{self, LANES, LaneStreams};
 use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check};
 
-/// Rows that are drawn at once: what one word of signs is enough for.
+/// Rows that one word of signs is enough for; rows are drawn in multiples of it.
 pub(crate) const CHUNK_ROWS: usize = 64;
 /// Columns of a panel. It is the depth of one matrix product, so it is fixed: the order of summation must not depend
 /// on the number of threads.
-const PANEL_COLUMNS: usize = 256;
+const PANEL_COLUMNS: usize = LANES;
 /// Rows of a panel: a multiple of [`CHUNK_ROWS`]. Larger d is taken in several goes, which continue the streams.
 const PANEL_ROWS: usize = 2048;
-
-/// 64 rows of eight neighbouring columns.
-pub(crate) type Chunk<T> = [[T; LANES]; CHUNK_ROWS];
 
 /// Size and key of a dense operator.
 #[derive(Clone, Debug)]
@@ -47,8 +44,8 @@ pub(crate) trait DenseFamily: Send + Sync {
     /// The factor that makes E\[SᵀS\] = I.
     fn scale(&self) -> f64;
 
-    /// The next 64 rows of eight columns. Inlined into vector code.
-    fn chunk<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut Chunk<T>);
+    /// The next rows, a multiple of [`CHUNK_ROWS`], of neighbouring columns. Inlined into vector code.
+    fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]);
 
     /// A whole column from its words in order.
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]);
@@ -57,46 +54,36 @@ pub(crate) trait DenseFamily: Send + Sync {
 /// Some columns of S, as many rows of them as are wanted next.
 struct Panel<T> {
     columns: Range<usize>,
-    streams: Vec<LaneStreams>,
-    /// Row-major, [`PANEL_COLUMNS`] apart.
-    entries: Vec<T>,
+    streams: LaneStreams,
+    entries: Vec<[T; PANEL_COLUMNS]>,
 }
 
 impl<T: Real> Panel<T> {
     fn new(rows: usize) -> Self {
-        let rows = rows.min(PANEL_ROWS);
-        Self { columns: 0..0, streams: Vec::new(), entries: vec![T::ZERO; rows * PANEL_COLUMNS] }
+        let rows = rows.min(PANEL_ROWS).next_multiple_of(CHUNK_ROWS);
+        Self { columns: 0..0, streams: LaneStreams::new(0, 0), entries: vec![[T::ZERO; PANEL_COLUMNS]; rows] }
     }
 
     /// Goes to the top of other columns.
     fn start(&mut self, key: u64, columns: Range<usize>) {
-        self.streams.clear();
-        self.streams.extend(columns.clone().step_by(LANES).map(|j| LaneStreams::new(key, j)));
+        self.streams = LaneStreams::new(key, columns.start);
         self.columns = columns;
     }
 
     /// Draws the next `rows` rows.
     fn draw<F: DenseFamily>(&mut self, rows: usize, scale: T) {
+        let Self { streams, entries, .. } = self;
+        let entries = &mut entries[..rows.next_multiple_of(CHUNK_ROWS)];
         vectorised(
             #[inline(always)]
-            || {
-                let mut chunk = [[T::ZERO; LANES]; CHUNK_ROWS];
-                for (group, streams) in self.streams.iter_mut().enumerate() {
-                    for rows in self.entries[..rows * PANEL_COLUMNS].chunks_mut(CHUNK_ROWS * PANEL_COLUMNS) {
-                        F::chunk(streams, scale, &mut chunk);
-                        for (row, drawn) in rows.chunks_exact_mut(PANEL_COLUMNS).zip(&chunk) {
-                            row[group * LANES..][..LANES].copy_from_slice(drawn);
-                        }
-                    }
-                }
-            },
+            || F::rows(streams, scale, entries),
         );
     }
 
     /// The last `rows` rows drawn, rows × columns.
     fn view(&self, rows: usize) -> MatRef<'_, T> {
         MatRef::from_column_major_slice_with_stride(
-            &self.entries[..rows * PANEL_COLUMNS],
+            self.entries[..rows].as_flattened(),
             self.columns.len(),
             rows,
             PANEL_COLUMNS,

@@ -1,6 +1,6 @@
 //! The Rademacher sketch.
 
-use crate::dense::{Chunk, DenseFamily, Shape};
+use crate::dense::{CHUNK_ROWS, DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 
@@ -47,14 +47,16 @@ impl DenseFamily for Rademacher {
     }
 
     #[inline(always)]
-    fn chunk<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut Chunk<T>) {
-        let words = streams.next();
-        // Halves of 32 bits keep the lanes as narrow as an f32.
-        let halves = [words.map(|w| w as u32), words.map(|w| (w >> 32) as u32)];
-        for (rows, half) in out.chunks_exact_mut(32).zip(halves) {
-            for (b, row) in rows.iter_mut().enumerate() {
-                for l in 0..LANES {
-                    row[l] = scale.with_sign((half[l] >> b) & 1);
+    fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]) {
+        for chunk in out.chunks_exact_mut(CHUNK_ROWS) {
+            let words = streams.next();
+            // Halves of 32 bits keep the lanes as narrow as an f32.
+            let halves = [words.map(|w| w as u32), words.map(|w| (w >> 32) as u32)];
+            for (rows, half) in chunk.chunks_exact_mut(32).zip(&halves) {
+                for (b, row) in rows.iter_mut().enumerate() {
+                    for l in 0..LANES {
+                        row[l] = scale.with_sign((half[l] >> b) & 1);
+                    }
                 }
             }
         }

@@ -7,7 +7,7 @@ use faer::{Mat, MatMut, MatRef, Par};
 
 use crate::parallel::{self, for_each, split_columns};
 use crate::sparse::Sparse;
-use crate::tile::{self, with_width};
+use crate::tile::{self, Reader, with_width};
 use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check, stream};
 
@@ -191,7 +191,7 @@ impl SparseSign {
             .map(|c| Sums { columns: c..x.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
             .collect();
         for_each(par, tiles.iter_mut().collect(), |tile| {
-            tile::load(&mut tile.sums, x, 0..self.d, tile.columns.clone());
+            Reader::new(x, tile.columns.clone()).load(&mut tile.sums, 0..self.d);
         });
         self.for_each_block(columns, par, |nonzeros, block| {
             let out = out.rb_mut().subrows_mut(block.start - first, block.len());
@@ -209,13 +209,16 @@ impl SparseSign {
 /// Adds the rows of A to the sums that their columns of S name.
 #[inline(always)]
 fn scatter<T: Real, const L: usize>(tile: &mut Sums<T, L>, nonzeros: &Nonzeros<T>, zeta: usize, a: MatRef<'_, T>) {
+    let reader = Reader::new(a, tile.columns.clone());
     let mut rows_of_a = [[T::ZERO; L]; TILE_ROWS];
     let table = nonzeros.rows.chunks(TILE_ROWS * zeta).zip(nonzeros.signs.chunks(TILE_ROWS * zeta));
     for (top, (rows, signs)) in (0..a.nrows()).step_by(TILE_ROWS).zip(table) {
         let height = TILE_ROWS.min(a.nrows() - top);
-        tile::load(&mut rows_of_a[..height], a, top..top + height, tile.columns.clone());
+        reader.load(&mut rows_of_a[..height], top..top + height);
         let columns_of_s = rows.chunks_exact(zeta).zip(signs.chunks_exact(zeta));
         for (values, (rows, signs)) in rows_of_a.iter().zip(columns_of_s) {
+            // A copy, so that it is seen to stay in registers while the sums are written.
+            let values = *values;
             for (&r, &sign) in rows.iter().zip(signs) {
                 let sums = &mut tile.sums[r];
                 for l in 0..L {

@@ -8,7 +8,7 @@ use faer::{Mat, MatMut, MatRef, Par};
 
 use crate::parallel::{for_each, split_columns};
 use crate::sparse::Sparse;
-use crate::tile::{self, with_width};
+use crate::tile::{self, Reader, with_width};
 use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check, hadamard, stream};
 
@@ -126,7 +126,7 @@ impl Srht {
         let first = columns.start;
         self.accumulate_tiles::<T, L>(out, columns, par, |tile, signs, piece, part| {
             let top = piece.first - first;
-            tile::load(tile, a, top..top + piece.len, part.clone());
+            Reader::new(a, part.clone()).load(tile, top..top + piece.len);
             for (lanes, &sign) in tile.iter_mut().zip(&signs[top..]) {
                 for lane in lanes {
                     *lane *= sign;
@@ -233,7 +233,7 @@ impl Srht {
                 || {
                     let mut tile = vec![[T::ZERO; L]; 1 << levels];
                     let mut rows_of_x = vec![[T::ZERO; L]; self.rows.len()];
-                    tile::load(&mut rows_of_x, x, 0..x.nrows(), part.clone());
+                    Reader::new(x, part.clone()).load(&mut rows_of_x, 0..x.nrows());
                     for piece in pieces(columns.clone(), levels) {
                         let tile = &mut tile[..1 << piece.levels];
                         self.spread(tile, &rows_of_x, piece);

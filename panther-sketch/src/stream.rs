@@ -50,8 +50,9 @@ pub const SRHT_ROWS: u64 = 0x1f83_d9ab_fb41_bd6b;
 
 const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Coordinates whose streams advance together in vector code.
-pub(crate) const LANES: usize = 8;
+/// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a long loop over arrays is
+/// vectorised for any width, a short one is unrolled into scalars.
+pub(crate) const LANES: usize = 256;
 
 /// The key of a family's streams for one seed.
 #[must_use]
@@ -111,34 +112,41 @@ pub fn signed_index(words: &mut impl Rng, bound: u64) -> (usize, u32) {
     }
 }
 
-/// The streams of eight neighbouring coordinates, advanced together.
+/// The streams of neighbouring coordinates, advanced together.
 #[derive(Clone, Debug)]
 pub(crate) struct LaneStreams {
-    s: [[u64; LANES]; 4],
+    s: Box<[[u64; LANES]; 4]>,
 }
 
 impl LaneStreams {
-    /// Streams of coordinates j..j+8.
-    #[inline(always)]
+    /// Streams of coordinates j..j+LANES.
     pub(crate) fn new(key: u64, j: usize) -> Self {
-        let states: [_; LANES] = std::array::from_fn(|lane| state(key, j.wrapping_add(lane)));
-        Self { s: [0, 1, 2, 3].map(|word| states.map(|state| state[word])) }
+        let mut s = Box::new([[0; LANES]; 4]);
+        for lane in 0..LANES {
+            let state = state(key, j.wrapping_add(lane));
+            for (words, word) in s.iter_mut().zip(state) {
+                words[lane] = word;
+            }
+        }
+        Self { s }
     }
 
-    /// The next word of each stream.
+    /// The next word of each stream. Inlined into vector code.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> [u64; LANES] {
-        let [s0, s1, s2, s3] = &mut self.s;
+        let s = &mut *self.s;
         let mut out = [0; LANES];
         for l in 0..LANES {
-            out[l] = s0[l].wrapping_add(s3[l]).rotate_left(23).wrapping_add(s0[l]);
-            let shifted = s1[l] << 17;
-            s2[l] ^= s0[l];
-            s3[l] ^= s1[l];
-            s1[l] ^= s2[l];
-            s0[l] ^= s3[l];
-            s2[l] ^= shifted;
-            s3[l] = s3[l].rotate_left(45);
+            let [mut s0, mut s1, mut s2, mut s3] = [s[0][l], s[1][l], s[2][l], s[3][l]];
+            out[l] = s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0);
+            let shifted = s1 << 17;
+            s2 ^= s0;
+            s3 ^= s1;
+            s1 ^= s2;
+            s0 ^= s3;
+            s2 ^= shifted;
+            s3 = s3.rotate_left(45);
+            (s[0][l], s[1][l], s[2][l], s[3][l]) = (s0, s1, s2, s3);
         }
         out
     }

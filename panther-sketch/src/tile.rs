@@ -27,65 +27,82 @@ pub(crate) use with_width;
 /// Rows of a tile that are transposed at a time from columns.
 const STEP: usize = 8;
 
-/// Reads rows × columns of `a`, at most L columns, into a tile of as many rows; lanes left over become 0.
-#[inline(always)]
-pub(crate) fn load<T: Real, const L: usize>(
-    tile: &mut [[T; L]],
-    a: MatRef<'_, T>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-) {
-    let a = a.submatrix(rows.start, columns.start, rows.len(), columns.len());
-    if a.row_stride() == 1 {
-        load_columns(tile, a);
-    } else if a.col_stride() == 1 {
-        for (i, lanes) in tile.iter_mut().enumerate() {
-            if let Some(row) = a.transpose().col(i).try_as_col_major() {
-                lanes[..a.ncols()].copy_from_slice(row.as_slice());
-                lanes[a.ncols()..].fill(T::ZERO);
+/// At most L columns of a matrix, from which tiles are read.
+pub(crate) struct Reader<'a, T, const L: usize> {
+    a: MatRef<'a, T>,
+    /// The columns, if each lies in one piece; those beyond the matrix's are its last.
+    columns: Option<[&'a [T]; L]>,
+}
+
+impl<'a, T: Real, const L: usize> Reader<'a, T, L> {
+    /// Reads the columns `columns` of `a`, at least one.
+    pub(crate) fn new(a: MatRef<'a, T>, columns: Range<usize>) -> Self {
+        let a = a.subcols(columns.start, columns.len());
+        let mut slices = [&[][..]; L];
+        let mut contiguous = a.row_stride() == 1;
+        for (l, slice) in slices.iter_mut().enumerate() {
+            match a.col(l.min(a.ncols() - 1)).try_as_col_major() {
+                Some(column) => *slice = column.as_slice(),
+                None => contiguous = false,
             }
         }
-    } else {
-        for (i, lanes) in tile.iter_mut().enumerate() {
-            for (l, lane) in lanes.iter_mut().enumerate() {
-                *lane = if l < a.ncols() { a[(i, l)] } else { T::ZERO };
+        Self { a, columns: contiguous.then_some(slices) }
+    }
+
+    /// Reads some rows into a tile of as many; lanes beyond the columns hold anything finite that the matrix holds.
+    #[inline(always)]
+    pub(crate) fn load(&self, tile: &mut [[T; L]], rows: Range<usize>) {
+        if let Some(columns) = &self.columns {
+            load_columns(tile, columns, rows.start);
+        } else if self.a.col_stride() == 1 {
+            self.load_rows(tile, rows);
+        } else {
+            for (i, lanes) in rows.zip(tile) {
+                for (l, lane) in lanes.iter_mut().enumerate() {
+                    *lane = self.a[(i, l.min(self.a.ncols() - 1))];
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load_rows(&self, tile: &mut [[T; L]], rows: Range<usize>) {
+        for (i, lanes) in rows.zip(tile) {
+            let row = self.a.transpose().col(i).try_as_col_major().map_or(&[][..], |row| row.as_slice());
+            // A full row is one vector or two; a part of one is a call of memcpy.
+            if let Some(full) = row.first_chunk() {
+                *lanes = *full;
+            } else {
+                lanes[..row.len()].copy_from_slice(row);
             }
         }
     }
 }
 
+/// Rows `top`… of L contiguous columns: blocks of 8 rows are transposed in registers.
 #[inline(always)]
-fn load_columns<T: Real, const L: usize>(tile: &mut [[T; L]], a: MatRef<'_, T>) {
-    let columns: [&[T]; L] = std::array::from_fn(|l| {
-        let column = (l < a.ncols()).then(|| a.col(l).try_as_col_major()).flatten();
-        column.map_or(&[][..], |column| column.as_slice())
-    });
+fn load_columns<T: Real, const L: usize>(tile: &mut [[T; L]], columns: &[&[T]; L], top: usize) {
     let height = tile.len();
-    let nothing = [T::ZERO; STEP];
-    if columns.iter().all(|column| column.len() == height) {
-        let (blocks, tail) = tile.as_chunks_mut::<STEP>();
-        for (b, block) in blocks.iter_mut().enumerate() {
-            let sources: [&[T; STEP]; L] = columns.map(|column| {
-                // A full block lies inside of every column: the other arm is never taken.
-                column[b * STEP..].first_chunk().unwrap_or(&nothing)
-            });
-            for (r, lanes) in block.iter_mut().enumerate() {
-                for l in 0..L {
-                    lanes[l] = sources[l][r];
-                }
+    let mut parts = [&[][..]; L];
+    for l in 0..L {
+        parts[l] = &columns[l][top..top + height];
+    }
+    let (blocks, tail) = tile.as_chunks_mut::<STEP>();
+    let done = height - tail.len();
+    for (b, block) in blocks.iter_mut().enumerate() {
+        let mut values = [[T::ZERO; STEP]; L];
+        for l in 0..L {
+            values[l].copy_from_slice(&parts[l][b * STEP..][..STEP]);
+        }
+        for r in 0..STEP {
+            for l in 0..L {
+                block[r][l] = values[l][r];
             }
         }
-        let done = height - tail.len();
-        for (i, lanes) in tail.iter_mut().enumerate() {
-            for l in 0..L {
-                lanes[l] = columns[l][done + i];
-            }
-        }
-    } else {
-        for (i, lanes) in tile.iter_mut().enumerate() {
-            for l in 0..L {
-                lanes[l] = columns[l].get(i).copied().unwrap_or(T::ZERO);
-            }
+    }
+    for (i, lanes) in tail.iter_mut().enumerate() {
+        for l in 0..L {
+            lanes[l] = parts[l][done + i];
         }
     }
 }
@@ -133,11 +150,10 @@ mod tests {
         let by_rows = a.transpose().to_owned();
         for view in [a.as_ref(), by_rows.transpose(), a.as_ref().reverse_rows_and_cols()] {
             let mut tile = vec![[-1.0; L]; rows];
-            load(&mut tile, view, 2..rows + 2, 1..columns + 1);
+            Reader::new(view, 1..columns + 1).load(&mut tile, 2..rows + 2);
             for (i, lanes) in tile.iter().enumerate() {
-                for (l, &lane) in lanes.iter().enumerate() {
-                    let expected = if l < columns { view[(i + 2, l + 1)] } else { 0.0 };
-                    assert_eq!(lane, expected);
+                for l in 0..columns {
+                    assert_eq!(lanes[l], view[(i + 2, l + 1)]);
                 }
             }
             let mut out = Mat::<f64>::zeros(rows, columns);

@@ -1,6 +1,6 @@
 //! The uniform sketch.
 
-use crate::dense::{Chunk, DenseFamily, Shape};
+use crate::dense::{DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 
@@ -47,12 +47,13 @@ impl DenseFamily for Uniform {
     }
 
     #[inline(always)]
-    fn chunk<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut Chunk<T>) {
-        for rows in out.chunks_exact_mut(2) {
+    fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]) {
+        for [even, odd] in out.as_chunks_mut().0 {
             let words = streams.next();
+            let (hi, lo) = (words.map(|w| (w >> 32) as u32), words.map(|w| w as u32));
             for l in 0..LANES {
-                rows[0][l] = T::uniform((words[l] >> 32) as u32, scale);
-                rows[1][l] = T::uniform(words[l] as u32, scale);
+                even[l] = T::uniform(hi[l], scale);
+                odd[l] = T::uniform(lo[l], scale);
             }
         }
     }
