@@ -34,6 +34,11 @@ pub fn shapes() -> impl Strategy<Value = (usize, usize)> {
     ]
 }
 
+/// m, n and a rank so far below them that a randomized decomposition does not become the exact one.
+pub fn large_shapes_and_ranks() -> impl Strategy<Value = ((usize, usize), usize)> {
+    (180..=420usize, 180..=420usize).prop_flat_map(|(m, n)| (Just((m, n)), 1..=m.min(n) / 6))
+}
+
 /// Shapes with m > n, for the routines that want tall matrices.
 pub fn tall_shapes() -> impl Strategy<Value = (usize, usize)> {
     prop_oneof![

@@ -50,7 +50,7 @@ pub fn rsvd<T: Real>(reference: &Reference, found: &Rsvd<T>, k: usize, allowed: 
     signs(found.u.as_ref())?;
     rsvd_rank(reference, found.rank, &s)?;
     norm(reference, found.norm, found.norm_source)?;
-    estimate(reference, found.error_estimate, error)?;
+    estimate(reference, found.error_estimate, error, SVD_ESTIMATE)?;
     reported_orthogonality(reference, found)
 }
 
@@ -66,7 +66,7 @@ pub fn qb<T: Real>(reference: &Reference, found: &Qb<T>, allowed: f64) -> Check 
     let error = reference.qb_error(found.q.as_ref(), found.b.as_ref());
     at_most("‖A − QB‖_F", error, allowed)?;
     norm(reference, found.norm, found.norm_source)?;
-    estimate(reference, found.error_estimate, error)
+    estimate(reference, found.error_estimate, error, SVD_ESTIMATE)
 }
 
 /// Everything that holds for a pivoted QR, whose error may be `allowed` (on the reference's scale).
@@ -85,7 +85,7 @@ pub fn pivoted_qr<T: Real>(reference: &Reference, found: &PivotedQr<T>, allowed:
     let error = reference.qr_error(found.q.as_ref(), found.r.as_ref(), &found.permutation);
     at_most("‖AP − QR‖_F", error, allowed)?;
     norm(reference, found.norm, NormSource::Exact)?;
-    estimate(reference, found.error_estimate, error)
+    estimate(reference, found.error_estimate, error, QR_ESTIMATE)
 }
 
 /// Q R = A with Q orthonormal and R upper triangular.
@@ -168,12 +168,23 @@ fn norm(reference: &Reference, found: f64, source: NormSource) -> Check {
     at_most("difference of ‖A‖_F", difference, relative * reference.norm())
 }
 
-/// The estimate is not below the true error, and not more than three times it, where rounding and √ε·‖A‖_F (below
+/// The most that an estimate of `rsvd` or `qb` may be of the true error: it is exact, or twice the root mean square over
+/// 32 random vectors, which goes above 3 with a probability of 6·10⁻⁵ for a residual of rank one and less for others.
+pub const SVD_ESTIMATE: f64 = 3.0;
+
+/// The same for a pivoted QR, where it is ten times the root mean square over 8 random vectors: above 20 with a
+/// probability of 10⁻⁴ at worst.
+pub const QR_ESTIMATE: f64 = 20.0;
+
+/// The estimate is not below the true error and not more than `factor` times it, where rounding and √ε·‖A‖_F (below
 /// which ‖A‖² − ‖B‖² says nothing) do not blur the comparison.
-fn estimate(reference: &Reference, estimate: f64, error: f64) -> Check {
+///
+/// # Errors
+/// If it is.
+pub fn estimate(reference: &Reference, estimate: f64, error: f64, factor: f64) -> Check {
     let estimate = reference.scale(estimate);
     let low = error * (1.0 - 1e-3) - reference.rounding();
-    let high = 3.0 * error + 2.0 * reference.epsilon().sqrt() * reference.norm();
+    let high = factor * error + 2.0 * reference.epsilon().sqrt() * reference.norm();
     ensure((low..=high).contains(&estimate), || {
         format!("error estimate {estimate:e} of a true error {error:e}, allowed {low:e}..={high:e}")
     })
@@ -181,9 +192,10 @@ fn estimate(reference: &Reference, estimate: f64, error: f64) -> Check {
 
 fn reported_orthogonality<T: Real>(reference: &Reference, found: &Rsvd<T>) -> Check {
     let measured = orthogonality(found.u.as_ref()).max(orthogonality(found.v.as_ref()));
-    // Both are rounding errors, and the library measures its own in the precision under test.
+    // Both are rounding errors, and the library measures its own in the precision under test, by inner products of
+    // max(m, n) terms.
     let (m, n) = reference.shape();
-    let blur = 10.0 * m.min(n) as f64 * T::EPSILON.to_f64();
+    let blur = (10 * m.min(n) + m.max(n)) as f64 * T::EPSILON.to_f64();
     at_most("difference of the orthogonality reported", (found.orthogonality - measured).abs(), blur)
 }
 

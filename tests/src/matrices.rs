@@ -177,6 +177,12 @@ impl Family {
         matches!(self, Self::LowRank(_) | Self::RankOne | Self::Zero | Self::DuplicatedColumns | Self::FewDistinct(_))
     }
 
+    /// Whether the matrix is dominated by a few of its coordinates: a sketch that samples coordinates misses them.
+    #[must_use]
+    pub fn is_coherent(self) -> bool {
+        matches!(self, Self::Coordinates | Self::Kahan | Self::Lauchli)
+    }
+
     fn in_double(self, m: usize, n: usize, seed: u64, epsilon: f64) -> Mat<f64> {
         let mut random = Random::new(seed);
         match self {

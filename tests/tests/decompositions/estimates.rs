@@ -5,30 +5,19 @@ use panther_linalg::{
     CqrrptOptions, FnOperator, LinearOperator, NormSource, PivotedQrOptions, RangeFinder, Real, Rsvd, RsvdOptions,
     Target, cqrrpt, pivoted_qr, qb, rsvd,
 };
+use panther_tests::checks::{self, QR_ESTIMATE, SVD_ESTIMATE};
 use panther_tests::layouts::closures;
 use panther_tests::matrices::{Family, Spectrum};
-use panther_tests::measure::Reference;
+use panther_tests::measure::{Reference, frobenius};
 
-/// Error and estimate of one result, both over ‖A‖_F.
-struct Pair {
-    error: f64,
-    estimate: f64,
+/// ‖A − UΣVᵀ‖_F.
+fn error_of<T: Real>(reference: &Reference, found: &Rsvd<T>) -> f64 {
+    reference.svd_error(found.u.as_ref(), &found.s, found.v.as_ref())
 }
 
-impl Pair {
-    fn of<T: Real>(reference: &Reference, found: &Rsvd<T>) -> Self {
-        let error = reference.svd_error(found.u.as_ref(), &found.s, found.v.as_ref());
-        Self { error: error / reference.norm(), estimate: reference.scale(found.error_estimate) / reference.norm() }
-    }
-}
-
-/// Asserts estimate ∈ [error, 3·error], but for rounding below and √ε above.
-fn assert_honest(what: &str, pair: &Pair, reference: &Reference) {
-    let rounding = reference.rounding() / reference.norm();
-    let low = pair.error * (1.0 - 1e-3) - rounding;
-    let high = 3.0 * pair.error + 2.0 * reference.epsilon().sqrt();
-    let fits = (low..=high).contains(&pair.estimate);
-    assert!(fits, "{what}: estimate {:e}, error {:e}, allowed {low:e}..={high:e}", pair.estimate, pair.error);
+fn assert_honest<T: Real>(what: &str, reference: &Reference, found: &Rsvd<T>) {
+    let check = checks::estimate(reference, found.error_estimate, error_of(reference, found), SVD_ESTIMATE);
+    assert_eq!(check, Ok(()), "{what}");
 }
 
 fn over_all_magnitudes<T: Real>() {
@@ -39,7 +28,7 @@ fn over_all_magnitudes<T: Real>() {
         for finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
             let options = RsvdOptions { range_finder: finder, seed: k as u64, ..RsvdOptions::default() };
             let found = rsvd(&a, Target::Rank(k), &options, Par::Seq).unwrap();
-            assert_honest(&format!("{} k {k} {finder:?}", T::NAME), &Pair::of(&reference, &found), &reference);
+            assert_honest(&format!("{} k {k} {finder:?}", T::NAME), &reference, &found);
         }
     }
 }
@@ -65,7 +54,7 @@ fn estimates_of_coarse_approximations_are_honest() {
                 ..RsvdOptions::default()
             };
             let found = rsvd(&a, Target::Rank(15), &options, Par::Seq).unwrap();
-            assert_honest(&format!("seed {seed} {finder:?}"), &Pair::of(&reference, &found), &reference);
+            assert_honest(&format!("seed {seed} {finder:?}"), &reference, &found);
         }
     }
 }
@@ -79,9 +68,12 @@ fn a_tolerance_below_the_square_root_of_epsilon_has_a_tight_estimate() {
         for seed in 0..10 {
             let options = RsvdOptions { seed, ..RsvdOptions::default() };
             let target = Target::Tolerance { relative, max_rank: None };
-            let pair = Pair::of(&reference, &rsvd(&a, target, &options, Par::Seq).unwrap());
-            assert!(pair.estimate <= relative, "tolerance {relative:e}: estimate {:e}", pair.estimate);
-            assert!(pair.error <= pair.estimate * (1.0 + 1e-3), "{:e} of {:e}", pair.estimate, pair.error);
+            let found = rsvd(&a, target, &options, Par::Seq).unwrap();
+            let estimate = reference.scale(found.error_estimate);
+            let error = error_of(&reference, &found);
+            assert!(estimate <= relative * reference.norm(), "tolerance {relative:e}: estimate {estimate:e}");
+            let fits = (error * (1.0 - 1e-3)..=SVD_ESTIMATE * error).contains(&estimate);
+            assert!(fits, "tolerance {relative:e}: estimate {estimate:e} of {error:e}");
         }
     }
 }
@@ -103,7 +95,7 @@ fn with_norm(a: &Mat<f64>, norm: f64) -> impl LinearOperator<f64> + '_ {
 #[test]
 fn the_source_of_the_norm_is_told() {
     let a = Family::Spectrum(Spectrum::Polynomial(1.0)).matrix::<f64>(90, 70, 2);
-    let norm = Reference::new(a.as_ref()).norm() * f64::powi(2.0, exponent(&a));
+    let norm = frobenius(a.as_ref());
     let options = RsvdOptions::default();
     let found = rsvd(&a, Target::Rank(5), &options, Par::Seq).unwrap();
     assert_eq!(found.norm_source, NormSource::Exact);
@@ -117,12 +109,6 @@ fn the_source_of_the_norm_is_told() {
     assert!((given.error_estimate / found.error_estimate - 1.0).abs() < 1e-6);
 }
 
-/// The exponent that `Reference` scales by.
-fn exponent(a: &Mat<f64>) -> i32 {
-    let largest = (0..a.ncols()).flat_map(|j| a.col_as_slice(j).to_vec()).fold(0.0f64, |x, y| x.max(y.abs()));
-    largest.log2().floor() as i32
-}
-
 #[test]
 fn estimates_of_closures_fail_no_more_often_than_they_say() {
     let mut trials = 0;
@@ -134,11 +120,11 @@ fn estimates_of_closures_fail_no_more_often_than_they_say() {
         let reference = Reference::new(a.as_ref());
         let options = RsvdOptions { seed, ..RsvdOptions::default() };
         let found = rsvd(&closures(&a), Target::Rank(6), &options, Par::Seq).unwrap();
-        let pair = Pair::of(&reference, &found);
+        let (error, estimate) = (error_of(&reference, &found), reference.scale(found.error_estimate));
         trials += 1;
         expected += found.failure_probability;
-        failures += u32::from(pair.estimate < pair.error * (1.0 - 1e-6));
-        assert!(pair.estimate <= 10.0 * pair.error, "seed {seed}: {:e} of {:e}", pair.estimate, pair.error);
+        failures += u32::from(estimate < error * (1.0 - 1e-6));
+        assert!(estimate <= SVD_ESTIMATE * error, "seed {seed}: {estimate:e} of {error:e}");
     }
     // Poisson: more than expected + 6√expected + 6 has a probability below 10⁻⁶ for any expected number.
     let allowed = expected + 6.0 * expected.sqrt() + 6.0;
@@ -151,36 +137,34 @@ fn estimates_of_closures_fail_no_more_often_than_they_say() {
 
 #[test]
 fn passes_and_products_are_counted() {
-    // Counted by the operator itself.
+    // Counted by the operator itself: with its norm given, and without, where estimating it takes products too.
     use std::sync::atomic::{AtomicUsize, Ordering};
     let a = Family::Spectrum(Spectrum::Polynomial(1.0)).matrix::<f64>(120, 100, 2);
-    let norm = Reference::new(a.as_ref()).norm() * f64::powi(2.0, exponent(&a));
     let (products, columns) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let count = |x: MatRef<'_, f64>| {
         products.fetch_add(1, Ordering::Relaxed);
         columns.fetch_add(x.ncols(), Ordering::Relaxed);
     };
-    let inner = with_norm(&a, norm);
-    let counted = FnOperator::new(
-        120,
-        100,
-        |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
-            count(x);
-            inner.apply(out, x, par);
-        },
-        |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
-            count(x);
-            inner.apply_adjoint(out, x, par);
-        },
-    )
-    .with_frobenius_norm(norm);
-    for finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
-        products.store(0, Ordering::Relaxed);
-        columns.store(0, Ordering::Relaxed);
-        let options = RsvdOptions { range_finder: finder, ..RsvdOptions::default() };
-        let found = rsvd(&counted, Target::Rank(8), &options, Par::Seq).unwrap();
-        assert_eq!(found.product_columns, columns.load(Ordering::Relaxed), "{finder:?}");
-        assert_eq!(found.passes, products.load(Ordering::Relaxed), "{finder:?}");
+    let apply = |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
+        count(x);
+        a.apply(out, x, par);
+    };
+    let apply_adjoint = |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
+        count(x);
+        a.apply_adjoint(out, x, par);
+    };
+    let unknown = FnOperator::new(120, 100, apply, apply_adjoint);
+    let known = FnOperator::new(120, 100, apply, apply_adjoint).with_frobenius_norm(frobenius(a.as_ref()));
+    for (norm, operator) in [("known", &known as &dyn LinearOperator<f64>), ("unknown", &unknown)] {
+        for finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
+            products.store(0, Ordering::Relaxed);
+            columns.store(0, Ordering::Relaxed);
+            let options = RsvdOptions { range_finder: finder, ..RsvdOptions::default() };
+            let found = rsvd(operator, Target::Rank(8), &options, Par::Seq).unwrap();
+            let reported = (found.passes, found.product_columns);
+            let counted = (products.load(Ordering::Relaxed), columns.load(Ordering::Relaxed));
+            assert_eq!(reported, counted, "{finder:?}, {norm} norm: passes and columns");
+        }
     }
 }
 
@@ -191,9 +175,9 @@ fn estimates_of_qb_and_pivoted_qr_are_honest() {
         let reference = Reference::new(a.as_ref());
         let options = RsvdOptions { seed, ..RsvdOptions::default() };
         let found = qb(&a, Target::Rank(10), &options, Par::Seq).unwrap();
-        let error = reference.qb_error(found.q.as_ref(), found.b.as_ref()) / reference.norm();
-        let pair = Pair { error, estimate: reference.scale(found.error_estimate) / reference.norm() };
-        assert_honest(&format!("qb seed {seed}"), &pair, &reference);
+        let error = reference.qb_error(found.q.as_ref(), found.b.as_ref());
+        let check = checks::estimate(&reference, found.error_estimate, error, SVD_ESTIMATE);
+        assert_eq!(check, Ok(()), "qb seed {seed}");
         // A rank tolerance that drops most columns, so that the error is no rounding.
         let options = CqrrptOptions { rank_tolerance: Some(0.05), seed, ..CqrrptOptions::default() };
         let by_sketch = cqrrpt(a.as_ref(), &options, Par::Seq).unwrap();
@@ -201,9 +185,9 @@ fn estimates_of_qb_and_pivoted_qr_are_honest() {
         let by_blocks = pivoted_qr(a.as_ref(), &options, Par::Seq).unwrap();
         for (name, found) in [("cqrrpt", by_sketch), ("pivoted_qr", by_blocks)] {
             assert!(found.rank < 60, "{name} seed {seed}: rank {}", found.rank);
-            let error = reference.qr_error(found.q.as_ref(), found.r.as_ref(), &found.permutation) / reference.norm();
-            let pair = Pair { error, estimate: reference.scale(found.error_estimate) / reference.norm() };
-            assert_honest(&format!("{name} seed {seed}"), &pair, &reference);
+            let error = reference.qr_error(found.q.as_ref(), found.r.as_ref(), &found.permutation);
+            let check = checks::estimate(&reference, found.error_estimate, error, QR_ESTIMATE);
+            assert_eq!(check, Ok(()), "{name} seed {seed}");
         }
     }
 }

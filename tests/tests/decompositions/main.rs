@@ -6,6 +6,7 @@
 mod bad_input;
 mod determinism;
 mod estimates;
+mod ndarray_views;
 mod qr;
 mod rsvd;
 

@@ -212,6 +212,60 @@ fn well_embedded_matrices_need_no_fallback() {
     }
 }
 
+#[test]
+fn a_second_cholesky_pass_repairs_poor_embeddings() {
+    // A square sketch embeds 40 columns badly, and rounding of its small pivots adds to that: one draw in seven leaves
+    // more than one pass can repair.
+    let (mut seen, family) = (0, Family::Spectrum(Spectrum::Exponential(0.7)));
+    for seed in 0..100 {
+        let a = family.matrix::<f64>(400, 40, seed);
+        let options = CqrrptOptions { gamma: 1.0, seed, ..CqrrptOptions::default() };
+        let found = cqrrpt(a.as_ref(), &options, Par::Seq).unwrap();
+        seen += u32::from(found.fallback == QrFallback::CholeskyQr2);
+        assert_eq!(lossless(family, &a, &found), Ok(()), "seed {seed}, fallback {}", found.fallback);
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn where_no_larger_sketch_fits_the_general_pivoted_qr_takes_over() {
+    // 40 unit vectors of length 60: CountSketch to 40 rows is singular, and the next sketch would have 80 rows.
+    let a = Mat::<f64>::from_fn(60, 40, |i, j| f64::from(u8::from(i == j)));
+    for seed in 0..20 {
+        let options = CqrrptOptions { gamma: 1.0, vec_nnz: 1, seed, ..CqrrptOptions::default() };
+        let found = cqrrpt(a.as_ref(), &options, Par::Seq).unwrap();
+        assert_eq!((found.fallback, found.rank), (QrFallback::PivotedQr, 40), "seed {seed}");
+        assert_eq!(lossless(Family::Coordinates, &a, &found), Ok(()), "seed {seed}");
+    }
+}
+
+/// With no column dropped for being small, the preconditioner of a deficient matrix is as ill-conditioned as can be.
+#[test]
+fn a_rank_tolerance_of_zero_still_gives_a_qr() {
+    fn check<T: Real>(family: Family, (m, n): (usize, usize), seed: u64) {
+        let a = family.matrix::<T>(m, n, seed);
+        let reference = Reference::new(a.as_ref());
+        for (gamma, vec_nnz) in [(1.25, 4), (1.0, 2)] {
+            let options = CqrrptOptions { gamma, vec_nnz, rank_tolerance: Some(0.0), seed };
+            let found = cqrrpt(a.as_ref(), &options, Par::Seq).unwrap();
+            let check = checks::pivoted_qr(&reference, &found, slack(&reference));
+            assert_eq!(check, Ok(()), "cqrrpt {family:?} {m}×{n} {} {options:?} fallback {}", T::NAME, found.fallback);
+        }
+        let options = PivotedQrOptions { rank_tolerance: Some(0.0), seed, ..PivotedQrOptions::default() };
+        let found = pivoted_qr(a.as_ref(), &options, Par::Seq).unwrap();
+        let check = checks::pivoted_qr(&reference, &found, slack(&reference));
+        assert_eq!(check, Ok(()), "pivoted_qr {family:?} {m}×{n} {} {options:?}", T::NAME);
+    }
+    for family in [Family::LowRank(5), Family::DuplicatedColumns, Family::Kahan, Family::GradedRows, Family::Lauchli] {
+        for shape in [(300, 10), (400, 40), (1000, 100)] {
+            for seed in 0..5 {
+                check::<f32>(family, shape, seed);
+                check::<f64>(family, shape, seed);
+            }
+        }
+    }
+}
+
 /// |Rᵢᵢ|, scaled as the reference is.
 fn pivots<T: Real>(reference: &Reference, found: &PivotedQr<T>) -> Vec<f64> {
     (0..found.rank).map(|i| reference.scale(found.r[(i, i)].to_f64().abs())).collect()
@@ -313,9 +367,9 @@ fn a_rank_tolerance_bounds_what_is_dropped() {
                 let by_sketch = cqrrpt(a.as_ref(), &options, Par::Seq).unwrap();
                 let options = PivotedQrOptions { rank_tolerance: Some(tolerance), seed, ..PivotedQrOptions::default() };
                 let by_blocks = pivoted_qr(a.as_ref(), &options, Par::Seq).unwrap();
-                for (name, found) in [("cqrrpt", &by_sketch), ("pivoted_qr", &by_blocks)] {
-                    // Each of the n − rank columns left out has a residual of at most the tolerance.
-                    let dropped = ((50 - found.rank) as f64).sqrt() * tolerance * reference.norm();
+                // What is left out is at most the tolerance where it is known, four times that where a sketch told.
+                for (name, found, factor) in [("cqrrpt", &by_sketch, 4.0), ("pivoted_qr", &by_blocks, 1.0)] {
+                    let dropped = factor * tolerance * reference.norm();
                     let check = checks::pivoted_qr(&reference, found, dropped + slack(&reference));
                     assert_eq!(check, Ok(()), "{name} {what}");
                     // And nothing is kept that is far below it: no pivot under a 30th, the distortion of a sketch.
