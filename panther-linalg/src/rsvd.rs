@@ -119,12 +119,12 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
             }
             out
         };
-        let mut u = side(&self.projection.q, &self.svd.u);
-        let mut v = side(&self.projection.w, &self.svd.v);
+        let mut u = complete(side(&self.projection.q, &self.svd.u), k, seed, par)?;
+        let mut v = complete(side(&self.projection.w, &self.svd.v), k, seed, par)?;
         fix_signs(&mut u, &mut v);
         let mut s = self.svd.s[..found].to_vec();
         s.resize(k, T::ZERO);
-        Ok((complete(u, k, seed, par)?, s, complete(v, k, seed, par)?))
+        Ok((u, s, v))
     }
 }
 
