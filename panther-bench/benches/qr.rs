@@ -14,7 +14,7 @@ fn report<T: Real>(what: &str, a: &Mat<T>, found: &PivotedQr<T>) {
     let residual = distance(permuted.as_ref(), found.q.as_ref(), found.r.as_ref(), par) / frobenius(a.as_ref());
     let orthogonality = orthogonality(found.q.as_ref(), par);
     println!(
-        "{what}: rank {}, ‖AP−QR‖/‖A‖ {residual:.1e} ({:.3} max(m,n)·ε), ‖QᵀQ−I‖ {orthogonality:.1e} ({:.3} n·ε), fallback {}",
+        "{what}: rank {}, ‖AP−QR‖/‖A‖ {residual:.1e} ({:.1e} max(m,n)·ε), ‖QᵀQ−I‖ {orthogonality:.1e} ({:.1e} n·ε), fallback {}",
         found.rank,
         residual / (a.nrows() as f64 * T::EPSILON.to_f64()),
         orthogonality / (a.ncols() as f64 * T::EPSILON.to_f64()),
