@@ -156,7 +156,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
         // Subspace iteration has blocks as large as any multiplicity that matters, and a fixed number of steps.
         let Some(mut end) = end else { return Ok(()) };
         for _ in 0..EXTENSIONS {
-            let left = self.left_after(rank);
+            let left = self.unexplained(rank);
             if self.energy_of(end.last.clone(), rank) > UNCONVERGED * left {
                 if !plan.adaptive || !end.deepen(&mut self.projection)? {
                     break;
@@ -215,11 +215,23 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
         Ok(())
     }
 
-    /// ‖A‖² less the energy of the leading `rank` triplets, at least its own rounding errors.
+    /// ‖A‖² less the energy of the leading `rank` triplets, which must not be trusted below [`CANCELLED`].
     fn left_after(&self, rank: usize) -> f64 {
         let captured: f64 = self.svd.s.iter().take(rank).map(|s| s.to_f64().powi(2)).sum();
+        self.size.frobenius.powi(2) - captured
+    }
+
+    /// What new directions are to be measured against: what is left, or where that has cancelled what of it the basis
+    /// has seen, with the rounding errors of T.
+    fn unexplained(&self, rank: usize) -> f64 {
         let total = self.size.frobenius.powi(2);
-        (total - captured).max(ROUNDING * T::EPSILON.to_f64() * total)
+        let left = self.left_after(rank);
+        if self.norm_source == NormSource::Exact && left > CANCELLED * T::EPSILON.to_f64() * total {
+            return left;
+        }
+        let seen: f64 = self.svd.s.iter().skip(rank).map(|s| s.to_f64().powi(2)).sum();
+        let larger = self.projection.q.nrows().max(self.projection.w.nrows()) as f64;
+        seen + (larger * T::EPSILON.to_f64()).powi(2) * total
     }
 
     /// An upper bound of ‖A − U_kΣ_kV_kᵀ‖² (A scaled), and the probability that it is none.

@@ -59,7 +59,7 @@ pub(crate) fn cholesky<T: Real>(mut g: Mat<T>, par: Par) -> Result<Mat<T>, Break
 pub(crate) fn cholesky_pass<T: Real>(q: MatMut<'_, T>, shift: T, par: Par) -> Result<Mat<T>, Breakdown> {
     let mut g = gram(q.rb(), par);
     for j in 0..g.ncols() {
-        g[(j, j)] = g[(j, j)] + shift;
+        g[(j, j)] += shift;
     }
     let r = cholesky(g, par)?.transpose().to_owned();
     solve_on_the_right(q, r.as_ref(), par);

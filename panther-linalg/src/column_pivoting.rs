@@ -25,8 +25,8 @@ vectorized! {
         let (m, n) = a.shape();
         let (mut swaps, mut taus) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
         let mut norms = vec![T::ZERO; n];
-        for j in 0..n {
-            norms[j] = norm(column(a.rb(), j));
+        for (j, length) in norms.iter_mut().enumerate() {
+            *length = norm(column(a.rb(), j));
         }
         // The norm when it was last summed: tells when downdating has cancelled too much of it.
         let mut reference = norms.clone();

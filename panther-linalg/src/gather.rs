@@ -15,7 +15,7 @@ pub(crate) fn gather_columns<T: Real>(a: Input<'_, T>, columns: &[usize], par: P
             for (to, &from) in columns.iter().enumerate() {
                 let out = column_mut(out.as_mut(), to);
                 for (i, x) in a.row_idx_of_col(from).zip(a.val_of_col(from)) {
-                    out[i] = out[i] + *x;
+                    out[i] += *x;
                 }
             }
         }
@@ -27,7 +27,7 @@ pub(crate) fn gather_columns<T: Real>(a: Input<'_, T>, columns: &[usize], par: P
             for i in 0..a.nrows() {
                 for (j, x) in a.col_idx_of_row(i).zip(a.val_of_row(i)) {
                     if let Some(to) = place[j] {
-                        out[(i, to)] = out[(i, to)] + *x;
+                        out[(i, to)] += *x;
                     }
                 }
             }

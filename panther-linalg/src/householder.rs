@@ -38,7 +38,7 @@ pub(crate) fn make_reflector<T: Real>(x: &mut [T]) -> T {
 pub(crate) fn apply_reflector<T: Real>(tau: T, tail: &[T], c: &mut [T]) {
     let Some((head, rest)) = c.split_first_mut() else { return };
     let w = tau * (*head + dot(tail, rest));
-    *head = *head - w;
+    *head -= w;
     axpy(-w, tail, rest);
 }
 

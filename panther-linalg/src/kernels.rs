@@ -84,7 +84,7 @@ pub(crate) fn axpy<T: Real>(alpha: T, x: &[T], y: &mut [T]) {
 #[inline(always)]
 pub(crate) fn scale<T: Real>(alpha: T, x: &mut [T]) {
     for x in x {
-        *x = *x * alpha;
+        *x *= alpha;
     }
 }
 
@@ -140,7 +140,8 @@ fn total<T: Real>(mut sums: [T; LANES]) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {
-            sums[lane] = sums[lane] + sums[lane + half];
+            let other = sums[lane + half];
+            sums[lane] += other;
         }
         half /= 2;
     }

@@ -38,7 +38,7 @@ pub(crate) fn gaussian<T: Real>(n: usize, s: usize, seed: u64) -> Result<Mat<T>,
     let mut g = Distribution::Gaussian.operator::<T>(s, n, seed)?.to_dense();
     for j in 0..n {
         for x in g.col_mut(j).iter_mut() {
-            *x = *x * unscaled;
+            *x *= unscaled;
         }
     }
     Ok(g.transpose().to_owned())
@@ -115,7 +115,7 @@ impl<T: Real> ErrorProbe<T> {
         let mut coefficients = times(svd.v.as_ref().subcols(0, k).transpose(), wg.as_ref());
         for i in 0..k {
             for x in coefficients.row_mut(i).iter_mut() {
-                *x = *x * svd.s[i];
+                *x *= svd.s[i];
             }
         }
         let small = times(svd.u.as_ref().subcols(0, k), coefficients.as_ref());

@@ -64,9 +64,32 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
 
     /// A·Ωᵀ for a fresh Ω of `columns` rows.
     pub(crate) fn sample(&mut self, columns: usize) -> Result<Mat<T>, LinalgError> {
+        self.sample_from(self.distribution, columns)
+    }
+
+    /// A·Ωᵀ for a fresh Ω, and for a Gaussian one of `verification` rows, whatever the family of Ω: what two columns of A
+    /// that share a bucket hide from a CountSketch, they might hide from the next.
+    pub(crate) fn sample_and_verification(
+        &mut self,
+        columns: usize,
+        verification: usize,
+    ) -> Result<(Mat<T>, Mat<T>), LinalgError> {
+        if verification == 0 {
+            return Ok((self.sample(columns)?, Mat::zeros(self.q.nrows(), 0)));
+        }
+        if self.distribution == Distribution::Gaussian {
+            // One pass serves both.
+            let both = self.sample(columns + verification)?;
+            let (samples, fresh) = both.as_ref().split_at_col(columns);
+            return Ok((samples.to_owned(), fresh.to_owned()));
+        }
+        Ok((self.sample(columns)?, self.sample_from(Distribution::Gaussian, verification)?))
+    }
+
+    fn sample_from(&mut self, distribution: Distribution, columns: usize) -> Result<Mat<T>, LinalgError> {
         let seed = derive_seed(self.seed, self.draws);
         self.draws += 1;
-        let omega = fitted(self.distribution, columns).operator::<T>(columns, self.a.operator.ncols(), seed)?;
+        let omega = fitted(distribution, columns).operator::<T>(columns, self.a.operator.ncols(), seed)?;
         self.count(columns);
         self.a.sketch("A·Ω", omega.as_ref(), self.par)
     }

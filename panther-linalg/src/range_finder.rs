@@ -147,10 +147,8 @@ fn block_krylov<T: Real, A: LinearOperator<T> + ?Sized>(
     power_iterations: usize,
     verification: usize,
 ) -> Result<KrylovEnd<T>, LinalgError> {
-    // 1. Y₀ = AΩ, and in the same pass the block that is kept for verification.
-    let samples = projection.sample(block + verification)?;
-    let fresh_samples = samples.as_ref().subcols(block, verification);
-    let mut y = samples.as_ref().subcols(0, block).to_owned();
+    // 1. Y₀ = AΩ, and the block that is kept for verification.
+    let (mut y, fresh_samples) = projection.sample_and_verification(block, verification)?;
     let mut step = 0;
     loop {
         // 2. Qᵢ = what is new in Yᵢ. A block smaller than the multiplicity of a singular value runs dry: what is missing
@@ -164,7 +162,7 @@ fn block_krylov<T: Real, A: LinearOperator<T> + ?Sized>(
         let after = projection.q.ncols();
         let ends = step == power_iterations || after == before || projection.is_full();
         if ends {
-            projection.extend_q(fresh_samples.to_owned())?;
+            projection.extend_q(fresh_samples.clone())?;
         }
         // 3. Wᵢ = what is new in AᵀQᵢ, and the block of T.
         let w = projection.extend_w()?;

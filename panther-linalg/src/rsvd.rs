@@ -9,6 +9,7 @@ use crate::basis::{Basis, build_basis, checked};
 use crate::cholesky_qr::gram;
 use crate::magnitude::{exponent_of, power_of_two, scaled_back};
 use crate::orthonormal::complete;
+use crate::small_svd::Svd;
 use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, RsvdPath, Target};
 
 /// A ≈ U Σ Vᵀ of a given rank or to a given tolerance (Halko, Martinsson and Tropp 2011; Musco and Musco 2015).
@@ -62,7 +63,7 @@ pub fn rsvd<T: Real, A: LinearOperator<T> + ?Sized>(
         Target::Rank(_) => None,
         Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.size.frobenius),
     };
-    let (u, mut s, v) = basis.triplets(k, options.seed, par)?;
+    let Svd { u, mut s, v } = basis.triplets(k, options.seed, par)?;
     let orthogonality = orthogonality(u.as_ref(), par).max(orthogonality(v.as_ref(), par));
     let threshold = a.nrows().max(a.ncols()) as f64 * T::EPSILON.to_f64() * s.first().map_or(0.0, |s| s.to_f64());
     let rank = s.iter().filter(|s| s.to_f64() > threshold).count();
@@ -108,7 +109,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
     }
 
     /// The leading k triplets of A scaled, U = Q·Û and V = W·V̂, completed by zeros where there are fewer.
-    fn triplets(&self, k: usize, seed: u64, par: Par) -> Result<(Mat<T>, Vec<T>, Mat<T>), LinalgError> {
+    fn triplets(&self, k: usize, seed: u64, par: Par) -> Result<Svd<T>, LinalgError> {
         let found = k.min(self.svd.s.len());
         let side = |basis: &Mat<T>, small: &Mat<T>| {
             let mut out = Mat::zeros(basis.nrows(), found);
@@ -124,7 +125,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
         fix_signs(&mut u, &mut v);
         let mut s = self.svd.s[..found].to_vec();
         s.resize(k, T::ZERO);
-        Ok((u, s, v))
+        Ok(Svd { u, s, v })
     }
 }
 

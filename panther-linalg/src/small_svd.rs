@@ -1,13 +1,15 @@
 //! The exact SVD of a small or of a tall matrix, on one thread: faer's is not the same bytes on two.
 
-use faer::Spec;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
+use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::prelude::*;
+use faer::{Auto, Spec};
 use panther_sketch::Real;
 
 use crate::LinalgError;
+use crate::cholesky_qr::gram;
+use crate::orthonormal::distance_from_identity;
 
 /// U m×r, σ descending, V n×r with r = min(m, n).
 pub(crate) struct Svd<T> {
@@ -17,13 +19,40 @@ pub(crate) struct Svd<T> {
 }
 
 /// The thin SVD of A.
+///
+/// Divide and conquer now and then goes wrong without saying so where A is graded over the whole range of the type: σ out
+/// of order, or vectors that are not orthonormal. Its result is therefore checked, and QR iteration, which is slower,
+/// takes over.
 pub(crate) fn thin_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>) -> Result<Svd<T>, LinalgError> {
+    let fast = <SvdParams as Auto<T>>::auto();
+    match attempt(a, fast) {
+        Some(svd) if svd.is_sound() => return Ok(svd),
+        _ => {}
+    }
+    attempt(a, SvdParams { recursion_threshold: usize::MAX, ..fast })
+        .filter(Svd::is_sound)
+        .ok_or(LinalgError::NoConvergence { operation, shape: a.shape() })
+}
+
+fn attempt<T: Real>(a: MatRef<'_, T>, params: SvdParams) -> Option<Svd<T>> {
     let (m, n) = a.shape();
     let r = m.min(n);
     let (mut u, mut v, mut s) = (Mat::zeros(m, r), Mat::zeros(n, r), Diag::zeros(r));
-    let vectors = ComputeSvdVectors::Thin;
-    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, vectors, vectors, Par::Seq, Spec::default()));
-    svd(a, s.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, MemStack::new(&mut memory), Spec::default())
-        .map_err(|_| LinalgError::NoConvergence { operation, shape: (m, n) })?;
-    Ok(Svd { u, s: s.column_vector().iter().copied().collect(), v })
+    let (vectors, params) = (ComputeSvdVectors::Thin, Spec::new(params));
+    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, vectors, vectors, Par::Seq, params));
+    let stack = MemStack::new(&mut memory);
+    svd(a, s.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, stack, params).ok()?;
+    Some(Svd { u, s: s.column_vector().iter().copied().collect(), v })
+}
+
+impl<T: Real> Svd<T> {
+    /// σ finite and descending, U and V orthonormal.
+    fn is_sound(&self) -> bool {
+        let allowed = 10.0 * self.s.len() as f64 * T::EPSILON.to_f64();
+        let orthonormal = |q: &Mat<T>| distance_from_identity(gram(q.as_ref(), Par::Seq).as_ref()) <= allowed;
+        self.s.iter().all(|s| s.is_finite())
+            && self.s.is_sorted_by(|a, b| a >= b)
+            && orthonormal(&self.u)
+            && orthonormal(&self.v)
+    }
 }

@@ -35,9 +35,9 @@ pub(crate) fn gather_product<T: Real>(
 
 vectorized! {
     fn scatter<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
-        for j in 0..x.len() {
+        for (j, x) in x.iter().enumerate() {
             for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(&mut out[i], *a, &x[j]);
+                add_multiple(&mut out[i], *a, x);
             }
         }
     }
@@ -45,9 +45,9 @@ vectorized! {
 
 vectorized! {
     fn gather<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
-        for j in 0..out.len() {
+        for (j, out) in out.iter_mut().enumerate() {
             for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(&mut out[j], *a, &x[i]);
+                add_multiple(out, *a, &x[i]);
             }
         }
     }
