@@ -8,7 +8,7 @@ use panther_sketch::Real;
 
 use crate::magnitude::magnitude;
 use crate::probe::{ErrorProbe, gaussian};
-use crate::projection::Projection;
+use crate::projection::{Projection, fitted};
 use crate::range_finder::{Plan, VERIFICATION};
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
@@ -34,6 +34,9 @@ const EXTENSIONS: usize = 12;
 /// Directions of the first extension for a tolerance; later ones are half of what there is.
 const FIRST_BLOCK: usize = 32;
 
+/// Random vectors for a norm that only products can tell.
+const NORM_VECTORS: usize = 32;
+
 /// Q, W and T, with the SVD of QᵀA.
 pub(crate) struct Basis<'a, T, A: ?Sized> {
     pub(crate) projection: Projection<'a, T, A>,
@@ -44,7 +47,6 @@ pub(crate) struct Basis<'a, T, A: ?Sized> {
     pub(crate) path: RsvdPath,
     /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
     pub(crate) probe: Option<ErrorProbe<T>>,
-    pub(crate) norm_passes: usize,
 }
 
 /// The target, if A has as many columns and rows as it asks for.
@@ -77,6 +79,8 @@ pub(crate) fn build_basis<'a, T: Real, A: LinearOperator<T> + ?Sized>(
     options: &RsvdOptions,
     par: Par,
 ) -> Result<Basis<'a, T, A>, LinalgError> {
+    // A family that cannot be drawn is refused also where nothing is drawn in the end.
+    fitted(options.distribution, 1, a.ncols()).operator::<T>(1, a.ncols(), options.seed)?;
     let (size, norm_source) = match a.magnitude(par)? {
         Some(size) => (size, NormSource::Exact),
         None => (estimated_magnitude(a, options.seed, par)?, NormSource::Estimated),
@@ -88,11 +92,13 @@ pub(crate) fn build_basis<'a, T: Real, A: LinearOperator<T> + ?Sized>(
     };
     let most = a.nrows().min(a.ncols());
     let scaled = Scaled::new(a, size.exponent);
-    let projection =
+    let mut projection =
         Projection::new(scaled, size.frobenius, capacity.min(most), options.distribution, options.seed, par);
+    if norm_source == NormSource::Estimated {
+        projection.count(NORM_VECTORS);
+    }
     let svd = Svd { u: Mat::zeros(0, 0), s: Vec::new(), v: Mat::zeros(0, 0) };
-    let mut basis =
-        Basis { projection, svd, size, norm_source, path: RsvdPath::Randomized, probe: None, norm_passes: 1 };
+    let mut basis = Basis { projection, svd, size, norm_source, path: RsvdPath::Randomized, probe: None };
     if size.frobenius == 0.0 {
         basis.path = RsvdPath::Zero;
         return Ok(basis);
@@ -119,12 +125,11 @@ fn estimated_magnitude<T: Real, A: LinearOperator<T> + ?Sized>(
     seed: u64,
     par: Par,
 ) -> Result<Magnitude, LinalgError> {
-    const VECTORS: usize = 32;
-    let g = gaussian::<T>(a.ncols(), VECTORS, derive_seed(seed, u64::MAX - 2))?;
-    let mut image = Mat::zeros(a.nrows(), VECTORS);
+    let g = gaussian::<T>(a.ncols(), NORM_VECTORS, derive_seed(seed, u64::MAX - 2))?;
+    let mut image = Mat::zeros(a.nrows(), NORM_VECTORS);
     a.apply(image.as_mut(), g.as_ref(), par);
     let size = magnitude("A·X", Input::Dense(image.as_ref()), par)?;
-    Ok(Magnitude { frobenius: size.frobenius / (VECTORS as f64).sqrt(), ..size })
+    Ok(Magnitude { frobenius: size.frobenius / (NORM_VECTORS as f64).sqrt(), ..size })
 }
 
 impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {

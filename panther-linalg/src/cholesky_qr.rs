@@ -68,19 +68,10 @@ pub(crate) fn cholesky_pass<T: Real>(q: MatMut<'_, T>, shift: T, par: Par) -> Re
 
 /// The shift that makes the Gram matrix positive definite whatever A is (Fukaya et al. 2020, equation 4.1, with the
 /// Frobenius norm for the spectral one).
-fn stabilizing_shift<T: Real>(a: MatRef<'_, T>) -> T {
+pub(crate) fn stabilizing_shift<T: Real>(a: MatRef<'_, T>) -> T {
     let (m, n) = a.shape();
     let norm = a.norm_l2();
     T::from_f64(11.0 * (m * n + n * (n + 1)) as f64) * T::EPSILON * norm * norm
-}
-
-/// The three passes of shifted CholeskyQR3 on `q`; returns R.
-pub(crate) fn shifted_passes<T: Real>(mut q: MatMut<'_, T>, par: Par) -> Result<Mat<T>, Breakdown> {
-    let shift = stabilizing_shift(q.rb());
-    let first = cholesky_pass(q.rb_mut(), shift, par)?;
-    let second = cholesky_pass(q.rb_mut(), T::ZERO, par)?;
-    let third = cholesky_pass(q, T::ZERO, par)?;
-    Ok(upper_product(third.as_ref(), upper_product(second.as_ref(), first.as_ref(), par).as_ref(), par))
 }
 
 /// The product of two upper triangular matrices; the second may be trapezoidal.
@@ -139,7 +130,14 @@ pub fn cholesky_qr2<T: Real>(a: MatRef<'_, T>, par: Par) -> Result<ThinQr<T>, Li
 /// # Errors
 /// As [`cholesky_qr2`].
 pub fn shifted_cholesky_qr3<T: Real>(a: MatRef<'_, T>, par: Par) -> Result<ThinQr<T>, LinalgError> {
-    with_scaled("shifted_cholesky_qr3", a, par, |q| shifted_passes(q, par))
+    with_scaled("shifted_cholesky_qr3", a, par, |mut q| {
+        let shift = stabilizing_shift(q.rb());
+        let first = cholesky_pass(q.rb_mut(), shift, par)?;
+        let second = cholesky_pass(q.rb_mut(), T::ZERO, par)?;
+        let third = cholesky_pass(q, T::ZERO, par)?;
+        let both = upper_product(second.as_ref(), first.as_ref(), par);
+        Ok(upper_product(third.as_ref(), both.as_ref(), par))
+    })
 }
 
 /// Checks A, runs `passes` on a copy of about unit size and scales R back.

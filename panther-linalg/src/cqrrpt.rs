@@ -5,7 +5,7 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use panther_sketch::{Distribution, Input, Real};
 
-use crate::cholesky_qr::{cholesky_pass, rescaled, shifted_passes, upper_product};
+use crate::cholesky_qr::{cholesky_pass, rescaled, stabilizing_shift, upper_product};
 use crate::gather::{gather_columns, to_dense};
 use crate::householder::householder_qr;
 use crate::magnitude::{magnitude, scaled_back};
@@ -217,7 +217,9 @@ fn from_sketch<T: Real>(
     solve_on_the_right(q.as_mut(), r_sk.as_ref().subcols(0, k), par);
     // 3. Cholesky QR of A_pre.
     let Orthonormalized { r: r_pre, orthogonality, fallback } = orthonormalize(&mut q, seed, par)?;
-    if r_pre.norm_l2().to_f64() > DISTORTION * (k as f64).sqrt() {
+    // Not even a number where a tolerance of zero let rounding errors into the preconditioner.
+    let distortion = r_pre.norm_l2().to_f64();
+    if distortion.is_nan() || distortion > DISTORTION * (k as f64).sqrt() {
         return Ok(None);
     }
     // 4. R = R_pre·R_sk; for the columns that were dropped their projection, which leaves the least of them.
@@ -246,17 +248,21 @@ struct Orthonormalized<T> {
 fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Result<Orthonormalized<T>, LinalgError> {
     let good = 10.0 * q.ncols() as f64 * T::EPSILON.to_f64();
     let mut r = Mat::identity(q.ncols(), q.ncols());
-    for fallback in [QrFallback::None, QrFallback::CholeskyQr2, QrFallback::ShiftedCholeskyQr3] {
-        let pass = match fallback {
-            QrFallback::ShiftedCholeskyQr3 => shifted_passes(q.as_mut(), par),
-            _ => cholesky_pass(q.as_mut(), T::ZERO, par),
-        };
-        if let Ok(factor) = pass {
-            r = if fallback == QrFallback::None { factor } else { upper_product(factor.as_ref(), r.as_ref(), par) };
-            let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
-            if orthogonality <= good {
-                return Ok(Orthonormalized { r, orthogonality, fallback });
-            }
+    let shifted = QrFallback::ShiftedCholeskyQr3;
+    for (fallback, shift) in [
+        (QrFallback::None, false),
+        (QrFallback::CholeskyQr2, false),
+        (shifted, true),
+        (shifted, false),
+        (shifted, false),
+    ] {
+        let shift = if shift { stabilizing_shift(q.as_ref()) } else { T::ZERO };
+        // A pass that breaks down leaves q as it was, for the next one.
+        let Ok(factor) = cholesky_pass(q.as_mut(), shift, par) else { continue };
+        r = upper_product(factor.as_ref(), r.as_ref(), par);
+        let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
+        if orthogonality <= good {
+            return Ok(Orthonormalized { r, orthogonality, fallback });
         }
     }
     let (orthonormal, factor) = householder_qr(std::mem::replace(q, Mat::new()), par);

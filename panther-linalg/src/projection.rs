@@ -89,7 +89,8 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
     fn sample_from(&mut self, distribution: Distribution, columns: usize) -> Result<Mat<T>, LinalgError> {
         let seed = derive_seed(self.seed, self.draws);
         self.draws += 1;
-        let omega = fitted(distribution, columns).operator::<T>(columns, self.a.operator.ncols(), seed)?;
+        let n = self.a.operator.ncols();
+        let omega = fitted(distribution, columns, n).operator::<T>(columns, n, seed)?;
         self.count(columns);
         self.a.sketch("A·Ω", omega.as_ref(), self.par)
     }
@@ -106,7 +107,8 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
         self.a.apply_adjoint("Aᵀ·X", x, self.par)
     }
 
-    fn count(&mut self, columns: usize) {
+    /// Counts one pass over A with so many vectors.
+    pub(crate) fn count(&mut self, columns: usize) {
         self.passes += 1;
         self.product_columns += columns;
     }
@@ -143,10 +145,11 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
     }
 }
 
-/// A column of d entries has no room for more than d nonzeros.
-fn fitted(distribution: Distribution, d: usize) -> Distribution {
+/// The family for a d×n operator: a column of d entries has no room for more than d nonzeros, nor a row for more than n.
+pub(crate) fn fitted(distribution: Distribution, d: usize, n: usize) -> Distribution {
     match distribution {
         Distribution::SparseSign { vec_nnz } => Distribution::SparseSign { vec_nnz: vec_nnz.min(d) },
+        Distribution::SparseRows { vec_nnz } => Distribution::SparseRows { vec_nnz: vec_nnz.min(n) },
         other => other,
     }
 }

@@ -50,7 +50,7 @@ pub fn qb<T: Real, A: LinearOperator<T> + ?Sized>(
         norm: basis.size.norm(),
         norm_source: basis.norm_source,
         tolerance_met,
-        passes: basis.projection.passes + basis.norm_passes,
+        passes: basis.projection.passes,
         q: basis.projection.q,
     })
 }

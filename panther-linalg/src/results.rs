@@ -61,7 +61,7 @@ pub struct Rsvd<T> {
     pub norm_source: NormSource,
     /// For [`Target::Tolerance`](crate::Target::Tolerance): whether the estimate is within it.
     pub tolerance_met: Option<bool>,
-    /// Passes over A: products with A or Aᵀ, and reading its norm.
+    /// Passes over A: products with A or Aᵀ of one vector or many. Summing the norm of a stored matrix is not counted.
     pub passes: usize,
     /// Vectors multiplied by A or Aᵀ, all passes together.
     pub product_columns: usize,

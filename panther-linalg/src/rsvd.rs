@@ -78,7 +78,7 @@ pub fn rsvd<T: Real, A: LinearOperator<T> + ?Sized>(
         norm: basis.size.norm(),
         norm_source: basis.norm_source,
         tolerance_met,
-        passes: basis.projection.passes + basis.norm_passes,
+        passes: basis.projection.passes,
         product_columns: basis.projection.product_columns,
         path: basis.path,
         orthogonality,

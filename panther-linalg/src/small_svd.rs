@@ -26,11 +26,11 @@ pub(crate) struct Svd<T> {
 pub(crate) fn thin_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>) -> Result<Svd<T>, LinalgError> {
     let fast = <SvdParams as Auto<T>>::auto();
     match attempt(a, fast) {
-        Some(svd) if svd.is_sound() => return Ok(svd),
+        Some(svd) if svd.is_sound(40.0) => return Ok(svd),
         _ => {}
     }
     attempt(a, SvdParams { recursion_threshold: usize::MAX, ..fast })
-        .filter(Svd::is_sound)
+        .filter(|svd| svd.is_sound(1000.0))
         .ok_or(LinalgError::NoConvergence { operation, shape: a.shape() })
 }
 
@@ -46,13 +46,11 @@ fn attempt<T: Real>(a: MatRef<'_, T>, params: SvdParams) -> Option<Svd<T>> {
 }
 
 impl<T: Real> Svd<T> {
-    /// σ finite and descending, U and V orthonormal.
-    fn is_sound(&self) -> bool {
-        let allowed = 10.0 * self.s.len() as f64 * T::EPSILON.to_f64();
+    /// σ finite and descending, U and V orthonormal to `factor`·r·ε.
+    fn is_sound(&self, factor: f64) -> bool {
+        let allowed = factor * self.s.len() as f64 * T::EPSILON.to_f64();
         let orthonormal = |q: &Mat<T>| distance_from_identity(gram(q.as_ref(), Par::Seq).as_ref()) <= allowed;
-        self.s.iter().all(|s| s.is_finite())
-            && self.s.is_sorted_by(|a, b| a >= b)
-            && orthonormal(&self.u)
-            && orthonormal(&self.v)
+        let ordered = self.s.iter().all(|s| s.is_finite()) && self.s.is_sorted_by(|a, b| a >= b);
+        ordered && orthonormal(&self.u) && orthonormal(&self.v)
     }
 }
