@@ -139,10 +139,10 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
         let (m, n) = (projection.a.operator.nrows(), projection.a.operator.ncols());
         let Svd { u, s, v } = if m >= n {
             let a = projection.apply(Mat::identity(n, n).as_ref())?;
-            thin_svd("rsvd", a.as_ref())?
+            thin_svd("rsvd", a.as_ref(), projection.par)?
         } else {
             let a = projection.apply_adjoint(Mat::identity(m, m).as_ref())?;
-            let Svd { u, s, v } = thin_svd("rsvd", a.as_ref())?;
+            let Svd { u, s, v } = thin_svd("rsvd", a.as_ref(), projection.par)?;
             Svd { u: v, s, v: u }
         };
         let r = s.len();
@@ -216,7 +216,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
     }
 
     fn solve(&mut self) -> Result<(), LinalgError> {
-        self.svd = thin_svd("rsvd", self.projection.t.transpose())?;
+        self.svd = thin_svd("rsvd", self.projection.t.transpose(), self.projection.par)?;
         Ok(())
     }
 

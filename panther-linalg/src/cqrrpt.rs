@@ -26,6 +26,10 @@ const SKETCHES: usize = 3;
 /// and the rounding of A_pre·R_sk would show in the residual.
 const DISTORTION: f64 = 100.0;
 
+/// A sketch whose pivots are within this factor of each other shows A to be so well conditioned (κ of some tens at the
+/// most, and ε·κ² is what Cholesky QR loses) that it needs no preconditioner.
+const WELL_CONDITIONED: f64 = 8.0;
+
 /// The dropped columns may have a residual this many times of what the sketch made of it: √(1/(1 − n/d)) is typical.
 const DROPPED: f64 = 4.0;
 
@@ -37,7 +41,8 @@ const DROPPED: f64 = 4.0;
 /// below `rank_tolerance`·‖A‖_F; what is really left of them is measured, and more than four times that counts as an
 /// unlucky sketch.
 ///
-/// About 3mn² operations, all in products, beside O(dn²) for the sketch; memory of one copy of A (two where its entries
+/// About 3mn² operations, all in products, beside O(dn²) for the sketch, and 2mn² where the sketch shows A to be so well
+/// conditioned that Cholesky QR needs no preconditioner; memory of one copy of A (two where its entries
 /// are beyond 2^±(a quarter of the type's exponents), which must be scaled first).
 ///
 /// # When it fails, and what is done
@@ -213,19 +218,28 @@ fn from_sketch<T: Real>(
     }
     let (permutation, r_sk) = (&reduced.permutation, reduced.r());
     // 2. A_pre = A·P_k·R_k⁻¹, well conditioned where the sketch embeds the range of A.
+    let n = a.ncols();
     let mut q = gather_columns(a, &permutation[..k], par);
-    solve_on_the_right(q.as_mut(), r_sk.as_ref().subcols(0, k), par);
+    let preconditioner = r_sk.as_ref().subcols(0, k);
+    let (first, last) = (r_sk[(0, 0)].abs().to_f64(), r_sk[(k - 1, k - 1)].abs().to_f64());
+    let is_well_conditioned = k == n && first <= WELL_CONDITIONED * last;
+    if !is_well_conditioned {
+        solve_on_the_right(q.as_mut(), preconditioner, par);
+    }
     // 3. Cholesky QR of A_pre.
     let Orthonormalized { r: r_pre, orthogonality, fallback } = orthonormalize(&mut q, seed, par)?;
+    if is_well_conditioned {
+        let permutation = reduced.permutation;
+        return Ok(Some(Factors { q, r: r_pre, permutation, orthogonality, fallback }));
+    }
     // Not even a number where a tolerance of zero let rounding errors into the preconditioner.
     let distortion = r_pre.norm_l2().to_f64();
     if distortion.is_nan() || distortion > DISTORTION * (k as f64).sqrt() {
         return Ok(None);
     }
     // 4. R = R_pre·R_sk; for the columns that were dropped their projection, which leaves the least of them.
-    let n = a.ncols();
     let mut r = Mat::zeros(k, n);
-    r.as_mut().subcols_mut(0, k).copy_from(upper_product(r_pre.as_ref(), r_sk.as_ref().subcols(0, k), par));
+    r.as_mut().subcols_mut(0, k).copy_from(upper_product(r_pre.as_ref(), preconditioner, par));
     if k < n {
         let mut dropped = gather_columns(a, &permutation[k..], par);
         let mut r2 = r.as_mut().subcols_mut(k, n - k);

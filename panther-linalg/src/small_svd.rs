@@ -1,7 +1,9 @@
-//! The exact SVD of a small or of a tall matrix, on one thread: faer's is not the same bytes on two.
+//! The exact SVD of a small or of a tall matrix, the small one on one thread: faer's is not the same bytes on two.
 
+use faer::Accum;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::matmul::matmul;
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::prelude::*;
 use faer::{Auto, Spec};
@@ -9,6 +11,7 @@ use panther_sketch::Real;
 
 use crate::LinalgError;
 use crate::cholesky_qr::gram;
+use crate::householder::householder_qr;
 use crate::orthonormal::distance_from_identity;
 
 /// U m×r, σ descending, V n×r with r = min(m, n).
@@ -18,13 +21,28 @@ pub(crate) struct Svd<T> {
     pub(crate) v: Mat<T>,
 }
 
-/// The thin SVD of A.
-///
+/// Rows for each column from which a QR and the SVD of R are cheaper than the SVD of A (Chan 1982).
+const TALL: usize = 2;
+
+/// The thin SVD of A, A scaled to about one.
+pub(crate) fn thin_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>, par: Par) -> Result<Svd<T>, LinalgError> {
+    let (m, n) = a.shape();
+    if m < TALL * n {
+        return checked_svd(operation, a);
+    }
+    // faer's own QR for tall matrices drops columns below 16·m·ε, which moves σ that count for the rank.
+    let (q, r) = householder_qr(a.to_owned(), par);
+    let small = checked_svd(operation, r.as_ref())?;
+    let mut u = Mat::zeros(m, n);
+    matmul(&mut u, Accum::Replace, &q, &small.u, T::ONE, par);
+    Ok(Svd { u, ..small })
+}
+
 /// Divide and conquer now and then goes wrong without saying so where A is graded over the whole range of the type: σ out
 /// of order, or vectors that are not orthonormal. Its result is therefore checked, and QR iteration, which is slower,
 /// takes over.
-pub(crate) fn thin_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>) -> Result<Svd<T>, LinalgError> {
-    let fast = <SvdParams as Auto<T>>::auto();
+fn checked_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>) -> Result<Svd<T>, LinalgError> {
+    let fast = SvdParams { qr_ratio_threshold: f64::INFINITY, ..<SvdParams as Auto<T>>::auto() };
     match attempt(a, fast) {
         Some(svd) if svd.is_sound(40.0) => return Ok(svd),
         _ => {}

@@ -279,6 +279,14 @@ fn equal_singular_values_beyond_the_block_are_all_found() {
     }
 }
 
+#[test]
+fn the_exact_svd_of_a_tall_graded_matrix_keeps_its_rank() {
+    // Rows over 300 orders of magnitude leave a rank of 7, and σ near the threshold that a QR may not drop.
+    let c = Case { family: Family::GradedRows, shape: (151, 40), rank: 40, layout: Layout::Columns, seed: 755_430 };
+    assert_eq!(Reference::new(c.matrix::<f64>().as_ref()).clear_rank(), Some(7));
+    assert_eq!(at_defaults::<f64>(&c), Ok(()));
+}
+
 /// What holds for a tolerance: met and kept, or missed and said so.
 fn to_tolerance<T: Real>(c: &Case, relative: f64, max_rank: Option<usize>, options: &RsvdOptions) -> Check {
     let a = c.matrix::<T>();
