@@ -55,6 +55,7 @@ mod householder;
 mod kernels;
 mod magnitude;
 mod matrices;
+mod narrow_product;
 mod operator;
 mod options;
 mod orthonormal;

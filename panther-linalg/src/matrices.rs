@@ -1,11 +1,11 @@
 //! Dense and sparse matrices as operators.
 
-use faer::linalg::matmul::matmul;
+use faer::MatMut;
 use faer::prelude::*;
-use faer::{Accum, MatMut};
 use panther_sketch::{Input, Real, SketchOperator};
 
 use crate::magnitude::magnitude;
+use crate::narrow_product::narrow_product;
 use crate::sparse_product::{gather_product, scatter_product};
 use crate::{LinalgError, LinearOperator, Magnitude};
 
@@ -20,7 +20,7 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
 
     fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
         match *self {
-            Self::Dense(a) => matmul(out, Accum::Replace, a, x, T::ONE, par),
+            Self::Dense(a) => narrow_product(out, a, x, par),
             Self::SparseColumns(a) => scatter_product(out, a, x, par),
             Self::SparseRows(a) => gather_product(out, a.transpose(), x, par),
         }
@@ -28,7 +28,7 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
 
     fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
         match *self {
-            Self::Dense(a) => matmul(out, Accum::Replace, a.transpose(), x, T::ONE, par),
+            Self::Dense(a) => narrow_product(out, a.transpose(), x, par),
             Self::SparseColumns(a) => gather_product(out, a, x, par),
             Self::SparseRows(a) => scatter_product(out, a.transpose(), x, par),
         }
