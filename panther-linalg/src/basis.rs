@@ -250,7 +250,10 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
         if self.probe.is_none() {
             self.probe = Some(ErrorProbe::new(&mut self.projection)?);
         }
-        let probe = self.probe.as_ref().map(|probe| probe.squared_error(&self.projection, &self.svd, rank));
+        let probe = self
+            .probe
+            .as_ref()
+            .map(|probe| probe.squared_error(&self.projection, &self.svd, rank, self.size.frobenius));
         Ok(probe.unwrap_or((total, 0.0)))
     }
 }

@@ -5,11 +5,10 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
-use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::prelude::*;
 use faer::{Accum, Spec};
-use panther_sketch::{Input, Real};
+use panther_sketch::{Input, Real, product};
 
 use crate::magnitude::{magnitude, power_of_two, scaled_copy};
 use crate::triangular::solve_on_the_right;
@@ -92,7 +91,7 @@ pub(crate) fn upper_product<T: Real>(left: MatRef<'_, T>, right: MatRef<'_, T>, 
         par,
     );
     if n > k {
-        matmul(out_rest, Accum::Replace, left, rest, T::ONE, par);
+        product(out_rest, Accum::Replace, left, rest, T::ONE, par);
     }
     out
 }

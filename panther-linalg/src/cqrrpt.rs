@@ -1,16 +1,15 @@
 //! CQRRPT: Cholesky QR with randomization and pivoting for tall matrices (Melnichenko et al., arXiv 2311.08316).
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::{Distribution, Input, Real};
+use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::cholesky_qr::{cholesky_pass, rescaled, stabilizing_shift, upper_product};
 use crate::gather::{gather_columns, to_dense};
 use crate::householder::householder_qr;
 use crate::magnitude::{magnitude, scaled_back};
 use crate::pivoted_qr::{pivoted_qr, rank_tolerance, reduce};
-use crate::probe::{Residual, measure_orthogonality, measure_residual};
+use crate::probe::{Residual, measure_orthogonality, measure_residual, quantum};
 use crate::scaled::Scaled;
 use crate::seed::derive_seed;
 use crate::triangular::solve_on_the_right;
@@ -130,7 +129,8 @@ fn general<T: Real>(
 fn scale_back<T: Real>(qr: PivotedQr<T>, exponent: i32) -> Result<PivotedQr<T>, LinalgError> {
     let r = rescaled("R", qr.r, exponent)?;
     let back = |x: f64| scaled_back(x, exponent);
-    Ok(PivotedQr { r, error_estimate: back(qr.error_estimate), norm: back(qr.norm), ..qr })
+    let rounded_to_type = quantum::<T>(qr.norm, qr.q.nrows(), r.ncols());
+    Ok(PivotedQr { r, error_estimate: back(qr.error_estimate) + rounded_to_type, norm: back(qr.norm), ..qr })
 }
 
 /// CQRRPT with one sketch after the other; `None` if all were unlucky.
@@ -158,7 +158,7 @@ fn try_sketches<T: Real>(
             let Factors { q, r, permutation, orthogonality, fallback } = qr;
             let scaled = Scaled::new(&a, 0);
             let Residual { error_estimate, failure_probability } =
-                measure_residual(&scaled, &permutation, q.as_ref(), r.as_ref(), options.seed, par)?;
+                measure_residual(&scaled, norm, &permutation, q.as_ref(), r.as_ref(), options.seed, par)?;
             return Ok(Some(PivotedQr {
                 rank: q.ncols(),
                 q,
@@ -243,8 +243,8 @@ fn from_sketch<T: Real>(
     if k < n {
         let mut dropped = gather_columns(a, &permutation[k..], par);
         let mut r2 = r.as_mut().subcols_mut(k, n - k);
-        matmul(r2.rb_mut(), Accum::Replace, q.transpose(), &dropped, T::ONE, par);
-        matmul(&mut dropped, Accum::Add, &q, r2.rb(), -T::ONE, par);
+        product(r2.rb_mut(), Accum::Replace, q.transpose(), dropped.as_ref(), T::ONE, par);
+        product(dropped.as_mut(), Accum::Add, q.as_ref(), r2.rb(), -T::ONE, par);
         if dropped.norm_l2().to_f64() > DROPPED * tolerance {
             return Ok(None);
         }

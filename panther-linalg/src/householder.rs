@@ -4,9 +4,8 @@
 //! matrix to its right is then updated by three products.
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 use crate::kernels::{axpy, dot, scale, vectorized};
 use crate::views::{column, column_mut};
@@ -77,7 +76,7 @@ impl<T: Real> BlockReflector<T> {
             to[j + 1..].copy_from_slice(&column(panel, j)[j + 1..]);
         }
         let mut gram = Mat::zeros(b, b);
-        matmul(&mut gram, Accum::Replace, v.transpose(), &v, T::ONE, par);
+        product(gram.as_mut(), Accum::Replace, v.transpose(), v.as_ref(), T::ONE, par);
         // T grows by a column a reflector: t = −τ T (Vᵀv).
         let mut t = Mat::<T>::zeros(b, b);
         for j in 0..b {
@@ -105,10 +104,10 @@ impl<T: Real> BlockReflector<T> {
             return;
         }
         let mut w = Mat::zeros(self.v.ncols(), a.ncols());
-        matmul(&mut w, Accum::Replace, self.v.transpose(), a.rb(), T::ONE, par);
+        product(w.as_mut(), Accum::Replace, self.v.transpose(), a.rb(), T::ONE, par);
         let mut tw = Mat::zeros(self.v.ncols(), a.ncols());
-        matmul(&mut tw, Accum::Replace, t, &w, T::ONE, par);
-        matmul(a.rb_mut(), Accum::Add, &self.v, &tw, -T::ONE, par);
+        product(tw.as_mut(), Accum::Replace, t, w.as_ref(), T::ONE, par);
+        product(a.rb_mut(), Accum::Add, self.v.as_ref(), tw.as_ref(), -T::ONE, par);
     }
 }
 

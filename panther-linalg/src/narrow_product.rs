@@ -1,9 +1,8 @@
 //! A·X for a dense A and a few columns X: the product that range finders spend their time in.
 
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
 use faer::{Accum, MatMut};
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 /// Columns of X for which (XᵀAᵀ)ᵀ is the faster way where A is stored by columns, and where it is stored by rows.
 const BY_COLUMNS: std::ops::RangeInclusive<usize> = 8..=48;
@@ -18,9 +17,9 @@ pub(crate) fn narrow_product<T: Real>(mut out: MatMut<'_, T>, a: MatRef<'_, T>, 
     let widths = if is_by_rows { BY_ROWS } else { BY_COLUMNS };
     if widths.contains(&x.ncols()) {
         let mut transposed = Mat::zeros(x.ncols(), a.nrows());
-        matmul(&mut transposed, Accum::Replace, x.transpose(), a.transpose(), T::ONE, par);
+        product(transposed.as_mut(), Accum::Replace, x.transpose(), a.transpose(), T::ONE, par);
         out.copy_from(transposed.transpose());
     } else {
-        matmul(out, Accum::Replace, a, x, T::ONE, par);
+        product(out, Accum::Replace, a, x, T::ONE, par);
     }
 }

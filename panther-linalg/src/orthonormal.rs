@@ -1,9 +1,8 @@
 //! Orthonormalising a block against a basis, revealing what is new in it.
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 use crate::cholesky_qr::{cholesky, gram};
 use crate::pivoted_qr::reduce;
@@ -37,15 +36,15 @@ pub(crate) fn orthonormalize_against<T: Real>(
     for pass in 0..PASSES {
         // 1. Take out what the basis spans.
         let mut inside = Mat::zeros(v.ncols(), new.q.ncols());
-        matmul(&mut inside, Accum::Replace, v.transpose(), &new.q, T::ONE, par);
-        matmul(&mut new.q, Accum::Add, v, &inside, -T::ONE, par);
-        matmul(&mut new.coefficients, Accum::Add, &inside, &new.r, T::ONE, par);
+        product(inside.as_mut(), Accum::Replace, v.transpose(), new.q.as_ref(), T::ONE, par);
+        product(new.q.as_mut(), Accum::Add, v, inside.as_ref(), -T::ONE, par);
+        product(new.coefficients.as_mut(), Accum::Add, inside.as_ref(), new.r.as_ref(), T::ONE, par);
         // 2. Orthonormalise the rest. After the first pass columns have unit length, and one of rounding errors alone
         // would show as one that is far shorter.
         let left = if pass == 0 { tolerance } else { 0.01 };
         let (factor, defect) = orthonormalize_once(&mut new.q, left, par)?;
         let mut r = Mat::zeros(factor.nrows(), new.r.ncols());
-        matmul(&mut r, Accum::Replace, &factor, &new.r, T::ONE, par);
+        product(r.as_mut(), Accum::Replace, factor.as_ref(), new.r.as_ref(), T::ONE, par);
         new.r = r;
         // 3. Done when this pass had next to nothing to do.
         if new.q.ncols() == 0 || (pass > 0 && defect <= 0.1 && inside.norm_l2().to_f64() <= 0.1) {

@@ -4,10 +4,9 @@
 //! whole block are chosen on a sketch of a few rows more than the block; the rest is Householder QR in products.
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::prelude::*;
-use panther_sketch::{Distribution, Input, Real};
+use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::cholesky_qr::rescaled;
 use crate::column_pivoting::{apply_swaps, column_pivoted_qr};
@@ -63,7 +62,7 @@ pub fn pivoted_qr<T: Real>(
     let input = Input::Dense(a);
     let scaled = Scaled::new(&input, size.exponent);
     let Residual { error_estimate, failure_probability } =
-        measure_residual(&scaled, &reduced.permutation, q.as_ref(), r.as_ref(), options.seed, par)?;
+        measure_residual(&scaled, size.frobenius, &reduced.permutation, q.as_ref(), r.as_ref(), options.seed, par)?;
     let orthogonality = measure_orthogonality(q.as_ref(), options.seed, par)?;
     Ok(PivotedQr {
         rank: reduced.rank,
@@ -234,7 +233,7 @@ impl<T: Real> Reduction<T> {
         // Below its diagonal y still holds the reflectors of its own reduction.
         let mut s11 = Mat::from_fn(b, b, |i, j| if i <= j { y[(i, j)] } else { T::ZERO });
         apply_swaps(s11.as_mut(), local);
-        matmul(y.as_mut().submatrix_mut(0, b, b, rest), Accum::Add, &s11, &x, -T::ONE, par);
+        product(y.as_mut().submatrix_mut(0, b, b, rest), Accum::Add, s11.as_ref(), x.as_ref(), -T::ONE, par);
         Some(y.as_ref().subcols(b, rest).to_owned())
     }
 

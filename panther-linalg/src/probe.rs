@@ -4,9 +4,8 @@
 //! ‖E‖²_F/θ² with a probability of at most P(χ²_s ≤ s/θ²), which E of rank one attains (Gratton and Titley-Peloquin 2018).
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::{Distribution, Input, Real};
+use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::magnitude::scaled_back;
 use crate::projection::Projection;
@@ -54,9 +53,20 @@ pub(crate) struct Residual {
     pub(crate) failure_probability: f64,
 }
 
-/// Measures ‖A·2^−exponent·P − QR‖_F; the bound is given in units of A.
+/// What the rounding of the factors of an m×n matrix of this norm to numbers of type T can add to an error where they
+/// are subnormal: √(mn) times the smallest number above zero.
+pub(crate) fn quantum<T: Real>(norm: f64, m: usize, n: usize) -> f64 {
+    if norm == 0.0 {
+        return 0.0;
+    }
+    (m as f64 * n as f64).sqrt() * T::MIN_POSITIVE.to_f64() * T::EPSILON.to_f64()
+}
+
+/// Measures ‖A·2^−exponent·P − QR‖_F; the bound is given in units of A. `norm` is ‖A·2^−exponent‖_F, below ε times which
+/// a residual is itself a rounding error.
 pub(crate) fn measure_residual<T: Real>(
     a: &Scaled<'_, Input<'_, T>>,
+    norm: f64,
     permutation: &[usize],
     q: MatRef<'_, T>,
     r: MatRef<'_, T>,
@@ -71,12 +81,14 @@ pub(crate) fn measure_residual<T: Real>(
     let mut residual = a.apply("a", py.as_ref(), par)?;
     if q.ncols() > 0 {
         let mut ry = Mat::zeros(q.ncols(), QR_PROBES);
-        matmul(&mut ry, Accum::Replace, r, &y, T::ONE, par);
-        matmul(&mut residual, Accum::Add, q, &ry, -T::ONE, par);
+        product(ry.as_mut(), Accum::Replace, r, y.as_ref(), T::ONE, par);
+        product(residual.as_mut(), Accum::Add, q, ry.as_ref(), -T::ONE, par);
     }
     let s = QR_PROBES as f64;
+    let measured = QR_SAFETY * residual.norm_l2().to_f64() / s.sqrt();
     Ok(Residual {
-        error_estimate: scaled_back(QR_SAFETY * residual.norm_l2().to_f64() / s.sqrt(), a.exponent),
+        error_estimate: scaled_back(measured + T::EPSILON.to_f64() * norm, a.exponent)
+            + quantum::<T>(norm, q.nrows(), r.ncols()),
         failure_probability: chi_squared_below(QR_PROBES, s / (QR_SAFETY * QR_SAFETY)),
     })
 }
@@ -98,17 +110,19 @@ impl<T: Real> ErrorProbe<T> {
         Ok(Self { g, ag })
     }
 
-    /// An upper bound of ‖A − Q·Û_kΣ_kV̂_kᵀ·Wᵀ‖²_F, and the probability that it is none.
+    /// An upper bound of ‖A − Q·Û_kΣ_kV̂_kᵀ·Wᵀ‖²_F, and the probability that it is none. `norm` is ‖A‖_F, below ε times
+    /// which a residual is itself a rounding error.
     pub(crate) fn squared_error<A: LinearOperator<T> + ?Sized>(
         &self,
         p: &Projection<'_, T, A>,
         svd: &Svd<T>,
         rank: usize,
+        norm: f64,
     ) -> (f64, f64) {
         let k = rank.min(svd.s.len());
         let times = |a: MatRef<'_, T>, b: MatRef<'_, T>| {
             let mut out = Mat::zeros(a.nrows(), b.ncols());
-            matmul(&mut out, Accum::Replace, a, b, T::ONE, p.par);
+            product(out.as_mut(), Accum::Replace, a, b, T::ONE, p.par);
             out
         };
         let wg = times(p.w.transpose(), self.g.as_ref());
@@ -120,10 +134,10 @@ impl<T: Real> ErrorProbe<T> {
         }
         let small = times(svd.u.as_ref().subcols(0, k), coefficients.as_ref());
         let mut residual = self.ag.clone();
-        matmul(&mut residual, Accum::Add, &p.q, &small, -T::ONE, p.par);
+        product(residual.as_mut(), Accum::Add, p.q.as_ref(), small.as_ref(), -T::ONE, p.par);
         let s = PROBES as f64;
-        let squared = SAFETY * SAFETY * residual.squared_norm_l2().to_f64() / s;
-        (squared, chi_squared_below(PROBES, s / (SAFETY * SAFETY)))
+        let measured = SAFETY * residual.norm_l2().to_f64() / s.sqrt() + T::EPSILON.to_f64() * norm;
+        (measured * measured, chi_squared_below(PROBES, s / (SAFETY * SAFETY)))
     }
 }
 
@@ -134,8 +148,8 @@ pub(crate) fn measure_orthogonality<T: Real>(q: MatRef<'_, T>, seed: u64, par: P
     }
     let mut defect = gaussian::<T>(q.ncols(), QR_PROBES, derive_seed(seed, u64::MAX - 1))?;
     let mut image = Mat::zeros(q.nrows(), QR_PROBES);
-    matmul(&mut image, Accum::Replace, q, &defect, T::ONE, par);
-    matmul(&mut defect, Accum::Add, q.transpose(), &image, -T::ONE, par);
+    product(image.as_mut(), Accum::Replace, q, defect.as_ref(), T::ONE, par);
+    product(defect.as_mut(), Accum::Add, q.transpose(), image.as_ref(), -T::ONE, par);
     Ok(defect.norm_l2().to_f64() / (QR_PROBES as f64).sqrt())
 }
 

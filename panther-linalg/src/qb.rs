@@ -1,13 +1,13 @@
 //! QB: A ≈ Q·B with orthonormal Q and B = QᵀA.
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 use crate::basis::{build_basis, checked};
 use crate::cholesky_qr::rescaled;
 use crate::magnitude::scaled_back;
+use crate::probe::quantum;
 use crate::{LinalgError, LinearOperator, Qb, RsvdOptions, Target};
 
 /// A ≈ Q·B, the stage before the small SVD of [`rsvd`](crate::rsvd()) (Martinsson and Voronin 2016; Yu, Gu and Li 2018).
@@ -36,16 +36,17 @@ pub fn qb<T: Real, A: LinearOperator<T> + ?Sized>(
     let mut basis = build_basis(a, checked(a, target)?, options, par)?;
     let columns = basis.projection.q.ncols();
     let (squared, failure_probability) = basis.squared_error(columns)?;
+    let rounded_to_type = quantum::<T>(basis.size.frobenius, a.nrows(), a.ncols());
     let projection = &basis.projection;
     let mut b = Mat::zeros(columns, a.ncols());
-    matmul(&mut b, Accum::Replace, projection.t.transpose(), projection.w.transpose(), T::ONE, par);
+    product(b.as_mut(), Accum::Replace, projection.t.transpose(), projection.w.transpose(), T::ONE, par);
     let tolerance_met = match target {
         Target::Rank(_) => None,
         Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.size.frobenius),
     };
     Ok(Qb {
         b: rescaled("B", b, basis.size.exponent)?,
-        error_estimate: scaled_back(squared.sqrt(), basis.size.exponent),
+        error_estimate: scaled_back(squared.sqrt(), basis.size.exponent) + rounded_to_type,
         failure_probability,
         norm: basis.size.norm(),
         norm_source: basis.norm_source,

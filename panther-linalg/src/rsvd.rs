@@ -1,14 +1,14 @@
 //! Randomized SVD.
 
 use faer::Accum;
-use faer::linalg::matmul::matmul;
 use faer::prelude::*;
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 use crate::basis::{Basis, build_basis, checked};
 use crate::cholesky_qr::gram;
 use crate::magnitude::{exponent_of, power_of_two, scaled_back};
 use crate::orthonormal::complete;
+use crate::probe::quantum;
 use crate::small_svd::Svd;
 use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, RsvdPath, Target};
 
@@ -68,12 +68,13 @@ pub fn rsvd<T: Real, A: LinearOperator<T> + ?Sized>(
     let threshold = a.nrows().max(a.ncols()) as f64 * T::EPSILON.to_f64() * s.first().map_or(0.0, |s| s.to_f64());
     let rank = s.iter().filter(|s| s.to_f64() > threshold).count();
     scale_values(&mut s, basis.size.exponent)?;
+    let rounded_to_type = quantum::<T>(basis.size.frobenius, a.nrows(), a.ncols());
     Ok(Rsvd {
         u,
         s,
         v,
         rank,
-        error_estimate: scaled_back(squared.sqrt(), basis.size.exponent),
+        error_estimate: scaled_back(squared.sqrt(), basis.size.exponent) + rounded_to_type,
         failure_probability,
         norm: basis.size.norm(),
         norm_source: basis.norm_source,
@@ -116,7 +117,7 @@ impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {
             if self.path == RsvdPath::Exact {
                 out.copy_from(basis.as_ref().subcols(0, found));
             } else {
-                matmul(&mut out, Accum::Replace, basis, small.as_ref().subcols(0, found), T::ONE, par);
+                product(out.as_mut(), Accum::Replace, basis.as_ref(), small.as_ref().subcols(0, found), T::ONE, par);
             }
             out
         };

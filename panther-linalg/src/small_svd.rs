@@ -3,11 +3,10 @@
 use faer::Accum;
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::matmul::matmul;
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::prelude::*;
 use faer::{Auto, Spec};
-use panther_sketch::Real;
+use panther_sketch::{Real, product};
 
 use crate::LinalgError;
 use crate::cholesky_qr::gram;
@@ -34,7 +33,7 @@ pub(crate) fn thin_svd<T: Real>(operation: &'static str, a: MatRef<'_, T>, par: 
     let (q, r) = householder_qr(a.to_owned(), par);
     let small = checked_svd(operation, r.as_ref())?;
     let mut u = Mat::zeros(m, n);
-    matmul(&mut u, Accum::Replace, &q, &small.u, T::ONE, par);
+    product(u.as_mut(), Accum::Replace, q.as_ref(), small.u.as_ref(), T::ONE, par);
     Ok(Svd { u, ..small })
 }
 

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rand_xoshiro::rand_core::Rng;
 
 use crate::parallel::{self, for_each};
+use crate::product::product;
 use crate::sparse::Sparse;
 use crate::stream::{self, LANES, LaneStreams};
 use crate::vector::vectorised;
@@ -135,7 +135,7 @@ fn accumulate_dense<F: DenseFamily, T: Real>(
 ) {
     let first = columns.start;
     for_each_panel(family, columns, par, |panel: MatRef<'_, T>, rows, columns| {
-        matmul(
+        product(
             out.rb_mut().subrows_mut(rows.start, rows.len()),
             Accum::Add,
             panel,
@@ -239,7 +239,7 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         }
         let first = columns.start;
         for_each_panel(self, columns, par, |panel: MatRef<'_, T>, rows, columns| {
-            matmul(
+            product(
                 out.rb_mut().subrows_mut(columns.start - first, columns.len()),
                 if rows.start == 0 { Accum::Replace } else { Accum::Add },
                 panel.transpose(),

@@ -37,6 +37,7 @@ mod hadamard;
 mod input;
 mod operator;
 mod parallel;
+mod product;
 #[cfg(test)]
 mod products;
 mod rademacher;
@@ -48,13 +49,14 @@ mod srht;
 pub mod stream;
 mod tile;
 mod uniform;
-mod vector;
+pub mod vector;
 
 pub use distribution::Distribution;
 pub use error::SketchError;
 pub use gaussian::Gaussian;
 pub use input::Input;
 pub use operator::SketchOperator;
+pub use product::product;
 pub use rademacher::Rademacher;
 pub use real::Real;
 pub use sparse_rows::SparseRows;

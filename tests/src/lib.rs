@@ -5,6 +5,7 @@
 
 pub mod cases;
 pub mod checks;
+pub mod gradients;
 pub mod layouts;
 pub mod matrices;
 pub mod measure;

@@ -84,6 +84,42 @@ fn rsvd_does_not_depend_on_threads_in_double_precision() {
     rsvd_does_not_depend_on_threads::<f64>();
 }
 
+/// Where the rank is exhausted within a block, blocks of a few columns and of a single one follow, whose products take
+/// other ways through faer.
+fn narrow_blocks_do_not_depend_on_threads<T: Real>() {
+    for (family, (m, n)) in [
+        (Family::LowRank(40), (600, 400)),
+        (Family::LowRank(4), (100, 1000)),
+        (Family::Spectrum(Spectrum::Exponential(0.8)), (400, 250)),
+        (Family::Spectrum(Spectrum::Clusters { size: 60, ratio: 1e-3 }), (257, 256)),
+    ] {
+        let a = family.matrix::<T>(m, n, 3);
+        for k in (1..82).step_by(4).filter(|&k| k <= m.min(n) / 3) {
+            assert_same(&format!("rsvd {family:?} {m}×{n} k {k} {}", T::NAME), |par| {
+                rsvd_bits(&rsvd(&a, Target::Rank(k), &RsvdOptions::default(), par).unwrap())
+            });
+        }
+        let single = a.subcols(0, 1).to_owned();
+        for distribution in [Distribution::Gaussian, Distribution::Srht, Distribution::SparseSign { vec_nnz: 8 }] {
+            let s = distribution.operator::<T>(m.min(n), m, 1).unwrap();
+            let t = distribution.operator::<T>(m.min(n), n, 1).unwrap();
+            let row = a.subrows(0, 1).to_owned();
+            assert_same(&format!("{distribution:?} of one column"), |par| {
+                bits(&s.left(single.as_ref().into(), par).unwrap())
+            });
+            assert_same(&format!("{distribution:?} of one row"), |par| {
+                bits(&t.right(row.as_ref().into(), par).unwrap())
+            });
+        }
+    }
+}
+
+#[test]
+fn narrow_blocks_do_not_depend_on_threads_in_any_precision() {
+    narrow_blocks_do_not_depend_on_threads::<f32>();
+    narrow_blocks_do_not_depend_on_threads::<f64>();
+}
+
 #[test]
 fn rsvd_of_any_layout_and_sketch_does_not_depend_on_threads() {
     let a = Family::Spectrum(Spectrum::Exponential(0.9)).matrix::<f32>(500, 200, 3);

@@ -1,0 +1,92 @@
+//! Products of matrices that lie within tensors.
+
+use crate::backend::Storage;
+use crate::{NnError, Scalar};
+
+/// Where a matrix, or a batch of them in two levels, lies within a tensor. One of the two strides of the matrix is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Numbers before the first.
+    pub offset: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Numbers from one row to the next.
+    pub row_stride: usize,
+    /// Numbers from one column to the next.
+    pub column_stride: usize,
+    /// How many matrices: outer and inner count.
+    pub batch: [usize; 2],
+    /// Numbers from one matrix to the next: outer and inner.
+    pub batch_strides: [usize; 2],
+}
+
+impl Layout {
+    /// A whole row-major matrix.
+    #[must_use]
+    pub const fn matrix(rows: usize, columns: usize) -> Self {
+        Self { offset: 0, rows, columns, row_stride: columns, column_stride: 1, batch: [1, 1], batch_strides: [0, 0] }
+    }
+
+    /// The transposed matrix.
+    #[must_use]
+    pub const fn t(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// `count` rows from row `start` on.
+    #[must_use]
+    pub const fn rows(self, start: usize, count: usize) -> Self {
+        Self { offset: self.offset + start * self.row_stride, rows: count, ..self }
+    }
+
+    /// `count` columns from column `start` on.
+    #[must_use]
+    pub const fn columns(self, start: usize, count: usize) -> Self {
+        Self { offset: self.offset + start * self.column_stride, columns: count, ..self }
+    }
+
+    /// A batch of such matrices, outer and inner, with the distances between them.
+    #[must_use]
+    pub const fn batched(self, batch: [usize; 2], batch_strides: [usize; 2]) -> Self {
+        Self { batch, batch_strides, ..self }
+    }
+
+    /// Numbers that the tensor must hold at the least.
+    #[must_use]
+    pub const fn end(&self) -> usize {
+        if self.rows == 0 || self.columns == 0 || self.batch[0] == 0 || self.batch[1] == 0 {
+            return 0;
+        }
+        self.offset
+            + (self.rows - 1) * self.row_stride
+            + (self.columns - 1) * self.column_stride
+            + (self.batch[0] - 1) * self.batch_strides[0]
+            + (self.batch[1] - 1) * self.batch_strides[1]
+            + 1
+    }
+}
+
+/// Matrix products.
+pub trait Products: Storage {
+    /// C = α·A·B + β·C for each matrix of the batch. β = 0 overwrites C whatever it holds. The matrices of C must not
+    /// overlap.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] where the shapes do not fit or a layout ends behind its tensor.
+    fn gemm<T: Scalar>(
+        &self,
+        alpha: T,
+        a: (&Self::Tensor<T>, Layout),
+        b: (&Self::Tensor<T>, Layout),
+        beta: T,
+        c: (&mut Self::Tensor<T>, Layout),
+    ) -> Result<(), NnError>;
+}

@@ -1,0 +1,32 @@
+//! The CPU: ndarray tensors, products through faer, rayon for everything else.
+
+mod elementwise;
+mod parallel;
+mod products;
+mod random;
+mod reductions;
+mod tensor;
+
+use faer::Par;
+pub use tensor::CpuTensor;
+
+/// The CPU as a [`Backend`](crate::backend::Backend). The default uses all threads; results are the same bytes for any
+/// number of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu {
+    par: Par,
+}
+
+impl Cpu {
+    /// With the given parallelism: [`Par::Seq`] or `Par::rayon(threads)`.
+    #[must_use]
+    pub const fn new(par: Par) -> Self {
+        Self { par }
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new(Par::rayon(0))
+    }
+}

@@ -1,0 +1,87 @@
+//! Products through faer.
+
+use faer::prelude::*;
+use faer::{Accum, MatMut, MatRef};
+use panther_sketch::product;
+
+use crate::backend::{Layout, Products};
+use crate::cpu::{Cpu, CpuTensor};
+use crate::{NnError, Scalar};
+
+impl Products for Cpu {
+    fn gemm<T: Scalar>(
+        &self,
+        alpha: T,
+        (a, a_at): (&CpuTensor<T>, Layout),
+        (b, b_at): (&CpuTensor<T>, Layout),
+        beta: T,
+        (c, c_at): (&mut CpuTensor<T>, Layout),
+    ) -> Result<(), NnError> {
+        if a_at.rows != c_at.rows || a_at.columns != b_at.rows || b_at.columns != c_at.columns {
+            let expected = format!("{}×{}", a_at.columns, c_at.columns);
+            return Err(NnError::shape("gemm", "b", expected, &[b_at.rows, b_at.columns]));
+        }
+        for (argument, at, held) in
+            [("a", a_at, a.as_slice().len()), ("b", b_at, b.as_slice().len()), ("c", c_at, c.as_slice().len())]
+        {
+            let has_unit_stride = at.row_stride == 1 || at.column_stride == 1;
+            if at.end() > held || !has_unit_stride || at.batch != c_at.batch {
+                return Err(NnError::shape("gemm", argument, format!("a tensor that holds {at:?}"), &[held]));
+            }
+        }
+        if c_at.end() == 0 {
+            return Ok(());
+        }
+        let (a, b, c) = (a.as_slice(), b.as_slice(), c.as_mut_slice());
+        for outer in 0..c_at.batch[0] {
+            for inner in 0..c_at.batch[1] {
+                let place = |at: Layout| Layout {
+                    offset: at.offset + outer * at.batch_strides[0] + inner * at.batch_strides[1],
+                    batch: [1, 1],
+                    ..at
+                };
+                let mut c = matrix_mut(c, place(c_at));
+                scale(beta, c.rb_mut());
+                product(c, Accum::Add, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// c = β·c; zero where β is, whatever c holds.
+fn scale<T: Scalar>(beta: T, c: MatMut<'_, T>) {
+    if beta == T::ONE {
+        return;
+    }
+    let c = if c.col_stride() == 1 { c.transpose_mut() } else { c };
+    for column in c.col_iter_mut() {
+        for x in column.iter_mut() {
+            *x = if beta == T::ZERO { T::ZERO } else { beta * *x };
+        }
+    }
+}
+
+/// The matrix at a place that is known to lie within the numbers.
+pub(crate) fn matrix<T: Scalar>(numbers: &[T], at: Layout) -> MatRef<'_, T> {
+    if at.end() == 0 {
+        return MatRef::from_row_major_slice(&[], 0, 0).submatrix(0, 0, 0, 0);
+    }
+    let numbers = &numbers[at.offset..at.end()];
+    if at.column_stride == 1 {
+        MatRef::from_row_major_slice_with_stride(numbers, at.rows, at.columns, at.row_stride)
+    } else {
+        MatRef::from_column_major_slice_with_stride(numbers, at.rows, at.columns, at.column_stride)
+    }
+}
+
+/// As [`matrix`], to be written.
+pub(crate) fn matrix_mut<T: Scalar>(numbers: &mut [T], at: Layout) -> MatMut<'_, T> {
+    let numbers = &mut numbers[at.offset..at.end()];
+    if at.column_stride == 1 {
+        // faer 0.24's constructor by rows exchanges its two strides.
+        MatMut::from_column_major_slice_with_stride_mut(numbers, at.columns, at.rows, at.row_stride).transpose_mut()
+    } else {
+        MatMut::from_column_major_slice_with_stride_mut(numbers, at.rows, at.columns, at.column_stride)
+    }
+}

@@ -1,0 +1,27 @@
+//! Sums in a fixed order.
+
+use panther_sketch::vector::vectorised;
+
+use crate::backend::Reductions;
+use crate::cpu::{Cpu, CpuTensor};
+use crate::{NnError, Scalar};
+
+impl Reductions for Cpu {
+    fn sum_rows<T: Scalar>(&self, x: &CpuTensor<T>, sum: &mut CpuTensor<T>) -> Result<(), NnError> {
+        let length = sum.as_slice().len();
+        if length == 0 || !x.as_slice().len().is_multiple_of(length) {
+            return Err(NnError::shape("sum_rows", "x", format!("rows of {length}"), x.shape()));
+        }
+        let (x, sum) = (x.as_slice(), sum.as_mut_slice());
+        vectorised(|| {
+            for row in x.chunks(length) {
+                sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+            }
+        });
+        Ok(())
+    }
+
+    fn sum_of_squares<T: Scalar>(&self, x: &CpuTensor<T>) -> Result<f64, NnError> {
+        Ok(x.as_slice().iter().map(|x| x.to_f64() * x.to_f64()).sum())
+    }
+}

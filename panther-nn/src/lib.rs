@@ -1,0 +1,36 @@
+//! Neural-network layers compressed by sketching: to build and train, and to make a trained network smaller.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`layers`] | sketched layers and their dense counterparts, forward and backward |
+//! | [`backend`] | what a device must be able to do for them |
+//! | [`cpu`] | the CPU: ndarray tensors, products through faer, rayon |
+//!
+//! Layers take tensors of rows: x is …×d_in, y = x·W + b is …×d_out. They are generic over the scalar ([`Scalar`], `f32` or
+//! `f64`) and over the [`Backend`](backend::Backend), so that the same model runs anywhere.
+//!
+//! ```
+//! use panther_nn::backend::Storage;
+//! use panther_nn::cpu::Cpu;
+//! use panther_nn::layers::{Layer, SkLinear, SkLinearOptions};
+//!
+//! let cpu = Cpu::default();
+//! let options = SkLinearOptions { num_terms: 1, low_rank: 16, bias: true, seed: 7 };
+//! let layer = SkLinear::<f32, _>::new(&cpu, 512, 256, options)?;
+//! let x = cpu.upload(&[8, 512], vec![0.5; 8 * 512])?;
+//! let y = layer.forward(&x)?;
+//! assert_eq!(Cpu::shape(&y), [8, 256]);
+//! # Ok::<(), panther_nn::NnError>(())
+//! ```
+
+pub mod backend;
+pub mod cpu;
+mod error;
+pub mod layers;
+mod parameter;
+mod scalar;
+pub mod state;
+
+pub use error::NnError;
+pub use parameter::Parameter;
+pub use scalar::Scalar;

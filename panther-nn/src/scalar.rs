@@ -1,0 +1,62 @@
+//! The scalar types of tensors.
+
+use panther_linalg::Real;
+
+/// `f32` or `f64` with the functions that layers need beside arithmetic.
+pub trait Scalar: Real {
+    /// The most negative finite number.
+    const LOWEST: Self;
+    /// e^x.
+    fn exp(self) -> Self;
+    /// ln x.
+    fn ln(self) -> Self;
+    /// tanh x.
+    fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// sin x.
+    fn sin(self) -> Self;
+    /// cos x.
+    fn cos(self) -> Self;
+    /// The larger of two numbers, neither of which is NaN.
+    fn larger(self, other: Self) -> Self;
+}
+
+macro_rules! scalar {
+    ($t:ty, $erf:path) => {
+        impl Scalar for $t {
+            const LOWEST: Self = <$t>::MIN;
+            #[inline(always)]
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                <$t>::ln(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                <$t>::tanh(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                <$t>::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                <$t>::cos(self)
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                if self > other { self } else { other }
+            }
+        }
+    };
+}
+
+scalar!(f32, libm::erff);
+scalar!(f64, libm::erf);

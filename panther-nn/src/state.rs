@@ -1,0 +1,97 @@
+//! The numbers of a model by name, on the host: what a checkpoint holds.
+
+use std::collections::BTreeMap;
+
+use crate::backend::Backend;
+use crate::{NnError, Parameter, Scalar};
+
+/// One tensor on the host, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor<T> {
+    /// The extents.
+    pub shape: Vec<usize>,
+    /// The numbers in row-major order.
+    pub numbers: Vec<T>,
+}
+
+/// Tensors by name, in the names of PyTorch's state dict: `prefix.weight` and so on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State<T> {
+    tensors: BTreeMap<String, HostTensor<T>>,
+}
+
+/// `prefix.name`, or `name` where there is no prefix.
+#[must_use]
+pub fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+impl<T: Scalar> State<T> {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { tensors: BTreeMap::new() }
+    }
+
+    /// All tensors, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor<T>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Whether there is a tensor of this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Adds a tensor, or replaces it.
+    pub fn insert(&mut self, name: String, shape: &[usize], numbers: Vec<T>) {
+        self.tensors.insert(name, HostTensor { shape: shape.to_vec(), numbers });
+    }
+
+    /// The numbers of a tensor that must be there, in the given shape.
+    ///
+    /// # Errors
+    /// [`NnError::MissingTensor`], [`NnError::TensorShape`].
+    pub fn numbers(&self, name: &str, shape: &[usize]) -> Result<&[T], NnError> {
+        let tensor = self.tensors.get(name).ok_or_else(|| NnError::MissingTensor { name: name.to_owned() })?;
+        if tensor.shape != shape {
+            return Err(NnError::TensorShape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                got: tensor.shape.clone(),
+            });
+        }
+        Ok(&tensor.numbers)
+    }
+
+    /// Adds the numbers of a parameter.
+    ///
+    /// # Errors
+    /// Where the copy from the device fails.
+    pub fn insert_parameter<B: Backend>(
+        &mut self,
+        backend: &B,
+        name: String,
+        parameter: &Parameter<T, B>,
+    ) -> Result<(), NnError> {
+        let numbers = backend.download(&parameter.value)?;
+        self.insert(name, B::shape(&parameter.value), numbers);
+        Ok(())
+    }
+
+    /// Replaces the numbers of a parameter by those of this name.
+    ///
+    /// # Errors
+    /// As [`numbers`](Self::numbers).
+    pub fn load_parameter<B: Backend>(
+        &self,
+        backend: &B,
+        name: &str,
+        parameter: &mut Parameter<T, B>,
+    ) -> Result<(), NnError> {
+        let shape = B::shape(&parameter.value).to_vec();
+        parameter.value = backend.upload(&shape, self.numbers(name, &shape)?.to_vec())?;
+        Ok(())
+    }
+}

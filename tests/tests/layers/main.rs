@@ -1,0 +1,3 @@
+//! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
+
+mod linear;
