@@ -4,13 +4,18 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod convolution;
 mod elementwise;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
 mod storage;
 
+pub use convolution::{Convolution, Geometry};
+pub(crate) use convolution::{batch_shape, images};
 pub use elementwise::{Activation, Elementwise};
+pub use pooling::Pooling;
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
@@ -18,6 +23,6 @@ pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random {}
+pub trait Backend: Products + Elementwise + Reductions + Random + Convolution + Pooling {}
 
-impl<B: Products + Elementwise + Reductions + Random> Backend for B {}
+impl<B: Products + Elementwise + Reductions + Random + Convolution + Pooling> Backend for B {}
