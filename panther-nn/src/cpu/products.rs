@@ -41,23 +41,24 @@ impl Products for Cpu {
                     ..at
                 };
                 let mut c = matrix_mut(c, place(c_at));
+                let accum = if beta == T::ZERO { Accum::Replace } else { Accum::Add };
                 scale(beta, c.rb_mut());
-                product(c, Accum::Add, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+                product(c, accum, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
             }
         }
         Ok(())
     }
 }
 
-/// c = β·c; zero where β is, whatever c holds.
+/// c = β·c, unless it is about to be replaced.
 fn scale<T: Scalar>(beta: T, c: MatMut<'_, T>) {
-    if beta == T::ONE {
+    if beta == T::ONE || beta == T::ZERO {
         return;
     }
     let c = if c.col_stride() == 1 { c.transpose_mut() } else { c };
     for column in c.col_iter_mut() {
         for x in column.iter_mut() {
-            *x = if beta == T::ZERO { T::ZERO } else { beta * *x };
+            *x = beta * *x;
         }
     }
 }
