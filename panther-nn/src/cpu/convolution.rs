@@ -24,6 +24,9 @@ const SLAB: usize = 256 * 1024;
 /// Targets of one product, about, where rows are short enough to be joined.
 const TARGETS: usize = 128;
 
+/// Pixels that are stored together, for all channels.
+const STORED: usize = 32;
+
 /// Partial sums of a gradient by the weight, at the most.
 const SUMS: usize = 8;
 
@@ -60,7 +63,7 @@ impl Convolution for Cpu {
             plan.correlate(image, &kernel, inner_bias, rows.clone(), scratch);
             match mix {
                 None => plan.store(rows, &scratch.targets, &mut block, sizes.positions[1]),
-                Some(mix) => plan.store_mixed(&scratch.targets, &mut block, mix, bias),
+                Some(mix) => plan.store_mixed(&scratch.targets, &mut block, mix, bias, &mut scratch.mixed),
             }
         });
         Ok(y)
@@ -250,11 +253,13 @@ struct Plan {
 struct Scratch<T> {
     sources: Slab<T>,
     targets: Slab<T>,
+    /// A row of targets after their mix.
+    mixed: Vec<T>,
 }
 
 impl<T: Scalar> Scratch<T> {
     const fn new() -> Self {
-        Self { sources: Slab::new(), targets: Slab::new() }
+        Self { sources: Slab::new(), targets: Slab::new(), mixed: Vec::new() }
     }
 }
 
@@ -360,7 +365,7 @@ impl Plan {
         rows: Range<usize>,
         scratch: &mut Scratch<T>,
     ) {
-        let Scratch { sources, targets } = scratch;
+        let Scratch { sources, targets, .. } = scratch;
         let (pitch, channels) = (self.take_sources(image, rows.clone(), sources), self.target.0);
         targets.clear(rows.len(), pitch, channels);
         if let Some(bias) = bias {
@@ -383,7 +388,7 @@ impl Plan {
         scratch: &mut Scratch<T>,
         sum: &mut [T],
     ) {
-        let Scratch { sources, targets } = scratch;
+        let Scratch { sources, targets, .. } = scratch;
         let (pitch, channels) = (self.take_sources(image, rows.clone(), sources), self.target.0);
         // Zeros between the rows.
         targets.fill((gradient, channels), positions, rows.start as isize..rows.end as isize, 0..pitch as isize);
@@ -395,17 +400,21 @@ impl Plan {
         });
     }
 
-    /// Puts the targets of the scratch, some rows of this plan, where they belong in a block.
+    /// Puts the targets, some rows of this plan, where they belong in a block.
     fn store<T: Scalar>(&self, rows: Range<usize>, targets: &Slab<T>, block: &mut Block<'_, T>, width: usize) {
-        let (pitch, channels) = (targets.columns.len(), self.target.0);
-        for channel in 0..channels {
-            let Some(plane) = block.pixels.rb_mut().col_mut(channel).try_as_col_major_mut() else { continue };
-            let plane = plane.as_slice_mut();
-            for (row, pixels) in rows.clone().zip(targets.numbers.chunks(pitch * channels)) {
-                let first = (self.rows.start + row * self.rows.stride - block.rows.start) * width + self.columns.start;
-                let pixels = pixels[channel..].iter().step_by(channels).take(self.columns.count);
-                for (to, x) in plane[first..].iter_mut().step_by(self.columns.stride).zip(pixels) {
-                    *to = *x;
+        let (pitch, channels, stride) = (targets.columns.len(), self.target.0, self.columns.stride);
+        for (row, targets) in rows.zip(targets.numbers.chunks(pitch * channels)) {
+            let first = (self.rows.start + row * self.rows.stride - block.rows.start) * width + self.columns.start;
+            let pixels = &targets[..self.columns.count * channels];
+            for (piece, pixels) in pixels.chunks(STORED * channels).enumerate() {
+                let first = first + piece * STORED * stride;
+                let count = pixels.len() / channels;
+                for (channel, plane) in block.pixels.rb_mut().col_iter_mut().enumerate() {
+                    let Some(plane) = plane.try_as_col_major_mut() else { continue };
+                    let plane = &mut plane.as_slice_mut()[first..first + (count - 1) * stride + 1];
+                    for pixel in 0..count {
+                        plane[pixel * stride] = pixels[pixel * channels + channel];
+                    }
                 }
             }
         }
@@ -418,15 +427,21 @@ impl Plan {
         block: &mut Block<'_, T>,
         (alpha, mix): (T, MatRef<'_, T>),
         bias: Option<&[T]>,
+        mixed: &mut Vec<T>,
     ) {
         let (pitch, hidden, width) = (targets.columns.len(), self.target.0, self.columns.count);
+        // The planes of an image are apart by what is often a power of two, for which caches are bad, so the product is not made there.
+        mixed.resize(width * mix.ncols(), T::ZERO);
         for (row, pixels) in targets.numbers.chunks(pitch * hidden).enumerate() {
-            let mut out = block.pixels.rb_mut().subrows_mut(row * width, width);
-            if let Some(bias) = bias {
-                out.rb_mut().col_iter_mut().zip(bias).for_each(|(mut plane, bias)| plane.fill(*bias));
-            }
             let pixels = MatRef::from_row_major_slice(&pixels[..width * hidden], width, hidden);
-            product(out, Accum::Add, pixels, mix, alpha, Par::Seq);
+            let out = MatMut::from_column_major_slice_mut(mixed, width, mix.ncols());
+            product(out, Accum::Replace, pixels, mix, alpha, Par::Seq);
+            let planes = block.pixels.rb_mut().subrows_mut(row * width, width).col_iter_mut();
+            for (channel, (plane, mixed)) in planes.zip(mixed.chunks(width)).enumerate() {
+                let Some(plane) = plane.try_as_col_major_mut() else { continue };
+                let bias = bias.map_or(T::ZERO, |bias| bias[channel]);
+                plane.as_slice_mut().iter_mut().zip(mixed).for_each(|(y, x)| *y = *x + bias);
+            }
         }
     }
 }

@@ -19,8 +19,11 @@ pub(super) struct Slab<T> {
     pub columns: Range<isize>,
 }
 
-/// Pixels that are transposed together.
-const PIXELS: usize = 16;
+/// Pixels that are transposed together: of some tens of channels they stay in the first cache.
+const PIXELS: usize = 64;
+
+/// Channels that are transposed together.
+const LANES: usize = 8;
 
 impl<T: Scalar> Slab<T> {
     pub const fn new() -> Self {
@@ -69,7 +72,21 @@ fn transpose<T: Scalar>(from: &[T], plane: usize, pixels: usize, channels: usize
         for first in (0..pixels).step_by(PIXELS) {
             let pixels = PIXELS.min(pixels - first);
             let to = &mut to[first * channels..][..pixels * channels];
-            for channel in 0..channels {
+            let mut channel = 0;
+            while channel + LANES <= channels {
+                let mut planes = [[].as_slice(); LANES];
+                for (lane, numbers) in planes.iter_mut().enumerate() {
+                    *numbers = &from[(channel + lane) * plane + first..][..pixels];
+                }
+                for (pixel, to) in to.chunks_exact_mut(channels).enumerate() {
+                    let to = &mut to[channel..channel + LANES];
+                    for lane in 0..LANES {
+                        to[lane] = planes[lane][pixel];
+                    }
+                }
+                channel += LANES;
+            }
+            for channel in channel..channels {
                 let from = &from[channel * plane + first..][..pixels];
                 for (x, to) in from.iter().zip(to[channel..].iter_mut().step_by(channels)) {
                     *to = *x;
