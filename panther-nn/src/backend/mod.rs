@@ -5,19 +5,27 @@
 //! results of every operation are the same bytes each time, for any number of threads.
 
 mod elementwise;
+mod gather;
+mod normalization;
 mod products;
 mod random;
 mod reductions;
+mod sinusoids;
+mod softmax;
 mod storage;
 
 pub use elementwise::{Activation, Elementwise};
+pub use gather::Gather;
+pub use normalization::{Normalization, Normalized};
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
+pub use sinusoids::{SequenceRows, Sinusoids, Waves};
+pub use softmax::{Attended, Softmax};
 pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random {}
+pub trait Backend: Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids {}
 
-impl<B: Products + Elementwise + Reductions + Random> Backend for B {}
+impl<B: Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids> Backend for B {}

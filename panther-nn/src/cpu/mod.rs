@@ -1,10 +1,15 @@
 //! The CPU: ndarray tensors, products through faer, rayon for everything else.
 
 mod elementwise;
+mod gather;
+mod lanes;
+mod normalization;
 mod parallel;
 mod products;
 mod random;
 mod reductions;
+mod sinusoids;
+mod softmax;
 mod tensor;
 
 use faer::Par;

@@ -1,12 +1,21 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
+mod attention;
+mod dot_product_attention;
+mod embedding;
+mod layer_norm;
 mod linear;
 mod sk_linear;
+mod stochastic_encoding;
 
 use std::fmt::Debug;
 
+pub use attention::{MultiHeadAttention, MultiHeadAttentionOptions};
+pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use sk_linear::{SkLinear, SkLinearOptions};
+pub use stochastic_encoding::{StochasticEncoding, StochasticEncodingOptions};
 
 use crate::backend::Backend;
 use crate::state::State;
