@@ -5,12 +5,16 @@
 //! results of every operation are the same bytes each time, for any number of threads.
 
 mod elementwise;
+mod loss;
+mod optimizer;
 mod products;
 mod random;
 mod reductions;
 mod storage;
 
 pub use elementwise::{Activation, Elementwise};
+pub use loss::{CrossEntropy, Loss, Losses};
+pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
@@ -18,6 +22,6 @@ pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random {}
+pub trait Backend: Products + Elementwise + Reductions + Random + Losses + OptimizerSteps {}
 
-impl<B: Products + Elementwise + Reductions + Random> Backend for B {}
+impl<B: Products + Elementwise + Reductions + Random + Losses + OptimizerSteps> Backend for B {}

@@ -1,6 +1,8 @@
 //! The CPU: ndarray tensors, products through faer, rayon for everything else.
 
 mod elementwise;
+mod loss;
+mod optimizer;
 mod parallel;
 mod products;
 mod random;

@@ -1,11 +1,19 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
+mod activation;
+mod dropout;
 mod linear;
+mod residual;
+mod sequential;
 mod sk_linear;
 
 use std::fmt::Debug;
 
+pub use activation::ActivationLayer;
+pub use dropout::Dropout;
 pub use linear::Linear;
+pub use residual::Residual;
+pub use sequential::Sequential;
 pub use sk_linear::{SkLinear, SkLinearOptions};
 
 use crate::backend::Backend;
