@@ -6,7 +6,9 @@
 
 mod elementwise;
 mod gather;
+mod loss;
 mod normalization;
+mod optimizer;
 mod products;
 mod random;
 mod reductions;
@@ -16,7 +18,9 @@ mod storage;
 
 pub use elementwise::{Activation, Elementwise};
 pub use gather::Gather;
+pub use loss::{CrossEntropy, Loss, Losses};
 pub use normalization::{Normalization, Normalized};
+pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
@@ -26,6 +30,21 @@ pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids {}
+pub trait Backend:
+    Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids + Losses + OptimizerSteps
+{
+}
 
-impl<B: Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids> Backend for B {}
+impl<B> Backend for B where
+    B: Products
+        + Elementwise
+        + Reductions
+        + Random
+        + Gather
+        + Normalization
+        + Softmax
+        + Sinusoids
+        + Losses
+        + OptimizerSteps
+{
+}

@@ -3,7 +3,9 @@
 mod elementwise;
 mod gather;
 mod lanes;
+mod loss;
 mod normalization;
+mod optimizer;
 mod parallel;
 mod products;
 mod random;

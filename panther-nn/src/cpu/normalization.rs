@@ -47,7 +47,7 @@ impl Normalization for Cpu {
             for (y, &[scale, mean, inverse]) in y.chunks_mut(width).zip(&kept[index * piece..]) {
                 vectorised(|| {
                     for ((y, w), b) in y.iter_mut().zip(weight).zip(bias) {
-                        *y = ((y.mul_add(scale, -mean)) * inverse).mul_add(*w, *b);
+                        *y = ((*y * scale - mean) * inverse).mul_add(*w, *b);
                     }
                 });
             }
@@ -94,7 +94,7 @@ impl Normalization for Cpu {
             for ((x, dy), &[scale, mean, inverse]) in rows.take(GRADIENT_ROWS) {
                 vectorised(|| {
                     for (((dw, db), x), dy) in dw.iter_mut().zip(&mut *db).zip(x).zip(dy) {
-                        *dw = (x.mul_add(scale, -mean) * inverse).mul_add(*dy, *dw);
+                        *dw = ((*x * scale - mean) * inverse).mul_add(*dy, *dw);
                         *db += *dy;
                     }
                 });
@@ -125,11 +125,12 @@ fn moments_of<T: Scalar>(x: &[T], epsilon: f64) -> Moments<T> {
     let greatest = -T::LOWEST;
     let largest = lanes::largest(x, T::ZERO, |x| x.abs());
     let scale = if largest > greatest.sqrt().sqrt() { T::ONE / largest } else { T::ONE };
-    // From the first number on, so that a row of equal numbers has that mean and variance 0, whatever the number.
+    // From the first number on, so that a row of equal numbers has that mean and variance 0, whatever the number; x·scale is
+    // rounded each time for the same end.
     let first = x[0] * scale;
-    let mean = first + lanes::sum(x, |x| x.mul_add(scale, -first)) / count;
+    let mean = first + lanes::sum(x, |x| x * scale - first) / count;
     let squares = lanes::sum(x, |x| {
-        let d = x.mul_add(scale, -mean);
+        let d = x * scale - mean;
         d * d
     });
     let scale_squared = scale.to_f64() * scale.to_f64();
@@ -146,9 +147,9 @@ fn row_backward<T: Scalar>(at: Moments<T>, x: &[T], weight: &[T], dx: &mut [T]) 
     let per_count = T::ONE / T::from_f64(x.len() as f64);
     let mean_g = lanes::sum(dx, |g| g) * per_count;
     // Σ g·x̂ = (Σ g·(x·scale − mean))·inverse.
-    let along = lanes::sum_of_pairs(dx, x, |g, x| g * x.mul_add(scale, -mean)) * inverse * per_count;
+    let along = lanes::sum_of_pairs(dx, x, |g, x| g * (x * scale - mean)) * inverse * per_count;
     for (g, x) in dx.iter_mut().zip(x) {
-        let normal = x.mul_add(scale, -mean) * inverse;
+        let normal = (*x * scale - mean) * inverse;
         *g = (inverse * scale) * (*g - mean_g - normal * along);
     }
 }

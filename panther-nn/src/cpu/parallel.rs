@@ -20,3 +20,11 @@ pub(crate) fn on_pieces<T: Send>(par: Par, piece: usize, y: &mut [T], work: impl
 pub(crate) fn on_pairs<T: Sync, U: Send>(par: Par, x: &[T], y: &mut [U], work: impl Fn(&[T], &mut [U]) + Send + Sync) {
     on_pieces(par, PIECE, y, |index, y| work(&x[index * PIECE..][..y.len()], y));
 }
+
+/// `work` on each of some pieces of work.
+pub(crate) fn on_each<W: Send>(par: Par, pieces: Vec<W>, work: impl Fn(W) + Send + Sync) {
+    match par {
+        Par::Rayon(_) if pieces.len() > 1 => pieces.into_par_iter().for_each(work),
+        _ => pieces.into_iter().for_each(work),
+    }
+}

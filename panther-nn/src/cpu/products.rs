@@ -42,6 +42,10 @@ impl Products for Cpu {
                 };
                 let mut c = matrix_mut(c, place(c_at));
                 scale(beta, c.rb_mut());
+                // A sum of nothing.
+                if a_at.columns == 0 {
+                    continue;
+                }
                 product(c, Accum::Add, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
             }
         }

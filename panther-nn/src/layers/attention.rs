@@ -167,6 +167,7 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
     pub fn attend_backward(&mut self, dy: &B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
         let Saved { heads: Heads { shape, projected, penalty }, dropout_seed } =
             self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: NAME })?;
+        rows_of("multi_head_attention backward", "dy", B::shape(dy), self.embed())?;
         let mut dy = dy.clone();
         if self.options.dropout > 0.0 {
             self.backend.dropout(self.options.dropout, dropout_seed, &mut dy)?;

@@ -1,19 +1,27 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
+mod activation;
 mod attention;
 mod dot_product_attention;
+mod dropout;
 mod embedding;
 mod layer_norm;
 mod linear;
+mod residual;
+mod sequential;
 mod sk_linear;
 mod stochastic_encoding;
 
 use std::fmt::Debug;
 
+pub use activation::ActivationLayer;
 pub use attention::{MultiHeadAttention, MultiHeadAttentionOptions};
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use residual::Residual;
+pub use sequential::Sequential;
 pub use sk_linear::{SkLinear, SkLinearOptions};
 pub use stochastic_encoding::{StochasticEncoding, StochasticEncodingOptions};
 

@@ -4,3 +4,6 @@ mod attention;
 mod embedding;
 mod linear;
 mod normalization;
+mod simple;
+mod stochastic_encoding;
+mod training;

@@ -36,7 +36,7 @@ fn output_is_the_formula<T: Scalar>() {
         assert_eq!(Cpu::shape(&y), *shape);
         for (row, y) in x.chunks(width).zip(y.as_slice().chunks(width)) {
             let row: Vec<f64> = row.iter().map(|x| x.to_f64()).collect();
-            let mean = row.iter().sum::<f64>() / width as f64;
+            let mean = offset + row.iter().map(|x| x - offset).sum::<f64>() / width as f64;
             let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
             let deviation = (variance + 1e-5).sqrt();
             // x − mean is off by rounding of the mean, a few ε·|mean|.
