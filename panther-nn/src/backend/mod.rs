@@ -4,17 +4,22 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod convolution;
 mod elementwise;
 mod loss;
 mod optimizer;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
 mod storage;
 
+pub use convolution::{Convolution, Geometry};
+pub(crate) use convolution::{batch_shape, images};
 pub use elementwise::{Activation, Elementwise};
 pub use loss::{CrossEntropy, Loss, Losses};
 pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
+pub use pooling::Pooling;
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
@@ -22,6 +27,12 @@ pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random + Losses + OptimizerSteps {}
+pub trait Backend:
+    Products + Elementwise + Reductions + Random + Convolution + Pooling + Losses + OptimizerSteps
+{
+}
 
-impl<B: Products + Elementwise + Reductions + Random + Losses + OptimizerSteps> Backend for B {}
+impl<B> Backend for B where
+    B: Products + Elementwise + Reductions + Random + Convolution + Pooling + Losses + OptimizerSteps
+{
+}

@@ -1,12 +1,16 @@
 //! The CPU: ndarray tensors, products through faer, rayon for everything else.
 
+mod convolution;
 mod elementwise;
 mod loss;
 mod optimizer;
 mod parallel;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod slab;
+mod taps;
 mod tensor;
 
 use faer::Par;

@@ -1,20 +1,30 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
 mod activation;
+mod conv2d;
 mod dropout;
+mod flatten;
 mod linear;
+mod pooling;
 mod residual;
 mod sequential;
+mod sk_conv2d;
 mod sk_linear;
+mod window;
 
 use std::fmt::Debug;
 
 pub use activation::ActivationLayer;
+pub use conv2d::Conv2d;
 pub use dropout::Dropout;
+pub use flatten::Flatten;
 pub use linear::Linear;
+pub use pooling::{AvgPool2d, MaxPool2d};
 pub use residual::Residual;
 pub use sequential::Sequential;
+pub use sk_conv2d::{SkConv2d, SkConv2dOptions};
 pub use sk_linear::{SkLinear, SkLinearOptions};
+pub use window::{Padding, Window};
 
 use crate::backend::Backend;
 use crate::state::State;

@@ -1,5 +1,7 @@
 //! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
 
+mod convolution;
 mod linear;
+mod pooling;
 mod simple;
 mod training;
