@@ -59,14 +59,7 @@ pub fn train(cpu: &Cpu, name: &str, model: &mut Model, text: &Text, plan: Plan) 
 }
 
 /// `prompt` and `count` characters more, each drawn from the model's probabilities to the power 1/temperature.
-pub fn write(
-    cpu: &Cpu,
-    model: &Model,
-    text: &Text,
-    prompt: &str,
-    count: usize,
-    seed: u64,
-) -> Result<String, NnError> {
+pub fn write(cpu: &Cpu, model: &Model, text: &Text, prompt: &str, count: usize, seed: u64) -> Result<String, NnError> {
     const TEMPERATURE: f64 = 0.7;
     // Uniform on (−1, 1).
     let draws = cpu.uniform::<f64>(&[count], 1.0, seed)?;

@@ -58,7 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let numbers: usize = model.parameters_mut().iter().map(|parameter| parameter.trainable_len()).sum();
         let outcome = learn::train(&cpu, name, &mut model, &text, plan)?;
         let time = outcome.time.as_secs_f64();
-        println!("\n{name}: {:.3} bits a character after {} steps in {time:.1} s, {numbers} numbers", outcome.bits, plan.steps);
+        println!(
+            "\n{name}: {:.3} bits a character after {} steps in {time:.1} s, {numbers} numbers",
+            outcome.bits, plan.steps
+        );
         println!("{}", learn::write(&cpu, &model, &text, "And God said unto ", 200, seed)?);
     }
     let lengths = if quick { &LENGTHS[..5] } else { &LENGTHS };

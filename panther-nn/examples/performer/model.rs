@@ -108,7 +108,8 @@ pub fn causal_attention<T: Scalar>(
 ) -> Result<Box<dyn Layer<T, Cpu>>, NnError> {
     Ok(match attention {
         Attention::Linear { features } => {
-            let options = RandMultiHeadAttentionOptions { num_features: features, causal: true, seed, ..Default::default() };
+            let options =
+                RandMultiHeadAttentionOptions { num_features: features, causal: true, seed, ..Default::default() };
             Box::new(RandMultiHeadAttention::new(cpu, width, heads, options)?)
         }
         Attention::Dense => {

@@ -4,11 +4,13 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod convolution;
 mod elementwise;
 mod gather;
 mod loss;
 mod normalization;
 mod optimizer;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
@@ -16,11 +18,14 @@ mod sinusoids;
 mod softmax;
 mod storage;
 
+pub use convolution::{Convolution, Geometry};
+pub(crate) use convolution::{batch_shape, images};
 pub use elementwise::{Activation, Elementwise};
 pub use gather::Gather;
 pub use loss::{CrossEntropy, Loss, Losses};
 pub use normalization::{Normalization, Normalized};
 pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
+pub use pooling::Pooling;
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
@@ -31,7 +36,18 @@ pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
 pub trait Backend:
-    Products + Elementwise + Reductions + Random + Gather + Normalization + Softmax + Sinusoids + Losses + OptimizerSteps
+    Products
+    + Elementwise
+    + Reductions
+    + Random
+    + Gather
+    + Normalization
+    + Softmax
+    + Sinusoids
+    + Losses
+    + OptimizerSteps
+    + Convolution
+    + Pooling
 {
 }
 
@@ -46,5 +62,7 @@ impl<B> Backend for B where
         + Sinusoids
         + Losses
         + OptimizerSteps
+        + Convolution
+        + Pooling
 {
 }

@@ -25,15 +25,20 @@ impl Losses for Cpu {
         let rows = (PIECE / classes.max(1)).max(1);
         let numbers = gradient.as_mut_slice().chunks_mut(rows * classes.max(1));
         let pieces = numbers.zip(losses.chunks_mut(rows)).zip(targets.chunks(rows));
-        on_each(self.par, pieces.collect(), |((x, losses), targets)| {
-            for ((x, loss), target) in x.chunks_mut(classes.max(1)).zip(losses).zip(targets) {
-                if counts(target) {
-                    *loss = row(x, *target, options.label_smoothing, weight);
-                } else {
-                    x.fill(T::ZERO);
+        on_each(
+            self.par,
+            pieces.collect(),
+            || (),
+            |_, ((x, losses), targets)| {
+                for ((x, loss), target) in x.chunks_mut(classes.max(1)).zip(losses).zip(targets) {
+                    if counts(target) {
+                        *loss = row(x, *target, options.label_smoothing, weight);
+                    } else {
+                        x.fill(T::ZERO);
+                    }
                 }
-            }
-        });
+            },
+        );
         Ok(Loss { value: weight * losses.iter().sum::<f64>(), gradient })
     }
 
@@ -47,13 +52,18 @@ impl Losses for Cpu {
         let mut gradient = predictions.clone();
         let mut losses = vec![0.0; gradient.as_slice().len().div_ceil(PIECE)];
         let pieces = gradient.as_mut_slice().chunks_mut(PIECE).zip(targets.as_slice().chunks(PIECE)).zip(&mut losses);
-        on_each(self.par, pieces.collect(), |((y, t), loss)| {
-            for (y, t) in y.iter_mut().zip(t) {
-                let difference = y.to_f64() - t.to_f64();
-                *loss += difference * difference;
-                *y = T::from_f64(2.0 * weight * difference);
-            }
-        });
+        on_each(
+            self.par,
+            pieces.collect(),
+            || (),
+            |_, ((y, t), loss)| {
+                for (y, t) in y.iter_mut().zip(t) {
+                    let difference = y.to_f64() - t.to_f64();
+                    *loss += difference * difference;
+                    *y = T::from_f64(2.0 * weight * difference);
+                }
+            },
+        );
         Ok(Loss { value: weight * losses.iter().sum::<f64>(), gradient })
     }
 }

@@ -1,5 +1,6 @@
 //! The CPU: ndarray tensors, products through faer, rayon for everything else.
 
+mod convolution;
 mod elementwise;
 mod gather;
 mod lanes;
@@ -7,11 +8,14 @@ mod loss;
 mod normalization;
 mod optimizer;
 mod parallel;
+mod pooling;
 mod products;
 mod random;
 mod reductions;
 mod sinusoids;
+mod slab;
 mod softmax;
+mod taps;
 mod tensor;
 
 use faer::Par;

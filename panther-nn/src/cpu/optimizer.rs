@@ -21,13 +21,18 @@ impl OptimizerSteps for Cpu {
         let (rate, decay) = (T::from_f64(-step.learning_rate), T::from_f64(step.weight_decay));
         let pieces = gradient.as_slice().chunks(PIECE).zip(value.chunks_mut(PIECE));
         let Some(momentum) = momentum else {
-            on_each(self.par, pieces.collect(), |(g, w)| {
-                vectorised(|| {
-                    for (g, w) in g.iter().zip(&mut *w) {
-                        *w = rate.mul_add(decay.mul_add(*w, *g), *w);
-                    }
-                });
-            });
+            on_each(
+                self.par,
+                pieces.collect(),
+                || (),
+                |_, (g, w)| {
+                    vectorised(|| {
+                        for (g, w) in g.iter().zip(&mut *w) {
+                            *w = rate.mul_add(decay.mul_add(*w, *g), *w);
+                        }
+                    });
+                },
+            );
             return Ok(());
         };
         same_count("sgd_step", "momentum", gradient, momentum)?;
@@ -35,15 +40,20 @@ impl OptimizerSteps for Cpu {
         // What the step takes of g beside the momentum: w −= η·(g + μ·m) or η·m.
         let (of_gradient, of_momentum) = if step.nesterov { (T::ONE, mu) } else { (T::ZERO, T::ONE) };
         let pieces = pieces.zip(momentum.as_mut_slice().chunks_mut(PIECE));
-        on_each(self.par, pieces.collect(), |((g, w), m)| {
-            vectorised(|| {
-                for ((g, w), m) in g.iter().zip(&mut *w).zip(&mut *m) {
-                    let g = decay.mul_add(*w, *g);
-                    *m = mu.mul_add(*m, g);
-                    *w = rate.mul_add(of_gradient.mul_add(g, of_momentum * *m), *w);
-                }
-            });
-        });
+        on_each(
+            self.par,
+            pieces.collect(),
+            || (),
+            |_, ((g, w), m)| {
+                vectorised(|| {
+                    for ((g, w), m) in g.iter().zip(&mut *w).zip(&mut *m) {
+                        let g = decay.mul_add(*w, *g);
+                        *m = mu.mul_add(*m, g);
+                        *w = rate.mul_add(of_gradient.mul_add(g, of_momentum * *m), *w);
+                    }
+                });
+            },
+        );
         Ok(())
     }
 
@@ -70,15 +80,20 @@ impl OptimizerSteps for Cpu {
         let eps = T::from_f64(eps).larger(T::MIN_POSITIVE);
         let moments = first.as_mut_slice().chunks_mut(PIECE).zip(second.as_mut_slice().chunks_mut(PIECE));
         let pieces = gradient.as_slice().chunks(PIECE).zip(value.chunks_mut(PIECE)).zip(moments);
-        on_each(self.par, pieces.collect(), |((g, w), (m, v))| {
-            vectorised(|| {
-                for ((g, w), (m, v)) in g.iter().zip(&mut *w).zip(m.iter_mut().zip(&mut *v)) {
-                    *m = beta1.mul_add(*m, new1 * *g);
-                    *v = beta2.mul_add(*v, new2 * *g * *g);
-                    *w = rate.mul_add(*m / inverse_root.mul_add(v.sqrt(), eps), kept * *w);
-                }
-            });
-        });
+        on_each(
+            self.par,
+            pieces.collect(),
+            || (),
+            |_, ((g, w), (m, v))| {
+                vectorised(|| {
+                    for ((g, w), (m, v)) in g.iter().zip(&mut *w).zip(m.iter_mut().zip(&mut *v)) {
+                        *m = beta1.mul_add(*m, new1 * *g);
+                        *v = beta2.mul_add(*v, new2 * *g * *g);
+                        *w = rate.mul_add(*m / inverse_root.mul_add(v.sqrt(), eps), kept * *w);
+                    }
+                });
+            },
+        );
         Ok(())
     }
 }

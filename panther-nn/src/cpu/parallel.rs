@@ -21,10 +21,18 @@ pub(crate) fn on_pairs<T: Sync, U: Send>(par: Par, x: &[T], y: &mut [U], work: i
     on_pieces(par, PIECE, y, |index, y| work(&x[index * PIECE..][..y.len()], y));
 }
 
-/// `work` on each of some pieces of work.
-pub(crate) fn on_each<W: Send>(par: Par, pieces: Vec<W>, work: impl Fn(W) + Send + Sync) {
+/// `work` on each of `tasks`, with memory that those of one thread share.
+pub(crate) fn on_each<W: Send, S>(
+    par: Par,
+    tasks: Vec<W>,
+    memory: impl Fn() -> S + Send + Sync,
+    work: impl Fn(&mut S, W) + Send + Sync,
+) {
     match par {
-        Par::Rayon(_) if pieces.len() > 1 => pieces.into_par_iter().for_each(work),
-        _ => pieces.into_iter().for_each(work),
+        Par::Rayon(_) if tasks.len() > 1 => tasks.into_par_iter().for_each_init(memory, work),
+        _ => {
+            let mut memory = memory();
+            tasks.into_iter().for_each(|task| work(&mut memory, task));
+        }
     }
 }

@@ -180,7 +180,7 @@ fn check_sizes(d_in: usize, d_out: usize, num_terms: usize, low_rank: usize) -> 
 }
 
 /// T matrices k×n of signs ±1/√k, one below the other.
-fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) -> Result<Vec<T>, NnError> {
+pub(super) fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) -> Result<Vec<T>, NnError> {
     let mut all = Vec::with_capacity(num_terms * k * n);
     for term in 0..num_terms {
         let seed = seed.wrapping_add((term as u64) << 32);
@@ -210,7 +210,11 @@ fn sketch_weight<T: Scalar, B: Backend>(
 }
 
 /// ‖D·E‖_F, from the Gram matrices of D and of Eᵀ.
-fn product_norm<T: Scalar, B: Backend>(backend: &B, down: &B::Tensor<T>, up: &B::Tensor<T>) -> Result<f64, NnError> {
+pub(super) fn product_norm<T: Scalar, B: Backend>(
+    backend: &B,
+    down: &B::Tensor<T>,
+    up: &B::Tensor<T>,
+) -> Result<f64, NnError> {
     let gram = |factor: &B::Tensor<T>| -> Result<Vec<T>, NnError> {
         let at = Layout::matrix(B::shape(factor)[0], B::shape(factor)[1]);
         let mut gram = backend.zeros(&[at.rows, at.rows])?;

@@ -1,9 +1,11 @@
 //! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
 
 mod attention;
+mod convolution;
 mod embedding;
 mod linear;
 mod normalization;
+mod pooling;
 mod simple;
 mod stochastic_encoding;
 mod training;
