@@ -1,6 +1,7 @@
 //! A causal transformer over characters, with either attention.
 
 use panther_nn::NnError;
+use panther_nn::backend::Elementwise;
 use panther_nn::cpu::{Cpu, CpuTensor};
 use panther_nn::layers::{
     ActivationLayer, Embedding, Layer, LayerNorm, Linear, MultiHeadAttention, MultiHeadAttentionOptions,
@@ -92,7 +93,6 @@ impl Model {
     }
 
     fn sum(&self, mut x: CpuTensor<f32>, y: &CpuTensor<f32>) -> Result<CpuTensor<f32>, NnError> {
-        use panther_nn::backend::Elementwise;
         self.cpu.add_scaled(1.0, y, &mut x)?;
         Ok(x)
     }

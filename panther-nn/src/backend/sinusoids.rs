@@ -42,10 +42,11 @@ pub trait Sinusoids: Storage {
     /// added to theirs.
     fn modulate_backward<T: Scalar>(
         &self,
-        (x, dx): (&Self::Tensor<T>, &mut Self::Tensor<T>),
+        x: &Self::Tensor<T>,
         at: &SequenceRows,
         waves: &Waves<&Self::Tensor<T>>,
         dy: &Self::Tensor<T>,
+        dx: &mut Self::Tensor<T>,
         gradients: &mut Waves<Self::Tensor<T>>,
     ) -> Result<(), NnError>;
 }

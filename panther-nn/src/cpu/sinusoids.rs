@@ -42,10 +42,11 @@ impl Sinusoids for Cpu {
 
     fn modulate_backward<T: Scalar>(
         &self,
-        (x, dx): (&CpuTensor<T>, &mut CpuTensor<T>),
+        x: &CpuTensor<T>,
         at: &SequenceRows,
         waves: &Waves<&CpuTensor<T>>,
         dy: &CpuTensor<T>,
+        dx: &mut CpuTensor<T>,
         gradients: &mut Waves<CpuTensor<T>>,
     ) -> Result<(), NnError> {
         const NAME: &str = "modulate_backward";

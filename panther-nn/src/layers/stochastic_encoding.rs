@@ -211,7 +211,7 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
             let mut d_modulated = self.backend.zeros(&[at.rows.len(), self.modulated_width()])?;
             let codes = (&self.codes.value, codes_at.t());
             self.backend.gemm(T::ONE, (d_encoded, encoded_at), codes, T::ZERO, (&mut d_modulated, modulated_at))?;
-            self.backend.modulate_backward((x, &mut dx), &at, &self.waves(side), &d_modulated, &mut gradients)?;
+            self.backend.modulate_backward(x, &at, &self.waves(side), &d_modulated, &mut dx, &mut gradients)?;
         }
         let Waves { frequencies, phases, gains } = gradients;
         let by_parameter =
