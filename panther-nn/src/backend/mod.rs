@@ -4,12 +4,15 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod attention;
 mod elementwise;
 mod products;
 mod random;
 mod reductions;
 mod storage;
 
+pub(crate) use attention::AttentionSizes;
+pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
 pub use elementwise::{Activation, Elementwise};
 pub use products::{Layout, Products};
 pub use random::Random;
@@ -18,6 +21,6 @@ pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random {}
+pub trait Backend: Products + Elementwise + Reductions + Random + LinearAttention {}
 
-impl<B: Products + Elementwise + Reductions + Random> Backend for B {}
+impl<B: Products + Elementwise + Reductions + Random + LinearAttention> Backend for B {}

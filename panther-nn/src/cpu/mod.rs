@@ -1,6 +1,7 @@
 //! The CPU: ndarray tensors, products through faer, rayon for everything else.
 
 mod elementwise;
+mod linear_attention;
 mod parallel;
 mod products;
 mod random;
@@ -8,6 +9,7 @@ mod reductions;
 mod tensor;
 
 use faer::Par;
+pub use linear_attention::SavedAttention;
 pub use tensor::CpuTensor;
 
 /// The CPU as a [`Backend`](crate::backend::Backend). The default uses all threads; results are the same bytes for any

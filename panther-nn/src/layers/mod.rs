@@ -1,11 +1,15 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
+mod features;
 mod linear;
+mod random_attention;
 mod sk_linear;
 
 use std::fmt::Debug;
 
+pub use features::orthogonal_features;
 pub use linear::Linear;
+pub use random_attention::{RandMultiHeadAttention, RandMultiHeadAttentionOptions};
 pub use sk_linear::{SkLinear, SkLinearOptions};
 
 use crate::backend::Backend;
