@@ -60,6 +60,12 @@ pub enum NnError {
         /// Which layer.
         layer: &'static str,
     },
+    /// `forward_train` of a layer that is set to arithmetic without a backward.
+    #[error("{layer}: the original package's arithmetic is for inference only")]
+    InferenceOnly {
+        /// Which layer.
+        layer: &'static str,
+    },
     /// A model asks for a tensor that the state or file does not have.
     #[error("tensor {name:?} is missing")]
     MissingTensor {

@@ -27,6 +27,7 @@
 pub mod backend;
 pub mod cpu;
 mod error;
+mod exponential;
 pub mod layers;
 mod parameter;
 mod scalar;

@@ -4,6 +4,7 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod attention;
 mod convolution;
 mod elementwise;
 mod gather;
@@ -18,6 +19,8 @@ mod sinusoids;
 mod softmax;
 mod storage;
 
+pub(crate) use attention::AttentionSizes;
+pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
 pub use convolution::{Convolution, Geometry};
 pub(crate) use convolution::{batch_shape, images};
 pub use elementwise::{Activation, Elementwise};
@@ -30,7 +33,7 @@ pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
 pub use sinusoids::{SequenceRows, Sinusoids, Waves};
-pub use softmax::{Attended, Softmax};
+pub use softmax::{KeysSeen, Softmax};
 pub use storage::Storage;
 pub(crate) use storage::count;
 
@@ -48,6 +51,7 @@ pub trait Backend:
     + OptimizerSteps
     + Convolution
     + Pooling
+    + LinearAttention
 {
 }
 
@@ -64,5 +68,6 @@ impl<B> Backend for B where
         + OptimizerSteps
         + Convolution
         + Pooling
+        + LinearAttention
 {
 }

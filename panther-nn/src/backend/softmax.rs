@@ -5,7 +5,7 @@ use crate::{NnError, Scalar};
 
 /// Which keys a block of query rows attends to.
 #[derive(Debug)]
-pub struct Attended<'a, X> {
+pub struct KeysSeen<'a, X> {
     /// The last key that the first row sees; each further row sees one more. All see all where there is none.
     pub first_sees: Option<usize>,
     /// batch×keys, 0 for a key that may be attended to and −∞ for one that may not. It may have more keys than the scores have columns:
@@ -23,7 +23,7 @@ pub trait Softmax: Storage {
     fn softmax<T: Scalar>(
         &self,
         scores: &mut Self::Tensor<T>,
-        attended: Attended<'_, Self::Tensor<T>>,
+        seen: KeysSeen<'_, Self::Tensor<T>>,
     ) -> Result<(), NnError>;
 
     /// Turns the gradient by the probabilities p into that by the scores: p·(g − Σ p·g), row by row.

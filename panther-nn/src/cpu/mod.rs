@@ -4,6 +4,7 @@ mod convolution;
 mod elementwise;
 mod gather;
 mod lanes;
+mod linear_attention;
 mod loss;
 mod normalization;
 mod optimizer;
@@ -19,6 +20,7 @@ mod taps;
 mod tensor;
 
 use faer::Par;
+pub use linear_attention::SavedAttention;
 pub use tensor::CpuTensor;
 
 /// The CPU as a [`Backend`](crate::backend::Backend). The default uses all threads; results are the same bytes for any

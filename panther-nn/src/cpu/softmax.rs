@@ -2,38 +2,33 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{Attended, Softmax};
+use crate::backend::{KeysSeen, Softmax};
 use crate::cpu::elementwise::same_count;
 use crate::cpu::parallel::{PIECE, on_pieces};
 use crate::cpu::{Cpu, CpuTensor, lanes};
 use crate::{NnError, Scalar};
 
 impl Softmax for Cpu {
-    fn softmax<T: Scalar>(
-        &self,
-        scores: &mut CpuTensor<T>,
-        attended: Attended<'_, CpuTensor<T>>,
-    ) -> Result<(), NnError> {
+    fn softmax<T: Scalar>(&self, scores: &mut CpuTensor<T>, seen: KeysSeen<'_, CpuTensor<T>>) -> Result<(), NnError> {
         let &[batch, heads, rows, keys] = scores.shape() else {
             return Err(NnError::shape("softmax", "scores", "batch×heads×rows×keys", scores.shape()));
         };
-        let penalty_width = attended.penalty.map_or(0, |penalty| penalty.shape().last().copied().unwrap_or(0));
-        if let Some(penalty) = attended.penalty.filter(|p| p.shape() != [batch, penalty_width] || penalty_width < keys)
-        {
+        let penalty_width = seen.penalty.map_or(0, |penalty| penalty.shape().last().copied().unwrap_or(0));
+        if let Some(penalty) = seen.penalty.filter(|p| p.shape() != [batch, penalty_width] || penalty_width < keys) {
             return Err(NnError::shape("softmax", "penalty", format!("{batch}×(at least {keys})"), penalty.shape()));
         }
         if keys == 0 {
             return Ok(());
         }
-        let penalty = attended.penalty.map(CpuTensor::as_slice);
+        let penalty = seen.penalty.map(CpuTensor::as_slice);
         let piece = (PIECE / keys).max(1);
         on_pieces(self.par, piece * keys, scores.as_mut_slice(), |index, scores| {
             for (at, scores) in (index * piece..).zip(scores.chunks_mut(keys)) {
-                let seen = attended.first_sees.map_or(keys, |first| keys.min(first.saturating_add(at % rows + 1)));
-                let (seen, unseen) = scores.split_at_mut(seen);
+                let count = seen.first_sees.map_or(keys, |first| keys.min(first.saturating_add(at % rows + 1)));
+                let (scores, unseen) = scores.split_at_mut(count);
                 unseen.fill(T::ZERO);
-                let penalty = penalty.map(|penalty| &penalty[at / (heads * rows) * penalty_width..][..seen.len()]);
-                vectorised(|| softmax_row(seen, penalty));
+                let penalty = penalty.map(|penalty| &penalty[at / (heads * rows) * penalty_width..][..count]);
+                vectorised(|| softmax_row(scores, penalty));
             }
         });
         Ok(())

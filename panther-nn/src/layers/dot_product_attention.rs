@@ -1,6 +1,6 @@
 //! Softmax attention of all heads, by blocks of query rows.
 
-use crate::backend::{Attended, Backend, Layout};
+use crate::backend::{Backend, KeysSeen, Layout};
 use crate::{NnError, Scalar};
 
 /// Scores that a block of query rows is to have at the most…
@@ -86,7 +86,7 @@ impl DotProductAttention {
         let mut scores = backend.zeros(&[self.batch, self.heads, block.rows, block.keys])?;
         let (q_at, k_at) = (self.queries_at(block), self.keys_at(block));
         backend.gemm(self.scale(), (q, q_at), (k, k_at.t()), T::ZERO, (&mut scores, self.scores_at(block)))?;
-        backend.softmax(&mut scores, Attended { first_sees: self.causal.then_some(block.start), penalty })?;
+        backend.softmax(&mut scores, KeysSeen { first_sees: self.causal.then_some(block.start), penalty })?;
         Ok(scores)
     }
 
