@@ -25,7 +25,7 @@ use crate::text::Text;
 #[derive(Parser)]
 struct Arguments {
     /// Steps of training.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 400)]
     steps: usize,
     /// The seed of the models, of the batches and of the text that is written.
     #[arg(long, default_value_t = 1)]
@@ -49,7 +49,7 @@ const LENGTHS: [usize; 7] = [128, 256, 512, 1024, 2048, 4096, 8192];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { steps, seed, out, quick } = Arguments::parse();
-    let plan = Plan { steps: if quick { 60 } else { steps }, batch: BATCH, seed };
+    let plan = Plan { steps: if quick { 40 } else { steps }, batch: BATCH, seed };
     let (cpu, text) = (Cpu::default(), Text::new());
     let (training, test) = text.lengths();
     println!("{training} characters to train with, {test} to test, {} different ones, seed {seed}", text.symbols());
