@@ -56,6 +56,7 @@ fn draw(
     let mut chart = ChartBuilder::on(area)
         .caption(panel.title, (FONT, 26))
         .margin(16)
+        .margin_right(32)
         .x_label_area_size(52)
         .y_label_area_size(90)
         .build_cartesian_2d((left..right).log_scale().base(2.0), (0.7 * low..2.0 * high).log_scale())?;
