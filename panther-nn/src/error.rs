@@ -42,9 +42,27 @@ pub enum NnError {
         /// The value given.
         got: f64,
     },
+    /// An index points behind the end of what it is for.
+    #[error("{operation}: index {index} at position {position} must be below {count}")]
+    IndexOutOfRange {
+        /// What was to be done.
+        operation: &'static str,
+        /// Where the index stands among the indices.
+        position: usize,
+        /// The index.
+        index: usize,
+        /// How many things there are.
+        count: usize,
+    },
     /// `backward` without a `forward_train` before it.
     #[error("{layer}: backward needs a forward_train before it")]
     NothingToGoBackFrom {
+        /// Which layer.
+        layer: &'static str,
+    },
+    /// `forward_train` of a layer that is set to arithmetic without a backward.
+    #[error("{layer}: the original package's arithmetic is for inference only")]
+    InferenceOnly {
         /// Which layer.
         layer: &'static str,
     },

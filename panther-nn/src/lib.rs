@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`layers`] | sketched layers and their dense counterparts, forward and backward |
+//! | [`train`] | losses, optimisers, schedules, batches |
 //! | [`backend`] | what a device must be able to do for them |
 //! | [`cpu`] | the CPU: ndarray tensors, products through faer, rayon |
 //!
@@ -26,10 +27,12 @@
 pub mod backend;
 pub mod cpu;
 mod error;
+mod exponential;
 pub mod layers;
 mod parameter;
 mod scalar;
 pub mod state;
+pub mod train;
 
 pub use error::NnError;
 pub use parameter::Parameter;

@@ -2,11 +2,13 @@
 
 use panther_linalg::Real;
 
+use crate::exponential::{exp_f32, exp_f64};
+
 /// `f32` or `f64` with the functions that layers need beside arithmetic.
 pub trait Scalar: Real {
     /// The most negative finite number.
     const LOWEST: Self;
-    /// e^x.
+    /// e^x to 2 ulp, 0 where it lies below four times the smallest normal number. Loops of it become vector code.
     fn exp(self) -> Self;
     /// ln x.
     fn ln(self) -> Self;
@@ -23,12 +25,12 @@ pub trait Scalar: Real {
 }
 
 macro_rules! scalar {
-    ($t:ty, $erf:path) => {
+    ($t:ty, $exp:path, $erf:path) => {
         impl Scalar for $t {
             const LOWEST: Self = <$t>::MIN;
             #[inline(always)]
             fn exp(self) -> Self {
-                <$t>::exp(self)
+                $exp(self)
             }
             #[inline(always)]
             fn ln(self) -> Self {
@@ -58,5 +60,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, libm::erff);
-scalar!(f64, libm::erf);
+scalar!(f32, exp_f32, libm::erff);
+scalar!(f64, exp_f64, libm::erf);

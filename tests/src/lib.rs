@@ -3,6 +3,7 @@
 //!
 //! The checks themselves are the integration tests in `tests/`.
 
+pub mod attention;
 pub mod cases;
 pub mod checks;
 pub mod gradients;

@@ -4,25 +4,70 @@
 //! Tensors are dense and row-major; every operation returns an error rather than panicking where shapes do not fit. The
 //! results of every operation are the same bytes each time, for any number of threads.
 
+mod attention;
 mod convolution;
 mod elementwise;
+mod gather;
+mod loss;
+mod normalization;
+mod optimizer;
 mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod sinusoids;
+mod softmax;
 mod storage;
 
+pub(crate) use attention::AttentionSizes;
+pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
 pub use convolution::{Convolution, Geometry};
 pub(crate) use convolution::{batch_shape, images};
 pub use elementwise::{Activation, Elementwise};
+pub use gather::Gather;
+pub use loss::{CrossEntropy, Loss, Losses};
+pub use normalization::{Normalization, Normalized};
+pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
 pub use pooling::Pooling;
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
+pub use sinusoids::{SequenceRows, Sinusoids, Waves};
+pub use softmax::{KeysSeen, Softmax};
 pub use storage::Storage;
 pub(crate) use storage::count;
 
 /// Everything that layers and training need of a device.
-pub trait Backend: Products + Elementwise + Reductions + Random + Convolution + Pooling {}
+pub trait Backend:
+    Products
+    + Elementwise
+    + Reductions
+    + Random
+    + Gather
+    + Normalization
+    + Softmax
+    + Sinusoids
+    + Losses
+    + OptimizerSteps
+    + Convolution
+    + Pooling
+    + LinearAttention
+{
+}
 
-impl<B: Products + Elementwise + Reductions + Random + Convolution + Pooling> Backend for B {}
+impl<B> Backend for B where
+    B: Products
+        + Elementwise
+        + Reductions
+        + Random
+        + Gather
+        + Normalization
+        + Softmax
+        + Sinusoids
+        + Losses
+        + OptimizerSteps
+        + Convolution
+        + Pooling
+        + LinearAttention
+{
+}

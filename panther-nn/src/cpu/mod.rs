@@ -2,16 +2,25 @@
 
 mod convolution;
 mod elementwise;
+mod gather;
+mod lanes;
+mod linear_attention;
+mod loss;
+mod normalization;
+mod optimizer;
 mod parallel;
 mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod sinusoids;
 mod slab;
+mod softmax;
 mod taps;
 mod tensor;
 
 use faer::Par;
+pub use linear_attention::SavedAttention;
 pub use tensor::CpuTensor;
 
 /// The CPU as a [`Backend`](crate::backend::Backend). The default uses all threads; results are the same bytes for any

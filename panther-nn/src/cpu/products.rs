@@ -41,24 +41,31 @@ impl Products for Cpu {
                     ..at
                 };
                 let mut c = matrix_mut(c, place(c_at));
-                let accum = if beta == T::ZERO { Accum::Replace } else { Accum::Add };
-                scale(beta, c.rb_mut());
-                product(c, accum, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+                // A sum of nothing leaves β·C, which a product that replaces would not write.
+                let is_empty = a_at.columns == 0;
+                let replaces = beta == T::ZERO && !is_empty;
+                if !replaces {
+                    scale(beta, c.rb_mut());
+                }
+                if !is_empty {
+                    let accum = if replaces { Accum::Replace } else { Accum::Add };
+                    product(c, accum, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+                }
             }
         }
         Ok(())
     }
 }
 
-/// c = β·c, unless it is about to be replaced.
+/// c = β·c; zero where β is, whatever c holds.
 fn scale<T: Scalar>(beta: T, c: MatMut<'_, T>) {
-    if beta == T::ONE || beta == T::ZERO {
+    if beta == T::ONE {
         return;
     }
     let c = if c.col_stride() == 1 { c.transpose_mut() } else { c };
     for column in c.col_iter_mut() {
         for x in column.iter_mut() {
-            *x = beta * *x;
+            *x = if beta == T::ZERO { T::ZERO } else { beta * *x };
         }
     }
 }

@@ -1,21 +1,42 @@
 //! Layers: sketched ones, the dense ones beside them, and what stands between.
 
+mod activation;
+mod attention;
 mod conv2d;
+mod dot_product_attention;
+mod dropout;
+mod embedding;
+mod features;
 mod flatten;
+mod layer_norm;
 mod linear;
 mod pooling;
+mod random_attention;
+mod residual;
+mod sequential;
 mod sk_conv2d;
 mod sk_linear;
+mod stochastic_encoding;
 mod window;
 
 use std::fmt::Debug;
 
+pub use activation::ActivationLayer;
+pub use attention::{MultiHeadAttention, MultiHeadAttentionOptions};
 pub use conv2d::Conv2d;
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use features::orthogonal_features;
 pub use flatten::Flatten;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use pooling::{AvgPool2d, MaxPool2d};
+pub use random_attention::{RandMultiHeadAttention, RandMultiHeadAttentionOptions};
+pub use residual::Residual;
+pub use sequential::Sequential;
 pub use sk_conv2d::{SkConv2d, SkConv2dOptions};
 pub use sk_linear::{SkLinear, SkLinearOptions};
+pub use stochastic_encoding::{StochasticEncoding, StochasticEncodingOptions};
 pub use window::{Padding, Window};
 
 use crate::backend::Backend;

@@ -1,5 +1,13 @@
 //! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
 
+mod attention;
 mod convolution;
+mod embedding;
 mod linear;
+mod linear_attention;
+mod normalization;
 mod pooling;
+mod random_attention;
+mod simple;
+mod stochastic_encoding;
+mod training;

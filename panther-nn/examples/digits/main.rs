@@ -1,0 +1,78 @@
+//! Handwritten digits, read by dense and by sketched networks of a fraction of their numbers.
+//!
+//! `cargo run --release -p panther-nn --example digits [-- --epochs N --seed N --out DIR --quick]`
+//!
+//! Trains a dense and a sketched perceptron on three quarters of the digits, tests them on the rest, prints what each takes, and
+//! draws their learning curves to DIR/digits.png.
+
+mod data;
+mod models;
+mod plot;
+mod run;
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Parser;
+use panther_nn::cpu::Cpu;
+
+use crate::data::Images;
+use crate::run::{Outcome, Plan};
+
+/// Trains dense and sketched networks to read handwritten digits.
+#[derive(Parser)]
+struct Arguments {
+    /// Times through the training set.
+    #[arg(long, default_value = "40")]
+    epochs: NonZeroUsize,
+    /// The seed of the split, of the networks and of the order of the images.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the learning curves are written.
+    #[arg(long, default_value = ".")]
+    out: PathBuf,
+    /// Three epochs only.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// The greatest learning rate of a network that starts from nothing.
+const RATE: f64 = 3e-3;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Arguments { epochs, seed, out, quick } = Arguments::parse();
+    let plan = Plan { epochs: if quick { 3 } else { epochs.get() }, rate: RATE, seed };
+    let cpu = Cpu::default();
+    let (training, test) = Images::split(seed)?;
+    println!("{} images to train with, {} to test, seed {seed}, {} epochs", training.len(), test.len(), plan.epochs);
+    let images = (&training, &test);
+    let outcomes = [
+        run::train(&cpu, "dense MLP", &mut models::dense_mlp(&cpu, seed)?, images, &plan)?,
+        run::train(&cpu, "sketched MLP", &mut models::sketched_mlp(&cpu, seed)?, images, &plan)?,
+    ];
+    print_table(&outcomes);
+    std::fs::create_dir_all(&out)?;
+    let path = out.join("digits.png");
+    plot::learning_curves(&path, &outcomes)?;
+    println!("learning curves: {}", path.display());
+    Ok(())
+}
+
+/// One line a network; the fraction is that of the numbers stored by the first.
+fn print_table(outcomes: &[Outcome]) {
+    println!(
+        "\n{:<30} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "network", "accuracy", "learned", "stored", "bytes", "of dense", "ms/step"
+    );
+    for outcome in outcomes {
+        let Outcome { name, learned, stored, step, .. } = outcome;
+        let (accuracy, fraction) = (100.0 * outcome.accuracy(), 100.0 * *stored as f64 / outcomes[0].stored as f64);
+        let bytes = stored * size_of::<f32>();
+        println!(
+            "{name:<30} {accuracy:>8.2}% {learned:>9} {stored:>9} {bytes:>9} {fraction:>8.1}% {:>9.3}",
+            1e3 * step
+        );
+    }
+    println!();
+}

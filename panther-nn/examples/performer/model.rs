@@ -1,0 +1,137 @@
+//! A causal transformer over characters, with either attention.
+
+use panther_nn::NnError;
+use panther_nn::backend::Elementwise;
+use panther_nn::cpu::{Cpu, CpuTensor};
+use panther_nn::layers::{
+    ActivationLayer, Embedding, Layer, LayerNorm, Linear, MultiHeadAttention, MultiHeadAttentionOptions,
+    RandMultiHeadAttention, RandMultiHeadAttentionOptions, Residual, Sequential, SkLinear, SkLinearOptions,
+};
+use panther_nn::state::HostTensor;
+use panther_nn::{Parameter, Scalar};
+
+/// The attention of a model.
+#[derive(Clone, Copy, Debug)]
+pub enum Attention {
+    /// Through so many random features: cost linear in the length.
+    Linear { features: usize },
+    /// Softmax over all positions.
+    Dense,
+}
+
+/// The sizes of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub width: usize,
+    pub heads: usize,
+    pub blocks: usize,
+    /// Characters that it sees at the most.
+    pub length: usize,
+}
+
+/// The next character from those before it.
+pub struct Model {
+    characters: Embedding<f32, Cpu>,
+    positions: Embedding<f32, Cpu>,
+    layers: Sequential<f32, Cpu>,
+    cpu: Cpu,
+    pub sizes: Sizes,
+}
+
+impl Model {
+    pub fn new(cpu: &Cpu, symbols: usize, sizes: Sizes, attention: Attention, seed: u64) -> Result<Self, NnError> {
+        let Sizes { width, heads, blocks, length } = sizes;
+        let mut layers: Vec<Box<dyn Layer<f32, Cpu>>> = Vec::new();
+        for block in 0..blocks as u64 {
+            let seed = seed + 100 * (block + 1);
+            let attend =
+                Sequential::new(vec![norm(cpu, width)?, causal_attention(cpu, width, heads, attention, seed)?]);
+            let perceive = Sequential::new(vec![
+                norm(cpu, width)?,
+                sketched(cpu, width, 4 * width, seed + 10)?,
+                Box::new(ActivationLayer::gelu(cpu)),
+                sketched(cpu, 4 * width, width, seed + 20)?,
+            ]);
+            layers.push(Box::new(Residual::new(cpu, attend)));
+            layers.push(Box::new(Residual::new(cpu, perceive)));
+        }
+        layers.push(norm(cpu, width)?);
+        layers.push(Box::new(Linear::new(cpu, width, symbols, true, seed)?));
+        Ok(Self {
+            characters: Embedding::new(cpu, symbols, width, seed + 1)?,
+            positions: Embedding::new(cpu, length, width, seed + 2)?,
+            layers: Sequential::new(layers),
+            cpu: *cpu,
+            sizes,
+        })
+    }
+
+    /// Logits of the next character at each place, batch×length×symbols, of batch×length characters.
+    pub fn forward(&self, characters: &HostTensor<usize>) -> Result<CpuTensor<f32>, NnError> {
+        let x = self.sum(self.characters.forward(characters)?, &self.positions.forward(&places(characters))?)?;
+        self.layers.forward(&x)
+    }
+
+    pub fn forward_train(&mut self, characters: &HostTensor<usize>) -> Result<CpuTensor<f32>, NnError> {
+        let of_places = self.positions.forward_train(&places(characters))?;
+        let x = self.characters.forward_train(characters)?;
+        let x = self.sum(x, &of_places)?;
+        self.layers.forward_train(&x)
+    }
+
+    pub fn backward(&mut self, d_logits: &CpuTensor<f32>) -> Result<(), NnError> {
+        let dx = self.layers.backward(d_logits)?;
+        self.characters.backward(&dx)?;
+        self.positions.backward(&dx)
+    }
+
+    pub fn parameters_mut(&mut self) -> Vec<&mut Parameter<f32, Cpu>> {
+        let mut parameters = self.characters.parameters_mut();
+        parameters.extend(self.positions.parameters_mut());
+        parameters.extend(self.layers.parameters_mut());
+        parameters
+    }
+
+    fn sum(&self, mut x: CpuTensor<f32>, y: &CpuTensor<f32>) -> Result<CpuTensor<f32>, NnError> {
+        self.cpu.add_scaled(1.0, y, &mut x)?;
+        Ok(x)
+    }
+}
+
+/// Causal self-attention of either kind.
+pub fn causal_attention<T: Scalar>(
+    cpu: &Cpu,
+    width: usize,
+    heads: usize,
+    attention: Attention,
+    seed: u64,
+) -> Result<Box<dyn Layer<T, Cpu>>, NnError> {
+    Ok(match attention {
+        Attention::Linear { features } => {
+            let options =
+                RandMultiHeadAttentionOptions { num_features: features, causal: true, seed, ..Default::default() };
+            Box::new(RandMultiHeadAttention::new(cpu, width, heads, options)?)
+        }
+        Attention::Dense => {
+            let options = MultiHeadAttentionOptions { causal: true, seed, ..Default::default() };
+            Box::new(MultiHeadAttention::new(cpu, width, heads, options)?)
+        }
+    })
+}
+
+/// The place of each character in its sequence.
+fn places(characters: &HostTensor<usize>) -> HostTensor<usize> {
+    let length = characters.shape.last().copied().unwrap_or(1).max(1);
+    let numbers = (0..characters.numbers.len()).map(|i| i % length).collect();
+    HostTensor { shape: characters.shape.clone(), numbers }
+}
+
+fn norm(cpu: &Cpu, width: usize) -> Result<Box<dyn Layer<f32, Cpu>>, NnError> {
+    Ok(Box::new(LayerNorm::new(cpu, width)?))
+}
+
+/// A sketched layer whose rank is a quarter of the narrower side.
+fn sketched(cpu: &Cpu, d_in: usize, d_out: usize, seed: u64) -> Result<Box<dyn Layer<f32, Cpu>>, NnError> {
+    let options = SkLinearOptions { num_terms: 1, low_rank: d_in.min(d_out) / 4, bias: true, seed };
+    Ok(Box::new(SkLinear::new(cpu, d_in, d_out, options)?))
+}

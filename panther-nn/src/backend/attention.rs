@@ -1,0 +1,137 @@
+//! Attention through random features of queries and keys, linear in the length (Choromanski et al., *Rethinking Attention
+//! with Performers*, arXiv 2009.14794).
+
+use std::fmt::Debug;
+
+use crate::backend::Storage;
+use crate::{NnError, Scalar};
+
+/// The kernel that the features stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttentionKernel {
+    /// exp(q·k/√d): positive features exp(ω·x − ‖x‖²/2) of x = q/d^¼ and k/d^¼, whose products have that mean.
+    #[default]
+    Softmax,
+    /// Features max(ω·x, 0)/√m. Their weights do not change with the scale of queries and keys, so that there is no d^¼.
+    Relu,
+}
+
+/// How the features are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// The quotient of sums itself, nothing added to the features. For the softmax kernel the maximum over the keys of each
+    /// feature is taken out of the keys and added to the queries' exponents, and then each query's own maximum taken out:
+    /// its denominator is then at least 1, whatever the inputs.
+    #[default]
+    Stable,
+    /// What the original package computes, for its checkpoints; inference only. Features (exp(ω·x − ‖x‖²/2 − c) + 10⁻⁵)/√m, c the
+    /// largest ω·x of the query, or of all keys of its sequence and head, masked ones and those to come included; and
+    /// max(ω·x/√m, 0) + 10⁻⁵.
+    Original,
+}
+
+/// Attention of B sequences with H heads of dimension d, which are column blocks of the tensors.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionInputs<'a, X> {
+    /// B×L×(H·d).
+    pub query: &'a X,
+    /// B×S×(H·d).
+    pub key: &'a X,
+    /// B×S×(H·d).
+    pub value: &'a X,
+    /// Ω, m×d: one feature a row, the same for all heads.
+    pub projection: &'a X,
+    /// B×S: which keys are attended. All of them where there is none.
+    pub mask: Option<&'a [bool]>,
+    /// H.
+    pub heads: usize,
+    /// The kernel.
+    pub kernel: AttentionKernel,
+    /// How it is computed.
+    pub arithmetic: Arithmetic,
+    /// Whether position i attends to the keys up to i alone; then L = S.
+    pub causal: bool,
+}
+
+/// The sizes of an attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AttentionSizes {
+    pub batch: usize,
+    pub heads: usize,
+    pub queries: usize,
+    pub keys: usize,
+    pub head_dimension: usize,
+    pub features: usize,
+}
+
+impl<X> AttentionInputs<'_, X> {
+    /// The sizes, where everything fits together.
+    pub(crate) fn sizes<T: Scalar, S: Storage<Tensor<T> = X>>(&self) -> Result<AttentionSizes, NnError> {
+        const NAME: &str = "linear_attention";
+        let &[batch, queries, width] = S::shape::<T>(self.query) else {
+            return Err(NnError::shape(NAME, "query", "batch×length×embed", S::shape::<T>(self.query)));
+        };
+        let &[key_batch, keys, key_width] = S::shape::<T>(self.key) else {
+            return Err(NnError::shape(NAME, "key", "batch×length×embed", S::shape::<T>(self.key)));
+        };
+        if key_batch != batch || key_width != width || (self.causal && keys != queries) {
+            let length = if self.causal { queries.to_string() } else { "length".to_owned() };
+            return Err(NnError::shape(NAME, "key", format!("{batch}×{length}×{width}"), S::shape::<T>(self.key)));
+        }
+        if S::shape::<T>(self.value) != S::shape::<T>(self.key) {
+            return Err(NnError::shape(
+                NAME,
+                "value",
+                format!("{:?}", S::shape::<T>(self.key)),
+                S::shape::<T>(self.value),
+            ));
+        }
+        let &[features, head_dimension] = S::shape::<T>(self.projection) else {
+            return Err(NnError::shape(NAME, "projection", "features×head dimension", S::shape::<T>(self.projection)));
+        };
+        if features == 0 || head_dimension == 0 || self.heads.checked_mul(head_dimension) != Some(width) {
+            let expected = format!("features×head dimension, with {} heads of it in {width}", self.heads);
+            return Err(NnError::shape(NAME, "projection", expected, S::shape::<T>(self.projection)));
+        }
+        if let Some(mask) = self.mask.filter(|mask| mask.len() != batch * keys) {
+            return Err(NnError::shape(NAME, "mask", format!("{batch}×{keys}"), &[mask.len()]));
+        }
+        Ok(AttentionSizes { batch, heads: self.heads, queries, keys, head_dimension, features })
+    }
+}
+
+/// The output, and what the way back needs.
+pub type Attended<T, B> = (<B as Storage>::Tensor<T>, <B as LinearAttention>::SavedAttention<T>);
+
+/// Linear attention, one fused operation: time and memory are linear in the length, and features are never held for more than a
+/// piece of it.
+///
+/// yᵢ = Σⱼ φ(qᵢ)·φ(kⱼ) vⱼ / Σⱼ φ(qᵢ)·φ(kⱼ), over the attended keys j (and j ≤ i where causal). A query whose denominator is
+/// zero (no key to attend, or with the relu kernel no feature in common, up to rounding) gives 0, and passes no gradient.
+/// With `causal` neither value nor rounding of an output depends on anything that comes after it.
+pub trait LinearAttention: Storage {
+    /// What the way back needs beside inputs and output: little against them.
+    type SavedAttention<T: Scalar>: Debug + Send + Sync;
+
+    /// The output, B×L×(H·d). 8·m·d operations a position and head, causal or not, and a piece's length times 4·(m + d) more where
+    /// causal.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`].
+    fn linear_attention<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, Self::Tensor<T>>,
+    ) -> Result<Attended<T, Self>, NnError>;
+
+    /// The gradients by query, key and value from that by the output, by recomputing the features.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] where `dy` does not fit, [`NnError::InferenceOnly`] for the original's arithmetic.
+    fn linear_attention_backward<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, Self::Tensor<T>>,
+        output: &Self::Tensor<T>,
+        saved: &Self::SavedAttention<T>,
+        dy: &Self::Tensor<T>,
+    ) -> Result<[Self::Tensor<T>; 3], NnError>;
+}

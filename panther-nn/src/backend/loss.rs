@@ -1,0 +1,48 @@
+//! Losses with their gradients.
+
+use crate::backend::Storage;
+use crate::{NnError, Scalar};
+
+/// A loss and its gradient by the predictions, in their shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loss<X> {
+    /// The loss.
+    pub value: f64,
+    /// Its gradient.
+    pub gradient: X,
+}
+
+/// What cross-entropy compares to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossEntropy {
+    /// ε in \[0, 1\]: the target is taken for the distribution that gives it 1 − ε and every class ε/classes more (Szegedy
+    /// et al. 2016).
+    pub label_smoothing: f64,
+    /// Rows with this target do not count.
+    pub ignored: Option<usize>,
+}
+
+/// Losses, summed in a fixed order in double precision.
+pub trait Losses: Storage {
+    /// The mean over the rows that count of −Σᵢ qᵢ·ln softmax(x)ᵢ, q the smoothed target; 0 where no row counts. Rows of
+    /// `logits` are as long as there are classes; `targets`, one a row, are below that or ignored.
+    ///
+    /// # Errors
+    /// Where the device refuses.
+    fn cross_entropy<T: Scalar>(
+        &self,
+        options: CrossEntropy,
+        logits: &Self::Tensor<T>,
+        targets: &[usize],
+    ) -> Result<Loss<Self::Tensor<T>>, NnError>;
+
+    /// The mean of (y − t)² over all numbers; 0 where there are none.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] where the counts of numbers differ.
+    fn mean_squared_error<T: Scalar>(
+        &self,
+        predictions: &Self::Tensor<T>,
+        targets: &Self::Tensor<T>,
+    ) -> Result<Loss<Self::Tensor<T>>, NnError>;
+}

@@ -1,0 +1,180 @@
+//! Linear attention on the CPU: each head of each sequence is a task for one thread, which goes over its positions chunk by chunk.
+//!
+//! A head's part of a tensor is seen as a d×length matrix, a column for each position; features are m×chunk, so that one
+//! position's numbers lie side by side everywhere.
+
+mod causal;
+mod feature_map;
+mod full;
+mod quotient;
+mod state;
+
+use faer::{MatMut, MatRef, Par};
+use feature_map::FeatureMap;
+use rayon::prelude::*;
+use state::State;
+
+use crate::backend::{Arithmetic, AttentionInputs, LinearAttention, Storage};
+use crate::cpu::{Cpu, CpuTensor};
+use crate::{NnError, Scalar};
+
+/// Positions of a chunk.
+const CHUNK: usize = 64;
+
+/// What each head keeps for the way back: its sums over all keys, or, where causal, its denominators and where its chunks began.
+#[derive(Debug)]
+pub struct SavedAttention<T: Scalar>(Vec<SavedHead<T>>);
+
+#[derive(Debug)]
+enum SavedHead<T: Scalar> {
+    Full(State<T>),
+    Causal(causal::Course<T>),
+}
+
+/// The inputs of one head of one sequence.
+struct Head<'a, T> {
+    query: MatRef<'a, T>,
+    key: MatRef<'a, T>,
+    value: MatRef<'a, T>,
+    mask: Option<&'a [bool]>,
+}
+
+impl<T> Head<'_, T> {
+    /// Whether a key is attended.
+    #[inline(always)]
+    fn attends(&self, key: usize) -> bool {
+        self.mask.is_none_or(|mask| mask[key])
+    }
+}
+
+/// What a head's way back starts from.
+struct Output<'a, T> {
+    y: MatRef<'a, T>,
+    dy: MatRef<'a, T>,
+}
+
+/// The gradients that it writes.
+struct Gradients<'a, T> {
+    query: MatMut<'a, T>,
+    key: MatMut<'a, T>,
+    value: MatMut<'a, T>,
+}
+
+impl LinearAttention for Cpu {
+    type SavedAttention<T: Scalar> = SavedAttention<T>;
+
+    fn linear_attention<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, CpuTensor<T>>,
+    ) -> Result<(CpuTensor<T>, SavedAttention<T>), NnError> {
+        let sizes = inputs.sizes::<T, Self>()?;
+        let map = FeatureMap::new(inputs, &sizes);
+        let mut output = self.zeros(inputs.query.shape())?;
+        let tasks: Vec<_> = heads(inputs).into_iter().zip(split(&mut output, inputs.heads)).collect();
+        let saved = in_order(self.par, tasks, |(head, out)| match inputs.causal {
+            true => SavedHead::Causal(causal::forward(&map, &head, out)),
+            false => SavedHead::Full(full::forward(&map, &head, out)),
+        });
+        Ok((output, SavedAttention(saved)))
+    }
+
+    fn linear_attention_backward<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, CpuTensor<T>>,
+        output: &CpuTensor<T>,
+        SavedAttention(saved): &SavedAttention<T>,
+        dy: &CpuTensor<T>,
+    ) -> Result<[CpuTensor<T>; 3], NnError> {
+        const NAME: &str = "linear_attention_backward";
+        let sizes = inputs.sizes::<T, Self>()?;
+        if inputs.arithmetic == Arithmetic::Original {
+            return Err(NnError::InferenceOnly { layer: "linear_attention" });
+        }
+        for (argument, tensor) in [("output", output), ("dy", dy)] {
+            if tensor.shape() != inputs.query.shape() {
+                return Err(NnError::shape(NAME, argument, format!("{:?}", inputs.query.shape()), tensor.shape()));
+            }
+        }
+        if sizes.queries > 0 && saved.len() != sizes.batch * sizes.heads {
+            let expected = format!("of {} heads", sizes.batch * sizes.heads);
+            return Err(NnError::shape(NAME, "saved", expected, &[saved.len()]));
+        }
+        let map = FeatureMap::new(inputs, &sizes);
+        let (mut dq, mut dk, mut dv) =
+            (self.zeros(inputs.query.shape())?, self.zeros(inputs.key.shape())?, self.zeros(inputs.value.shape())?);
+        let written = split(&mut dq, inputs.heads).into_iter().zip(split(&mut dk, inputs.heads));
+        let gradients =
+            written.zip(split(&mut dv, inputs.heads)).map(|((query, key), value)| Gradients { query, key, value });
+        let outputs = columns(output, inputs.heads).into_iter().zip(columns(dy, inputs.heads));
+        let outputs = outputs.map(|(y, dy)| Output { y, dy });
+        let tasks: Vec<_> = heads(inputs).into_iter().zip(saved).zip(outputs.zip(gradients)).collect();
+        in_order(self.par, tasks, |((head, saved), (output, gradients))| match saved {
+            SavedHead::Full(state) => full::backward(&map, &head, state, &output, gradients),
+            SavedHead::Causal(course) => causal::backward(&map, &head, course, &output, gradients),
+        });
+        Ok([dq, dk, dv])
+    }
+}
+
+/// Each head of each sequence.
+fn heads<'a, T: Scalar>(inputs: &AttentionInputs<'a, CpuTensor<T>>) -> Vec<Head<'a, T>> {
+    let keys = inputs.key.shape()[1];
+    let parts = |tensor| columns(tensor, inputs.heads);
+    let (query, key, value) = (parts(inputs.query), parts(inputs.key), parts(inputs.value));
+    let all = query.into_iter().zip(key).zip(value).enumerate();
+    all.map(|(index, ((query, key), value))| {
+        let sequence = index / inputs.heads;
+        Head { query, key, value, mask: inputs.mask.map(|mask| &mask[sequence * keys..][..keys]) }
+    })
+    .collect()
+}
+
+/// A tensor batch×length×(heads·d) as one d×length matrix for each head of each sequence.
+fn columns<T: Scalar>(tensor: &CpuTensor<T>, heads: usize) -> Vec<MatRef<'_, T>> {
+    let &[_, length, width] = tensor.shape() else { return Vec::new() };
+    let d = width / heads;
+    let sequences = tensor.as_slice().chunks_exact((length * width).max(1));
+    sequences
+        .map(|sequence| MatRef::from_column_major_slice(sequence, width, length))
+        .flat_map(|sequence| (0..heads).map(move |head| sequence.subrows(head * d, d)))
+        .collect()
+}
+
+/// As [`columns`], to be written.
+fn split<T: Scalar>(tensor: &mut CpuTensor<T>, heads: usize) -> Vec<MatMut<'_, T>> {
+    let &[_, length, width] = tensor.shape() else { return Vec::new() };
+    let d = width / heads;
+    let mut parts = Vec::new();
+    for sequence in tensor.as_mut_slice().chunks_exact_mut((length * width).max(1)) {
+        let mut rest = MatMut::from_column_major_slice_mut(sequence, width, length);
+        for _ in 0..heads {
+            let (head, others) = rest.split_at_row_mut(d);
+            parts.push(head);
+            rest = others;
+        }
+    }
+    parts
+}
+
+/// The results of all tasks, on as many threads as there are.
+fn in_order<X: Send, Y: Send>(par: Par, tasks: Vec<X>, work: impl Fn(X) -> Y + Send + Sync) -> Vec<Y> {
+    match par {
+        Par::Rayon(_) => tasks.into_par_iter().map(work).collect(),
+        Par::Seq => tasks.into_iter().map(work).collect(),
+    }
+}
+
+/// First position and length of each chunk.
+fn chunks(length: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..length).step_by(CHUNK).map(move |start| (start, CHUNK.min(length - start)))
+}
+
+/// A column of a matrix whose columns are contiguous.
+fn column<'a, T: Scalar>(matrix: MatRef<'a, T>, j: usize) -> &'a [T] {
+    matrix.col(j).try_as_col_major().map_or(&[], |column| column.as_slice())
+}
+
+/// As [`column`], to be written.
+fn column_mut<'a, T: Scalar>(matrix: MatMut<'a, T>, j: usize) -> &'a mut [T] {
+    matrix.col_mut(j).try_as_col_major_mut().map_or(&mut [], |column| column.as_slice_mut())
+}
