@@ -42,7 +42,9 @@ impl Products for Cpu {
                 };
                 let mut c = matrix_mut(c, place(c_at));
                 scale(beta, c.rb_mut());
-                product(c, Accum::Add, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+                if a_at.columns > 0 {
+                    product(c, Accum::Add, matrix(a, place(a_at)), matrix(b, place(b_at)), alpha, self.par);
+                }
             }
         }
         Ok(())
