@@ -39,7 +39,7 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
                 ((0..queries).map(|i| at(&q, queries, i)).collect(), (0..keys).map(|j| at(&k, keys, j)).collect());
             let phi = features(inputs, &omega, &query_rows, true);
             let kappa = features(inputs, &omega, &key_rows, false);
-            for i in 0..queries {
+            for (i, phi) in phi.iter().enumerate() {
                 let attended: Vec<usize> = (0..keys)
                     .filter(|&j| inputs.mask.is_none_or(|mask| mask[b * keys + j]) && !(inputs.causal && j > i))
                     .collect();
@@ -48,7 +48,7 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
                 let largest = attended
                     .iter()
                     .flat_map(|&j| (0..m).map(move |p| (j, p)))
-                    .map(|(j, p)| phi[i].values[p] + kappa[j].values[p])
+                    .map(|(j, p)| phi.values[p] + kappa[j].values[p])
                     .fold(f64::NEG_INFINITY, f64::max);
                 let (mut total, mut moved) = (0.0, 0.0);
                 let mut numerator = vec![0.0; d];
@@ -58,8 +58,8 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
                     most = value.iter().fold(most, |m, v| m.max(v.abs()));
                     let mut weight = 0.0;
                     for p in 0..m {
-                        let (f, g) = (phi[i].values[p], kappa[j].values[p]);
-                        let (f_size, g_size) = (phi[i].sizes[p], kappa[j].sizes[p]);
+                        let (f, g) = (phi.values[p], kappa[j].values[p]);
+                        let (f_size, g_size) = (phi.sizes[p], kappa[j].sizes[p]);
                         if is_exponential {
                             let product = (f + g - largest).exp();
                             weight += product;

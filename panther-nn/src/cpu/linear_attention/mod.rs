@@ -95,8 +95,10 @@ impl LinearAttention for Cpu {
                 return Err(NnError::shape(NAME, argument, format!("{:?}", inputs.query.shape()), tensor.shape()));
             }
         }
-        if sizes.queries > 0 && saved.len() != sizes.batch * sizes.heads {
-            let expected = format!("of {} heads", sizes.batch * sizes.heads);
+        // Without a query or a key there is nothing to do.
+        let heads_in_use = if sizes.queries.min(sizes.keys) > 0 { sizes.batch * sizes.heads } else { 0 };
+        if saved.len() != heads_in_use {
+            let expected = format!("of {heads_in_use} heads");
             return Err(NnError::shape(NAME, "saved", expected, &[saved.len()]));
         }
         let map = FeatureMap::new(inputs, &sizes);
