@@ -6,6 +6,7 @@ mod sk_linear;
 use std::fmt::Debug;
 
 pub use linear::Linear;
+pub(crate) use sk_linear::signs;
 pub use sk_linear::{SkLinear, SkLinearOptions};
 
 use crate::backend::Backend;

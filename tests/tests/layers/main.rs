@@ -1,3 +1,4 @@
 //! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
 
+mod conversion;
 mod linear;
