@@ -16,6 +16,9 @@ use crate::models::Model;
 
 const BATCH: usize = 64;
 
+/// Smoothed targets keep the networks from being too sure of the images that they have seen.
+const SMOOTHED: CrossEntropy = CrossEntropy { label_smoothing: 0.1, ignored: None };
+
 /// How one run is made.
 pub struct Plan {
     /// Times through the training set.
@@ -78,7 +81,7 @@ pub fn train(
             let (x, digits) = training.batch(cpu, &batch)?;
             let start = Instant::now();
             let logits = model.forward_train(&x)?;
-            let loss = cross_entropy(cpu, CrossEntropy::default(), &logits, &digits)?;
+            let loss = cross_entropy(cpu, SMOOTHED, &logits, &digits)?;
             model.backward(&loss.gradient)?;
             let mut parameters = model.parameters_mut();
             clip_gradient(cpu, &mut parameters, 1.0)?;

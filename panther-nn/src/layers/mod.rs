@@ -23,6 +23,7 @@ pub use pooling::{AvgPool2d, MaxPool2d};
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use sk_conv2d::{SkConv2d, SkConv2dOptions};
+pub(crate) use sk_linear::signs;
 pub use sk_linear::{SkLinear, SkLinearOptions};
 pub use window::{Padding, Window};
 
