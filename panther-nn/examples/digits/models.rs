@@ -23,8 +23,8 @@ const WIDTHS: [usize; 4] = [SIDE * SIDE, 512, 512, 10];
 /// T of all sketched layers.
 const NUM_TERMS: usize = 1;
 
-/// k of the perceptron's sketched layers: its 512×512 weight becomes two of 512×32.
-const LOW_RANK: usize = 16;
+/// k of the perceptron's sketched layers: its 512×512 weight becomes two of 512×40.
+const LOW_RANK: usize = 20;
 
 /// Part of the numbers between layers that are dropped in training.
 const DROPOUT: f64 = 0.2;

@@ -20,6 +20,7 @@ const BATCH: usize = 64;
 const SMOOTHED: CrossEntropy = CrossEntropy { label_smoothing: 0.1, ignored: None };
 
 /// How one run is made.
+#[derive(Clone, Copy)]
 pub struct Plan {
     /// Times through the training set.
     pub epochs: usize,
