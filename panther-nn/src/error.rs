@@ -1,5 +1,7 @@
 //! What layers, training and files refuse to do.
 
+use std::path::PathBuf;
+
 use panther_linalg::LinalgError;
 use panther_sketch::SketchError;
 use thiserror::Error;
@@ -82,6 +84,68 @@ pub enum NnError {
         /// Its own.
         got: Vec<usize>,
     },
+    /// A tensor of a file has a type that cannot stand for the numbers asked for.
+    #[error("tensor {name:?} must be of a floating-point type, got {got}")]
+    TensorType {
+        /// Its name.
+        name: String,
+        /// Its type, as safetensors calls it.
+        got: String,
+    },
+    /// A file lacks a tensor that it, or its index, says is there.
+    #[error("{}: tensor {name:?} is missing", path.display())]
+    MissingFromFile {
+        /// The file.
+        path: PathBuf,
+        /// The name of the tensor.
+        name: String,
+    },
+    /// A file is not what its kind should be: truncated, corrupt, or something else altogether.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {reason}", path.display())]
+    File {
+        /// `"read"` or `"write"`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file would be written over one that is being read.
+    #[error("{}: the output must not be the input", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something went wrong with one tensor among many.
+    #[error("tensor {name:?}: {source}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What went wrong.
+        source: Box<NnError>,
+    },
+    /// The factors of a weight are finite, but larger than their type can hold.
+    #[error("the factors are larger than {scalar} can hold")]
+    FactorOverflow {
+        /// The type, as safetensors calls it.
+        scalar: &'static str,
+    },
+    /// Not even rank two everywhere fits into the budget.
+    #[error("the budget must be at least {least}, got {got}: less cannot hold the smallest sketched layers")]
+    BudgetTooSmall {
+        /// The least fraction that can be met.
+        least: f64,
+        /// The fraction given.
+        got: f64,
+    },
     /// A decomposition failed.
     #[error(transparent)]
     Linalg(#[from] LinalgError),
@@ -91,6 +155,12 @@ pub enum NnError {
 }
 
 impl NnError {
+    /// This error with the name of the tensor that it happened to.
+    #[must_use]
+    pub fn in_tensor(self, name: &str) -> Self {
+        Self::Tensor { name: name.to_owned(), source: Box::new(self) }
+    }
+
     /// A [`Shape`](Self::Shape) error.
     pub fn shape(operation: &'static str, argument: &'static str, expected: impl Into<String>, got: &[usize]) -> Self {
         Self::Shape { operation, argument, expected: expected.into(), got: got.to_vec() }

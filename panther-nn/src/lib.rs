@@ -5,6 +5,8 @@
 //! | [`layers`] | sketched layers and their dense counterparts, forward and backward |
 //! | [`train`] | losses, optimisers, schedules, batches |
 //! | [`backend`] | what a device must be able to do for them |
+//! | [`convert`] | trained dense layers made sketched, one by one or a whole checkpoint |
+//! | [`checkpoint`] | safetensors files |
 //! | [`cpu`] | the CPU: ndarray tensors, products through faer, rayon |
 //!
 //! Layers take tensors of rows: x is …×d_in, y = x·W + b is …×d_out. They are generic over the scalar ([`Scalar`], `f32` or
@@ -25,6 +27,8 @@
 //! ```
 
 pub mod backend;
+pub mod checkpoint;
+pub mod convert;
 pub mod cpu;
 mod error;
 mod exponential;

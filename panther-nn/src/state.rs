@@ -18,6 +18,8 @@ pub struct HostTensor<T> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<T> {
     tensors: BTreeMap<String, HostTensor<T>>,
+    /// Names and types of what the file holds beside numbers of a floating-point type.
+    others: BTreeMap<String, String>,
 }
 
 /// `prefix.name`, or `name` where there is no prefix.
@@ -30,7 +32,7 @@ impl<T: Scalar> State<T> {
     /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { tensors: BTreeMap::new() }
+        Self { tensors: BTreeMap::new(), others: BTreeMap::new() }
     }
 
     /// All tensors, by name.
@@ -49,12 +51,29 @@ impl<T: Scalar> State<T> {
         self.tensors.insert(name, HostTensor { shape: shape.to_vec(), numbers });
     }
 
+    /// Remembers a tensor that is not of a floating-point type, so that asking for it says so.
+    pub(crate) fn insert_other(&mut self, name: String, kind: String) {
+        self.others.insert(name, kind);
+    }
+
+    /// A tensor that must be there.
+    ///
+    /// # Errors
+    /// [`NnError::MissingTensor`], and [`NnError::TensorType`] where the file that the state came from holds integers or the
+    /// like by this name.
+    pub fn tensor(&self, name: &str) -> Result<&HostTensor<T>, NnError> {
+        self.tensors.get(name).ok_or_else(|| match self.others.get(name) {
+            Some(got) => NnError::TensorType { name: name.to_owned(), got: got.clone() },
+            None => NnError::MissingTensor { name: name.to_owned() },
+        })
+    }
+
     /// The numbers of a tensor that must be there, in the given shape.
     ///
     /// # Errors
-    /// [`NnError::MissingTensor`], [`NnError::TensorShape`].
+    /// As [`tensor`](Self::tensor), and [`NnError::TensorShape`].
     pub fn numbers(&self, name: &str, shape: &[usize]) -> Result<&[T], NnError> {
-        let tensor = self.tensors.get(name).ok_or_else(|| NnError::MissingTensor { name: name.to_owned() })?;
+        let tensor = self.tensor(name)?;
         if tensor.shape != shape {
             return Err(NnError::TensorShape {
                 name: name.to_owned(),

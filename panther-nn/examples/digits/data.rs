@@ -6,8 +6,8 @@ use panther_nn::NnError;
 use panther_nn::backend::Backend;
 use panther_nn::train::{rows, stratified_split};
 
-/// Pixels of an image.
-pub const PIXELS: usize = 64;
+/// Rows and columns of an image.
+pub const SIDE: usize = 8;
 
 /// Images row by row, pixels from 0 to 1, with the digits they show.
 pub struct Images {
@@ -36,7 +36,7 @@ impl Images {
     }
 
     fn take(&self, examples: &[usize]) -> Result<Self, NnError> {
-        Ok(Self { pixels: rows(&self.pixels, PIXELS, examples)?, digits: rows(&self.digits, 1, examples)? })
+        Ok(Self { pixels: rows(&self.pixels, SIDE * SIDE, examples)?, digits: rows(&self.digits, 1, examples)? })
     }
 
     /// How many.
@@ -44,9 +44,9 @@ impl Images {
         self.digits.len()
     }
 
-    /// Some of the images, n×64, and their digits.
+    /// Some of the images, n×1×8×8, and their digits.
     pub fn batch<B: Backend>(&self, backend: &B, examples: &[usize]) -> Result<(B::Tensor<f32>, Vec<usize>), NnError> {
         let Self { pixels, digits } = self.take(examples)?;
-        Ok((backend.upload(&[examples.len(), PIXELS], pixels)?, digits))
+        Ok((backend.upload(&[examples.len(), 1, SIDE, SIDE], pixels)?, digits))
     }
 }

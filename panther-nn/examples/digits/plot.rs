@@ -29,7 +29,7 @@ struct Panel {
 }
 
 const PANELS: [Panel; 2] = [
-    Panel { title: "Training loss", unit: "cross-entropy, mean over the epoch", value: |point| point.loss },
+    Panel { title: "Training loss", unit: "cross-entropy with the smoothed targets", value: |point| point.loss },
     Panel {
         title: "Test error",
         unit: "per cent of the test images (0.1: none)",

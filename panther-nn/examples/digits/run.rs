@@ -16,7 +16,11 @@ use crate::models::Model;
 
 const BATCH: usize = 64;
 
+/// Smoothed targets keep the networks from being too sure of the images that they have seen.
+const SMOOTHED: CrossEntropy = CrossEntropy { label_smoothing: 0.1, ignored: None };
+
 /// How one run is made.
+#[derive(Clone, Copy)]
 pub struct Plan {
     /// Times through the training set.
     pub epochs: usize,
@@ -78,7 +82,7 @@ pub fn train(
             let (x, digits) = training.batch(cpu, &batch)?;
             let start = Instant::now();
             let logits = model.forward_train(&x)?;
-            let loss = cross_entropy(cpu, CrossEntropy::default(), &logits, &digits)?;
+            let loss = cross_entropy(cpu, SMOOTHED, &logits, &digits)?;
             model.backward(&loss.gradient)?;
             let mut parameters = model.parameters_mut();
             clip_gradient(cpu, &mut parameters, 1.0)?;

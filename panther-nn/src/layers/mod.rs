@@ -35,6 +35,7 @@ pub use random_attention::{RandMultiHeadAttention, RandMultiHeadAttentionOptions
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use sk_conv2d::{SkConv2d, SkConv2dOptions};
+pub(crate) use sk_linear::signs;
 pub use sk_linear::{SkLinear, SkLinearOptions};
 pub use stochastic_encoding::{StochasticEncoding, StochasticEncodingOptions};
 pub use window::{Padding, Window};

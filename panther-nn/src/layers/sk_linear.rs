@@ -180,7 +180,7 @@ fn check_sizes(d_in: usize, d_out: usize, num_terms: usize, low_rank: usize) -> 
 }
 
 /// T matrices k×n of signs ±1/√k, one below the other.
-pub(super) fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) -> Result<Vec<T>, NnError> {
+pub(crate) fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) -> Result<Vec<T>, NnError> {
     let mut all = Vec::with_capacity(num_terms * k * n);
     for term in 0..num_terms {
         let seed = seed.wrapping_add((term as u64) << 32);

@@ -1,6 +1,7 @@
 //! Layers: gradients against central differences, outputs against plain formulas, files against what was put in.
 
 mod attention;
+mod conversion;
 mod convolution;
 mod embedding;
 mod linear;

@@ -1,0 +1,52 @@
+//! The projections of PyTorch's attention under the names of the sketched one.
+
+use crate::state::{HostTensor, State, join};
+use crate::{NnError, Scalar};
+
+/// The state of a `RandMultiHeadAttention` from that of PyTorch's `MultiheadAttention`.
+///
+/// `Wq`, `Wk`, `Wv` are the three E×E blocks of rows of `in_proj_weight`, or `q_proj_weight`, `k_proj_weight` and `v_proj_weight` where
+/// keys or values have widths of their own; `W0` is `out_proj.weight`; `bq`, `bk`, `bv` are the thirds of `in_proj_bias`, `b0` is
+/// `out_proj.bias`, zeros where there are none. `features` becomes `projection_matrix`: m rows, drawn anew, of the length of a head. Nothing is
+/// approximated here: the error of the features is that of the outputs, and theirs alone.
+///
+/// # Errors
+/// [`NnError::MissingTensor`], [`NnError::TensorShape`].
+pub fn attention_state<T: Scalar>(
+    dense: &State<T>,
+    prefix: &str,
+    features: HostTensor<T>,
+) -> Result<State<T>, NnError> {
+    let named = |name: &str| join(prefix, name);
+    let out = dense.tensor(&named("out_proj.weight"))?;
+    let embed = out.shape.first().copied().unwrap_or(0);
+    dense.numbers(&named("out_proj.weight"), &[embed, embed])?;
+    let mut state = State::new();
+    let packed = dense.contains(&named("in_proj_weight"));
+    for (i, letter) in ["q", "k", "v"].into_iter().enumerate() {
+        // 1. The weight, E×(width of what it projects).
+        let own = named(&format!("{letter}_proj_weight"));
+        let (columns, numbers) = if packed {
+            let all = dense.numbers(&named("in_proj_weight"), &[3 * embed, embed])?;
+            (embed, &all[i * embed * embed..][..embed * embed])
+        } else {
+            let columns = dense.tensor(&own)?.shape.get(1).copied().unwrap_or(embed);
+            (columns, dense.numbers(&own, &[embed, columns])?)
+        };
+        state.insert(named(&format!("W{letter}")), &[embed, columns], numbers.to_vec());
+        // 2. The bias.
+        let bias = named("in_proj_bias");
+        let numbers = if dense.contains(&bias) {
+            dense.numbers(&bias, &[3 * embed])?[i * embed..][..embed].to_vec()
+        } else {
+            vec![T::ZERO; embed]
+        };
+        state.insert(named(&format!("b{letter}")), &[embed], numbers);
+    }
+    state.insert(named("W0"), &[embed, embed], out.numbers.clone());
+    let bias = named("out_proj.bias");
+    let numbers = if dense.contains(&bias) { dense.numbers(&bias, &[embed])?.to_vec() } else { vec![T::ZERO; embed] };
+    state.insert(named("b0"), &[embed], numbers);
+    state.insert(named("projection_matrix"), &features.shape, features.numbers);
+    Ok(state)
+}
