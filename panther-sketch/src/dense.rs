@@ -47,7 +47,7 @@ pub(crate) trait DenseFamily: Send + Sync {
     /// The next rows, a multiple of [`CHUNK_ROWS`], of neighbouring columns. Inlined into vector code.
     fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]);
 
-    /// A whole column from its words in order.
+    /// A whole column from its words in order. Inlined into vector code.
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]);
 }
 
@@ -258,7 +258,8 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         let mut column = vec![T::ZERO; d];
         for j in 0..n {
             let mut stream = stream::coordinate(key, j);
-            F::scalar(&mut || stream.next_u64(), scale, &mut column);
+            // For the machine's own fused multiply–add, which is slow in software.
+            vectorised(|| F::scalar(&mut || stream.next_u64(), scale, &mut column));
             for (i, &entry) in column.iter().enumerate() {
                 s[(i, j)] = entry;
             }

@@ -62,6 +62,7 @@ impl DenseFamily for Gaussian {
         }
     }
 
+    #[inline(always)]
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]) {
         for pair in out.chunks_mut(2) {
             let word = words();

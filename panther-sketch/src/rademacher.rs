@@ -62,6 +62,7 @@ impl DenseFamily for Rademacher {
         }
     }
 
+    #[inline(always)]
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]) {
         for rows in out.chunks_mut(64) {
             let word = words();

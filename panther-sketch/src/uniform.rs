@@ -58,6 +58,7 @@ impl DenseFamily for Uniform {
         }
     }
 
+    #[inline(always)]
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]) {
         for pair in out.chunks_mut(2) {
             let word = words();
