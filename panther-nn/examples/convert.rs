@@ -4,6 +4,7 @@
 //! cargo run --release -p panther-nn --example convert -- model.safetensors small.safetensors --budget 0.25
 //! ```
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,34 +113,39 @@ fn convert(arguments: &Arguments) -> Result<CheckpointReport, String> {
     report.map_err(|error| error.to_string())
 }
 
-/// One line on stderr.
-fn refuse(error: &str) -> ExitCode {
-    eprintln!("error: {}", error.split_whitespace().collect::<Vec<_>>().join(" "));
-    ExitCode::from(2)
+/// The table, and the JSON if it was asked for.
+fn printed(report: &CheckpointReport, json: bool) -> Result<String, String> {
+    let mut text = format!("{report}\n");
+    if json {
+        text += &serde_json::to_string(report).map_err(|error| error.to_string())?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The exit code: 0, or 2 with one line on `stderr`.
+pub fn run(arguments: impl Iterator<Item = OsString>, stdout: &mut impl Write, stderr: &mut impl Write) -> u8 {
+    let result = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => convert(&arguments).and_then(|report| printed(&report, arguments.json)),
+        Err(error) if error.use_stderr() => {
+            let text = error.to_string();
+            Err(text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+        }
+        Err(help) => Ok(help.to_string()),
+    };
+    // Whoever closed a pipe does not want to read from it.
+    match result {
+        Ok(text) => {
+            let _ = stdout.write_all(text.as_bytes());
+            0
+        }
+        Err(error) => {
+            let _ = writeln!(stderr, "error: {}", error.split_whitespace().collect::<Vec<_>>().join(" "));
+            2
+        }
+    }
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            let first = text.split("\n\n").next().unwrap_or_default();
-            return refuse(first.trim_start_matches("error: "));
-        }
-        Err(help) => help.exit(),
-    };
-    let report = match convert(&arguments) {
-        Ok(report) => report,
-        Err(error) => return refuse(&error),
-    };
-    let mut text = format!("{report}\n");
-    if arguments.json {
-        match serde_json::to_string(&report) {
-            Ok(json) => text += &format!("{json}\n"),
-            Err(error) => text += &format!("{{\"error\":\"{error}\"}}\n"),
-        }
-    }
-    // Whoever closed the pipe does not want to read it.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    run(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()).into()
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::selection::{Candidate, select};
 use super::spool::Spool;
-use super::weight::stored_per_term;
+use super::weight::{most_useful, stored_per_term};
 use super::{
     CheckpointReport, Conversion, ConversionOptions, ConversionReport, DenseWeight, KeptTensor, LayerReport, Reason,
     Spectrum, WeightLayout, allocate, convert_to_error, convert_weight,
@@ -164,7 +164,11 @@ struct Job<'a> {
 impl Job<'_> {
     fn plan(&self) -> Result<Vec<Plan>, NnError> {
         match self.options.choice {
-            Choice::Error(error) => Ok(vec![Plan::WithinError(error); self.candidates.len()]),
+            Choice::Error(error) => {
+                let can_gain = |candidate: &Candidate| most_useful(candidate.dimensions) > 0;
+                let plan = |c| if can_gain(c) { Plan::WithinError(error) } else { Plan::Keep(Reason::NoGain) };
+                Ok(self.candidates.iter().map(plan).collect())
+            }
             Choice::Size { num_terms, low_rank } => {
                 self.candidates.iter().map(|candidate| planned(candidate, num_terms, low_rank)).collect()
             }
