@@ -114,14 +114,16 @@ fn threads_batches_of_none_and_flat_shapes() {
     assert_eq!(run(Par::Seq), run(Par::rayon(3)));
     let cpu = Cpu::default();
     let nothing = cpu.upload::<f32>(&[0, 2, 4, 4], Vec::new()).unwrap();
-    let mut layers: [(Box<dyn Layer<f32, Cpu>>, &[usize]); 3] = [
-        (Box::new(MaxPool2d::new(&cpu, Window::new([2, 2])).unwrap()), &[0, 2, 3, 3]),
-        (Box::new(AvgPool2d::new(&cpu, Window::new([2, 2])).unwrap()), &[0, 2, 3, 3]),
-        (Box::new(Flatten::new(&cpu)), &[0, 32]),
+    let window = Window::new([2, 2]);
+    let mut layers: [Box<dyn Layer<f32, Cpu>>; 3] = [
+        Box::new(MaxPool2d::new(&cpu, window).unwrap()),
+        Box::new(AvgPool2d::new(&cpu, window).unwrap()),
+        Box::new(Flatten::new(&cpu)),
     ];
-    for (layer, shape) in &mut layers {
+    let shapes: [&[usize]; 3] = [&[0, 2, 3, 3], &[0, 2, 3, 3], &[0, 32]];
+    for (layer, shape) in layers.iter_mut().zip(shapes) {
         let y = layer.forward_train(&nothing).unwrap();
-        assert_eq!(y.shape(), *shape);
+        assert_eq!(y.shape(), shape);
         assert_eq!(layer.backward(&y).unwrap().shape(), [0, 2, 4, 4]);
     }
 }
