@@ -87,8 +87,3 @@ pub use qb::qb;
 pub use range_finder::range_finder;
 pub use results::{NormSource, PivotedQr, Qb, QrFallback, Rsvd, RsvdPath, ThinQr};
 pub use rsvd::rsvd;
-
-/// The README's examples are tests too.
-#[cfg(all(doctest, feature = "ndarray"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -41,3 +41,8 @@ pub mod train;
 pub use error::NnError;
 pub use parameter::Parameter;
 pub use scalar::Scalar;
+
+/// The README's examples are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
