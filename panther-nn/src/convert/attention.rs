@@ -1,7 +1,33 @@
-//! The projections of PyTorch's attention under the names of the sketched one.
+//! Dense attention made linear: the projections stay, features take the place of the softmax.
 
+use crate::backend::Backend;
+use crate::layers::{Layer, Linear, MultiHeadAttention, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
 use crate::state::{HostTensor, State, join};
 use crate::{NnError, Scalar};
+
+/// The linear attention with the projections of a trained dense one and fresh features, and its relative error
+/// ‖y − ŷ‖_F/‖y‖_F over the outputs of self-attention on `x`, …×L×E. `options.causal` and `options.bias` are those of the dense one, whatever
+/// they are here.
+///
+/// # Errors
+/// As [`RandMultiHeadAttention::from_projections`] and [`Layer::forward`].
+pub fn sketched_attention<T: Scalar, B: Backend>(
+    backend: &B,
+    dense: &MultiHeadAttention<T, B>,
+    options: RandMultiHeadAttentionOptions,
+    x: &B::Tensor<T>,
+) -> Result<(RandMultiHeadAttention<T, B>, f64), NnError> {
+    let copied = |linear: &Linear<T, B>| Linear::from_parts(backend, linear.weight().clone(), linear.bias().cloned());
+    let [q, k, v, out] = dense.projections();
+    let projections = [copied(q)?, copied(k)?, copied(v)?, copied(out)?];
+    let options = RandMultiHeadAttentionOptions { causal: dense.options().causal, ..options };
+    let sketched = RandMultiHeadAttention::from_projections(backend, projections, dense.heads(), options)?;
+    let y = dense.forward(x)?;
+    let mut difference = sketched.forward(x)?;
+    backend.add_scaled(-T::ONE, &y, &mut difference)?;
+    let (error, size) = (backend.sum_of_squares(&difference)?.sqrt(), backend.sum_of_squares(&y)?.sqrt());
+    Ok((sketched, if error == 0.0 { 0.0 } else { error / size }))
+}
 
 /// The state of a `RandMultiHeadAttention` from that of PyTorch's `MultiheadAttention`.
 ///

@@ -7,7 +7,7 @@ use super::rsvd::times;
 use super::{DenseWeight, Pair};
 use crate::backend::Backend;
 use crate::checkpoint::FloatType;
-use crate::layers::SkLinear;
+use crate::layers::{SkConv2d, SkLinear, Window};
 use crate::{NnError, Scalar};
 
 /// M̂ = D·E/(2T) in the form of its layer. For a linear layer D = \[S1₁ … S1_T U2₁ … U2_T\] and E = \[U1₁; …; U1_T; S2₁; …; S2_T\],
@@ -121,6 +121,25 @@ impl<T: Scalar> Factors<T> {
         let down = backend.upload(&[width, d_in], rows(self.down.transpose()))?;
         let up = backend.upload(&[width, d_out], rows(self.up.as_ref()))?;
         SkLinear::from_packed(backend, self.num_terms, down, up, bias)
+    }
+
+    /// The sketched convolution with these factors.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] for the factors of a linear layer, or a bias or window that does not fit.
+    pub fn sk_conv2d<B: Backend>(
+        &self,
+        backend: &B,
+        bias: Option<B::Tensor<T>>,
+        window: Window,
+    ) -> Result<SkConv2d<T, B>, NnError> {
+        let (d_in, d_out, width) = (self.down.nrows(), self.up.ncols(), self.up.nrows());
+        let Some([c_in, height, columns]) = self.kernel else {
+            return Err(NnError::shape("sk_conv2d", "weight", "that of a convolution", &[d_out, d_in]));
+        };
+        let s1 = backend.upload(&[width, c_in, height, columns], rows(self.down.transpose()))?;
+        let u1 = backend.upload(&[width, d_out], rows(self.up.as_ref()))?;
+        SkConv2d::from_parts(backend, self.num_terms, s1, u1, bias, window)
     }
 }
 

@@ -5,9 +5,10 @@
 //! | [`convert_weight`] | one weight, given T and k |
 //! | [`convert_to_error`] | one weight, the smallest k within an error |
 //! | [`convert_to_budget`] | many weights, the numbers to be stored spent where they buy the most |
-//! | [`sketched_linear`] | one [`Linear`](crate::layers::Linear) layer |
+//! | [`sketched_linear`], [`sketched_conv2d`] | one [`Linear`](crate::layers::Linear) or [`Conv2d`](crate::layers::Conv2d) layer |
+//! | [`sketched_attention`] | one [`MultiHeadAttention`](crate::layers::MultiHeadAttention), with its error on given inputs |
 //! | [`convert_checkpoint`] | a whole file |
-//! | [`attention_state`] | the projections of PyTorch's attention |
+//! | [`attention_state`] | the projections of PyTorch's attention, by their names in a file |
 //!
 //! A weight matrix M = Wᵀ, d_in×d_out, becomes M̂ = D·E/(2T) of rank 2Tk, of which 2Tk·(d_in + d_out) numbers are stored. With
 //! [`Method::Rsvd`] that is the best there is of this rank, in the norm of the weights or, given inputs X, of the outputs
@@ -29,6 +30,7 @@
 mod attention;
 mod budget;
 mod checkpoint;
+mod conv2d;
 mod factors;
 mod least_squares;
 mod linear;
@@ -44,9 +46,10 @@ mod weight;
 
 use faer::{Mat, MatRef, Par};
 
-pub use attention::attention_state;
+pub use attention::{attention_state, sketched_attention};
 pub use budget::{Spectrum, allocate};
 pub use checkpoint::{CheckpointOptions, Choice, convert_checkpoint};
+pub use conv2d::sketched_conv2d;
 pub use factors::Factors;
 pub use linear::sketched_linear;
 pub use report::{CheckpointReport, ConversionReport, KeptTensor, LayerReport};

@@ -114,6 +114,12 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
         self.options
     }
 
+    /// Wq, Wk, Wv and that of the output, each with its bias.
+    pub const fn projections(&self) -> [&Linear<T, B>; 4] {
+        let [q, k, v] = &self.projections;
+        [q, k, v, &self.output]
+    }
+
     /// The output for inference. `mask`, batch×S, says which keys are attended.
     ///
     /// # Errors

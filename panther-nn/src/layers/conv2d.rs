@@ -11,6 +11,7 @@ use crate::{NnError, Parameter, Scalar};
 #[derive(Debug)]
 pub struct Conv2d<T: Scalar, B: Backend> {
     backend: B,
+    window: Window,
     geometry: Geometry,
     weight: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
@@ -54,6 +55,7 @@ impl<T: Scalar, B: Backend> Conv2d<T, B> {
         }
         Ok(Self {
             backend: backend.clone(),
+            window,
             geometry: window.geometry()?,
             weight: Parameter::learned(weight),
             bias: bias.map(Parameter::learned),
@@ -69,6 +71,11 @@ impl<T: Scalar, B: Backend> Conv2d<T, B> {
     /// The bias.
     pub fn bias(&self) -> Option<&B::Tensor<T>> {
         self.bias.as_ref().map(|bias| &bias.value)
+    }
+
+    /// The window.
+    pub const fn window(&self) -> Window {
+        self.window
     }
 
     /// Where the window stands.

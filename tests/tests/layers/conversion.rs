@@ -5,12 +5,16 @@ use panther_nn::backend::Storage;
 use panther_nn::checkpoint::FloatType;
 use panther_nn::convert::{
     Conversion, ConversionOptions, DenseWeight, Method, WeightLayout, allocate, attention_state, convert_to_budget,
-    convert_to_error, convert_weight, sketched_linear,
+    convert_to_error, convert_weight, sketched_attention, sketched_conv2d, sketched_linear,
 };
 use panther_nn::cpu::Cpu;
-use panther_nn::layers::{Layer, Linear};
+use panther_nn::layers::{
+    Conv2d, Layer, Linear, MultiHeadAttention, MultiHeadAttentionOptions, Padding, RandMultiHeadAttentionOptions,
+    Window,
+};
 use panther_nn::state::{HostTensor, State};
 use panther_nn::{NnError, Scalar};
+use panther_tests::gradients::gaussian;
 use panther_tests::matrices::{Family, Spectrum, with_singular_values};
 use panther_tests::random::Random;
 
@@ -147,6 +151,50 @@ fn the_layer_multiplies_by_the_approximation() {
                 assert_eq!(state.numbers(name, &shape).unwrap(), numbers, "{name}");
             }
         }
+    }
+}
+
+#[test]
+fn convolutions_are_exact_at_full_rank_and_as_near_as_their_kernels_below() {
+    let cpu = Cpu::default();
+    let window = Window { padding: Padding::Same, ..Window::new([3, 2]) };
+    let dense = Conv2d::<f64, _>::new(&cpu, 4, 10, window, true, 5).unwrap();
+    let x = gaussian(&[2, 4, 9, 7], &mut Random::new(1));
+    let y = dense.forward(&x).unwrap();
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let norm = distance(y.as_slice(), &vec![0.0; y.as_slice().len()]);
+    // 2Tk = 10 is the whole rank.
+    let (exact, report) = sketched_conv2d(&cpu, &dense, 1, 5, &options(Method::Rsvd), Par::Seq).unwrap();
+    assert!(report.relative_error < 1e-13);
+    assert!(distance(exact.forward(&x).unwrap().as_slice(), y.as_slice()) < 1e-12 * norm);
+    let (coarse, report) = sketched_conv2d(&cpu, &dense, 1, 2, &options(Method::Rsvd), Par::Seq).unwrap();
+    let error = distance(coarse.forward(&x).unwrap().as_slice(), y.as_slice()) / norm;
+    // White inputs show the error of the kernel, to about 1/√(numbers of y).
+    assert!((error / report.relative_error - 1.0).abs() < 0.3, "{error} {}", report.relative_error);
+}
+
+#[test]
+fn attention_keeps_its_projections_and_tells_its_error() {
+    let cpu = Cpu::default();
+    let x = gaussian(&[2, 30, 16], &mut Random::new(4));
+    for causal in [false, true] {
+        let dense = MultiHeadAttentionOptions { causal, seed: 9, ..Default::default() };
+        let dense = MultiHeadAttention::<f64, _>::new(&cpu, 16, 2, dense).unwrap();
+        let error_of = |num_features| {
+            let options = RandMultiHeadAttentionOptions { num_features, seed: 1, ..Default::default() };
+            let (linear, error) = sketched_attention(&cpu, &dense, options, &x).unwrap();
+            assert_eq!(linear.options().causal, causal);
+            let (mut from_dense, mut from_linear) = (State::new(), State::new());
+            dense.save("", &mut from_dense).unwrap();
+            linear.save("", &mut from_linear).unwrap();
+            let (packed, wk) =
+                (&from_dense.tensor("in_proj_weight").unwrap().numbers, from_linear.tensor("Wk").unwrap());
+            assert_eq!(packed[16 * 16..][..16 * 16], wk.numbers);
+            error
+        };
+        let (few, many) = (error_of(8), error_of(2048));
+        // √(2048/8) = 16 in expectation.
+        assert!(many < 0.3 * few && many < 0.1, "causal {causal}: {few} {many}");
     }
 }
 
