@@ -25,7 +25,7 @@ struct Arguments {
     #[command(flatten)]
     size: Size,
     /// k of every layer.
-    #[arg(long, requires = "num_terms")]
+    #[arg(long, requires = "num_terms", conflicts_with_all = ["budget", "error"])]
     low_rank: Option<usize>,
     /// Convert only tensors whose name this regular expression finds.
     #[arg(long, value_name = "REGEX")]

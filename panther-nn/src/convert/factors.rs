@@ -30,6 +30,9 @@ impl<T: Scalar> Factors<T> {
         (mut down, mut up): Pair<T>,
         storage: FloatType,
     ) -> Result<Self, NnError> {
+        if storage == FloatType::F16 {
+            balance(&mut down, &mut up);
+        }
         for factor in [&mut down, &mut up] {
             for j in 0..factor.ncols() {
                 for x in factor.col_as_slice_mut(j) {
@@ -140,6 +143,21 @@ impl<T: Scalar> Factors<T> {
         let s1 = backend.upload(&[width, c_in, height, columns], rows(self.down.transpose()))?;
         let u1 = backend.upload(&[width, d_out], rows(self.up.as_ref()))?;
         SkConv2d::from_parts(backend, self.num_terms, s1, u1, bias, window)
+    }
+}
+
+/// Gives a column of D and its row of E numbers of about the same size, by a power of two: half precision has no room for
+/// orthonormal ones beside those that carry a weight near either end of its range.
+fn balance<T: Scalar>(down: &mut Mat<T>, up: &mut Mat<T>) {
+    for j in 0..down.ncols() {
+        let (of_down, of_up) = (down.col(j).norm_max().to_f64(), up.row(j).norm_max().to_f64());
+        if of_down == 0.0 || of_up == 0.0 {
+            continue;
+        }
+        let exponent = ((of_up / of_down).log2() / 2.0).round() as i32;
+        let scale = T::from_f64(2f64.powi(exponent));
+        down.col_mut(j).iter_mut().for_each(|x| *x *= scale);
+        up.row_mut(j).iter_mut().for_each(|x| *x /= scale);
     }
 }
 

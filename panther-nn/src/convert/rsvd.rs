@@ -10,26 +10,39 @@ use crate::{NnError, Scalar};
 /// M̂ = G·Vᵀ with G = M·V, V the leading right singular vectors of M: the best approximation of its rank (Eckart and
 /// Young 1936). With inputs, V is that of X·M: ‖XM − XMVVᵀ‖ is then the least possible for ‖XM − XM̂‖, and nothing need be
 /// inverted, so that X may lack rank.
+///
+/// All of it is done in double precision: in single precision directions below n·ε·σ₁ are rounding errors, and with them goes the
+/// last digit of what a steep spectrum leaves.
 pub(super) fn factors<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, NnError> {
-    let (m, par) = (problem.weight.matrix(), problem.par);
+    let (m, inputs) = (in_double(problem.weight.matrix()), problem.inputs.map(in_double));
+    let (down, up) = in_double_factors(problem, m.as_ref(), inputs.as_ref().map(|x| x.as_ref()))?;
+    Ok((rounded(down.as_ref()), rounded(up.as_ref())))
+}
+
+fn in_double_factors<T: Scalar>(
+    problem: &Problem<'_, T>,
+    m: MatRef<'_, f64>,
+    inputs: Option<MatRef<'_, f64>>,
+) -> Result<Pair<f64>, NnError> {
+    let (par, count) = (problem.par, 2.0 * problem.num_terms as f64);
     let (d_in, d_out) = m.shape();
     let width = 2 * problem.half;
     // 1. G and V.
     let rank = width.min(d_in.min(d_out));
-    let (g, v) = projected(m, problem.inputs, rank, problem.seed, par)?;
+    let (g, v) = projected(m, inputs, rank, problem.seed, par)?;
     // 2. The first of them with U1 = V₁ᵀ fixed, S1 = 2T·G₁ learned.
     let (mut down, mut up) = (Mat::zeros(d_in, width), Mat::zeros(width, d_out));
     let first = problem.fixed_up().min(rank);
-    down.subcols_mut(0, first).copy_from(faer::Scale(problem.count()) * g.subcols(0, first));
+    down.subcols_mut(0, first).copy_from(faer::Scale(count) * g.subcols(0, first));
     up.subrows_mut(0, first).copy_from(v.subcols(0, first).transpose());
     // 3. The others with U2 fixed, the left singular vectors of G₂ = U₂·Σ·Wᵀ, S2 = 2T·Σ·Wᵀ·V₂ᵀ learned.
     let rest = rank - first;
     if rest > 0 {
         let svd = rsvd(&g.subcols(first, rest), Target::Rank(rest), &seeded(problem.seed), par)?;
-        let coefficients = Mat::from_fn(rest, rest, |i, j| problem.count() * svd.s[i] * svd.v[(j, i)]);
+        let coefficients = Mat::from_fn(rest, rest, |i, j| count * svd.s[i] * svd.v[(j, i)]);
         down.subcols_mut(problem.half, rest).copy_from(&svd.u);
         let s2 = up.subrows_mut(problem.half, rest);
-        product(s2, Accum::Replace, coefficients.as_ref(), v.subcols(first, rest).transpose(), T::ONE, par);
+        product(s2, Accum::Replace, coefficients.as_ref(), v.subcols(first, rest).transpose(), 1.0, par);
     }
     Ok((down, up))
 }
@@ -61,6 +74,14 @@ fn projected<T: Scalar>(
         v.subcols_mut(found, rank - found).copy_from(&others);
     }
     Ok((g, v))
+}
+
+fn in_double<T: Scalar>(a: MatRef<'_, T>) -> Mat<f64> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, j)].to_f64())
+}
+
+fn rounded<T: Scalar>(a: MatRef<'_, f64>) -> Mat<T> {
+    Mat::from_fn(a.nrows(), a.ncols(), |i, j| T::from_f64(a[(i, j)]))
 }
 
 pub(super) fn seeded(seed: u64) -> RsvdOptions {

@@ -39,7 +39,7 @@ impl Losses for Cpu {
                 }
             },
         );
-        Ok(Loss { value: weight * losses.iter().sum::<f64>(), gradient })
+        Ok(Loss { value: weight * losses.iter().fold(0.0, |sum, loss| sum + loss), gradient })
     }
 
     fn mean_squared_error<T: Scalar>(
@@ -64,7 +64,7 @@ impl Losses for Cpu {
                 }
             },
         );
-        Ok(Loss { value: weight * losses.iter().sum::<f64>(), gradient })
+        Ok(Loss { value: weight * losses.iter().fold(0.0, |sum, loss| sum + loss), gradient })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::backend::Backend;
 use crate::layers::dot_product_attention::DotProductAttention;
-use crate::layers::{Layer, Linear, in_range, rows_of};
+use crate::layers::{Layer, Linear, check_gradient, in_range, rows_of};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -171,9 +171,10 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
     /// # Errors
     /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where dy does not fit.
     pub fn attend_backward(&mut self, dy: &B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
-        let Saved { heads: Heads { shape, projected, penalty }, dropout_seed } =
-            self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: NAME })?;
-        rows_of("multi_head_attention backward", "dy", B::shape(dy), self.embed())?;
+        let nothing = NnError::NothingToGoBackFrom { layer: NAME };
+        let Some(saved) = self.saved.last() else { return Err(nothing) };
+        check_gradient("multi_head_attention backward", B::shape(dy), B::shape(&saved.heads.projected[0]))?;
+        let Saved { heads: Heads { shape, projected, penalty }, dropout_seed } = self.saved.pop().ok_or(nothing)?;
         let mut dy = dy.clone();
         if self.options.dropout > 0.0 {
             self.backend.dropout(self.options.dropout, dropout_seed, &mut dy)?;

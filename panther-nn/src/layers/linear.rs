@@ -1,7 +1,7 @@
 //! The dense linear layer.
 
 use crate::backend::{Backend, Layout};
-use crate::layers::{Layer, in_range, rows_of, with_last};
+use crate::layers::{Layer, check_gradient, in_range, rows_of, with_last};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -85,8 +85,11 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Linear<T, B> {
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let x = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "linear" })?;
+        let nothing = NnError::NothingToGoBackFrom { layer: "linear" };
         let (d_out, d_in) = self.dimensions();
+        let Some(x) = self.inputs.last() else { return Err(nothing) };
+        check_gradient("linear backward", B::shape(dy), &with_last(B::shape(x), d_out))?;
+        let x = self.inputs.pop().ok_or(nothing)?;
         let rows = rows_of("linear backward", "dy", B::shape(dy), d_out)?;
         let (x_at, dy_at, weight_at) =
             (Layout::matrix(rows, d_in), Layout::matrix(rows, d_out), Layout::matrix(d_out, d_in));

@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Geometry};
 use crate::layers::window::{as_batch, as_given};
-use crate::layers::{Layer, Window};
+use crate::layers::{Layer, Window, check_gradient};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -90,6 +90,8 @@ impl<T: Scalar, B: Backend> Layer<T, B> for AvgPool2d<T, B> {
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let given = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "avg_pool2d" })?;
         let dy = as_batch(&self.backend, "avg_pool2d backward", "dy", dy, None)?;
+        let x = as_batch(&self.backend, "avg_pool2d", "x", &given, None)?;
+        check_gradient("avg_pool2d backward", &B::shape(&dy)[..2], &B::shape(&x)[..2])?;
         let (rows, columns) = match *B::shape(&given) {
             [.., rows, columns] => (rows, columns),
             _ => return Err(NnError::shape("avg_pool2d", "x", "…×rows×columns", B::shape(&given))),

@@ -4,7 +4,7 @@ use crate::backend::{Backend, Geometry, Layout};
 use crate::layers::conv2d::check_sizes;
 use crate::layers::sk_linear::{product_norm, signs};
 use crate::layers::window::{as_batch, as_given};
-use crate::layers::{Layer, Window, in_range};
+use crate::layers::{Layer, Window, check_terms, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -54,8 +54,8 @@ impl<T: Scalar, B: Backend> SkConv2d<T, B> {
     ) -> Result<Self, NnError> {
         let SkConv2dOptions { num_terms, low_rank, bias, seed } = options;
         let taps = check_sizes(c_in, c_out, window)?;
-        in_range("num_terms", num_terms, 1, usize::MAX / 2)?;
         in_range("low_rank", low_rank, 1, taps.min(c_out))?;
+        check_terms(num_terms, low_rank, taps.max(c_out))?;
         let limit = (taps as f64).sqrt().recip();
         let weight = backend.uniform::<T>(&[c_out, taps], limit, seed)?;
         let bias = bias.then(|| backend.uniform(&[c_out], limit, seed.wrapping_add(1))).transpose()?;

@@ -3,7 +3,7 @@
 use panther_sketch::Distribution;
 
 use crate::backend::{Backend, Layout};
-use crate::layers::{Layer, in_range, rows_of, with_last};
+use crate::layers::{Layer, check_gradient, check_terms, in_range, rows_of, with_last};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -175,8 +175,8 @@ struct Layouts {
 fn check_sizes(d_in: usize, d_out: usize, num_terms: usize, low_rank: usize) -> Result<(), NnError> {
     in_range("d_in", d_in, 1, usize::MAX)?;
     in_range("d_out", d_out, 1, usize::MAX)?;
-    in_range("num_terms", num_terms, 1, usize::MAX)?;
-    in_range("low_rank", low_rank, 1, d_in.min(d_out))
+    in_range("low_rank", low_rank, 1, d_in.min(d_out))?;
+    check_terms(num_terms, low_rank, d_in.max(d_out))
 }
 
 /// T matrices k×n of signs ±1/√k, one below the other.
@@ -240,7 +240,11 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkLinear<T, B> {
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let Saved { x, hidden } = self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: "sk_linear" })?;
+        let nothing = NnError::NothingToGoBackFrom { layer: "sk_linear" };
+        let Some(saved) = self.saved.last() else { return Err(nothing) };
+        let expected = with_last(B::shape(&saved.x), self.dimensions().1);
+        check_gradient("sk_linear backward", B::shape(dy), &expected)?;
+        let Saved { x, hidden } = self.saved.pop().ok_or(nothing)?;
         let rows = rows_of("sk_linear backward", "dy", B::shape(dy), self.dimensions().1)?;
         let (at, mean, half) = (self.layouts(rows), self.mean(), self.num_terms * self.low_rank);
         // d(x·D) = dy·Eᵀ/(2T).

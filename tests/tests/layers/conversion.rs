@@ -155,6 +155,20 @@ fn the_layer_multiplies_by_the_approximation() {
 }
 
 #[test]
+fn single_precision_keeps_what_a_steep_spectrum_leaves() {
+    // Errors of 10⁻⁵ of the weight, near what single precision can tell.
+    let sigma: Vec<f64> = (1..=200).map(|i| if i <= 32 { 1.0 } else { 1e-3 / f64::from(i) }).collect();
+    let weight = weight_of::<f32>(with_singular_values(240, 200, &sigma, 7).as_ref());
+    for k in [20, 32, 50] {
+        let conversion = convert_weight(&weight, 1, k, None, &options(Method::Rsvd), Par::Seq).unwrap();
+        // W itself and its factors are rounded, each number to 2⁻²⁴ of itself.
+        let best = tail(&sigma, 2 * k) / tail(&sigma, 0);
+        let found = conversion.report.relative_error;
+        assert!(found <= 1.02 * best + 2e-7, "k {k}: {found:e}, best {best:e}");
+    }
+}
+
+#[test]
 fn convolutions_are_exact_at_full_rank_and_as_near_as_their_kernels_below() {
     let cpu = Cpu::default();
     let window = Window { padding: Padding::Same, ..Window::new([3, 2]) };

@@ -162,13 +162,24 @@ fn outputs_and_gradients_do_not_depend_on_threads() {
 fn sizes_that_do_not_fit_are_refused() {
     let cpu = Cpu::default();
     let refused = |terms, k| SkLinear::<f32, _>::new(&cpu, 12, 9, options(terms, k, true)).unwrap_err();
-    assert_eq!(refused(0, 3), NnError::OutOfRange { argument: "num_terms", low: 1, high: usize::MAX, got: 0 });
+    for terms in [0, usize::MAX / 2] {
+        assert!(matches!(refused(terms, 3), NnError::OutOfRange { argument: "num_terms", got, .. } if got == terms));
+    }
     assert_eq!(refused(1, 0), NnError::OutOfRange { argument: "low_rank", low: 1, high: 9, got: 0 });
     assert_eq!(refused(1, 10), NnError::OutOfRange { argument: "low_rank", low: 1, high: 9, got: 10 });
     let mut layer = SkLinear::<f64, _>::new(&cpu, 12, 9, options(1, 3, true)).unwrap();
     let x = gaussian(&[3, 11], &mut Random::new(5));
     assert!(matches!(layer.forward(&x), Err(NnError::Shape { argument: "x", .. })));
     assert!(matches!(layer.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    // A gradient of another shape is refused, and the right one still finds its way back.
+    let mut dense = Linear::<f64, _>::new(&cpu, 12, 9, true, 1).unwrap();
+    let x = gaussian(&[4, 12], &mut Random::new(5));
+    let (y, wrong) = (layer.forward_train(&x).unwrap(), gaussian(&[3, 9], &mut Random::new(6)));
+    dense.forward_train(&x).unwrap();
+    assert!(matches!(layer.backward(&wrong), Err(NnError::Shape { argument: "dy", .. })));
+    assert!(matches!(dense.backward(&wrong), Err(NnError::Shape { argument: "dy", .. })));
+    assert_eq!(layer.backward(&y).unwrap().shape(), [4, 12]);
+    assert_eq!(dense.backward(&y).unwrap().shape(), [4, 12]);
     // No rows are as good as any.
     let nothing = cpu.upload(&[0, 12], Vec::new()).unwrap();
     assert_eq!(Cpu::shape(&layer.forward(&nothing).unwrap()), [0, 9]);
