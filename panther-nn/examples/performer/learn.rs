@@ -32,14 +32,15 @@ pub struct Outcome {
 }
 
 /// The greatest learning rate.
-const RATE: f64 = 3e-3;
+const RATE: f64 = 5e-3;
 /// Windows of the test text.
-const TEST_WINDOWS: usize = 64;
+const TEST_WINDOWS: usize = 256;
 
 pub fn train(cpu: &Cpu, name: &str, model: &mut Model, text: &Text, plan: Plan) -> Result<Outcome, Box<dyn Error>> {
     let Plan { steps, batch, seed } = plan;
     let schedule = Schedule::Cosine { rate: RATE, warmup: steps / 10, steps, last: 0.1 * RATE };
-    let mut optimizer = AdamW::new(cpu, AdamWOptions::default())?;
+    // Gradients change fast in a short run: a shorter memory of their squares.
+    let mut optimizer = AdamW::new(cpu, AdamWOptions { betas: [0.9, 0.99], ..Default::default() })?;
     let progress = Progress::new(name, steps);
     let start = Instant::now();
     for (step, windows) in text.training(model.sizes.length, batch, seed)?.take(steps).enumerate() {

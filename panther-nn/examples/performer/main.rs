@@ -25,7 +25,7 @@ use crate::text::Text;
 #[derive(Parser)]
 struct Arguments {
     /// Steps of training.
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 1200)]
     steps: usize,
     /// The seed of the models, of the batches and of the text that is written.
     #[arg(long, default_value_t = 1)]
@@ -38,7 +38,7 @@ struct Arguments {
     quick: bool,
 }
 
-const SIZES: Sizes = Sizes { width: 128, heads: 4, blocks: 2, length: 128 };
+const SIZES: Sizes = Sizes { width: 128, heads: 8, blocks: 2, length: 64 };
 /// Windows of a batch.
 const BATCH: usize = 8;
 const ATTENTIONS: [(&str, Attention); 2] =

@@ -1,7 +1,9 @@
 //! A causal transformer over characters, with either attention.
 
+use std::f64::consts::SQRT_2;
+
 use panther_nn::NnError;
-use panther_nn::backend::Elementwise;
+use panther_nn::backend::{AttentionKernel, Elementwise, Random, Storage};
 use panther_nn::cpu::{Cpu, CpuTensor};
 use panther_nn::layers::{
     ActivationLayer, Embedding, Layer, LayerNorm, Linear, MultiHeadAttention, MultiHeadAttentionOptions,
@@ -29,6 +31,9 @@ pub struct Sizes {
     pub length: usize,
 }
 
+/// The deviation of fresh embeddings.
+const DEVIATION: f64 = 0.3;
+
 /// The next character from those before it.
 pub struct Model {
     characters: Embedding<f32, Cpu>,
@@ -49,7 +54,7 @@ impl Model {
             let perceive = Sequential::new(vec![
                 norm(cpu, width)?,
                 sketched(cpu, width, 4 * width, seed + 10)?,
-                Box::new(ActivationLayer::gelu(cpu)),
+                Box::new(ActivationLayer::relu(cpu)),
                 sketched(cpu, 4 * width, width, seed + 20)?,
             ]);
             layers.push(Box::new(Residual::new(cpu, attend)));
@@ -58,8 +63,8 @@ impl Model {
         layers.push(norm(cpu, width)?);
         layers.push(Box::new(Linear::new(cpu, width, symbols, true, seed)?));
         Ok(Self {
-            characters: Embedding::new(cpu, symbols, width, seed + 1)?,
-            positions: Embedding::new(cpu, length, width, seed + 2)?,
+            characters: Embedding::from_weight(cpu, cpu.normal(&[symbols, width], DEVIATION, seed + 1)?)?,
+            positions: Embedding::from_weight(cpu, sinusoids(cpu, length, width)?)?,
             layers: Sequential::new(layers),
             cpu: *cpu,
             sizes,
@@ -108,8 +113,13 @@ pub fn causal_attention<T: Scalar>(
 ) -> Result<Box<dyn Layer<T, Cpu>>, NnError> {
     Ok(match attention {
         Attention::Linear { features } => {
-            let options =
-                RandMultiHeadAttentionOptions { num_features: features, causal: true, seed, ..Default::default() };
+            let options = RandMultiHeadAttentionOptions {
+                num_features: features,
+                causal: true,
+                kernel: AttentionKernel::Relu,
+                seed,
+                ..Default::default()
+            };
             Box::new(RandMultiHeadAttention::new(cpu, width, heads, options)?)
         }
         Attention::Dense => {
@@ -117,6 +127,20 @@ pub fn causal_attention<T: Scalar>(
             Box::new(MultiHeadAttention::new(cpu, width, heads, options)?)
         }
     })
+}
+
+/// Sines and cosines of the positions (Vaswani et al. 2017), from which learned positions start: attention to the character before is
+/// one rotation for all of them, which random positions would have to learn one by one.
+fn sinusoids(cpu: &Cpu, length: usize, width: usize) -> Result<CpuTensor<f32>, NnError> {
+    /// About the longest period over 2π.
+    const LONGEST: f64 = 100.0;
+    let entry = |i: usize| {
+        let (position, column) = (i / width, i % width);
+        let angle = position as f64 * LONGEST.powf(-((column / 2 * 2) as f64) / width as f64);
+        let wave = if column.is_multiple_of(2) { angle.sin() } else { angle.cos() };
+        (SQRT_2 * DEVIATION * wave) as f32
+    };
+    cpu.upload(&[length, width], (0..length * width).map(entry).collect())
 }
 
 /// The place of each character in its sequence.

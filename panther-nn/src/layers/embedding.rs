@@ -22,8 +22,19 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
     pub fn new(backend: &B, symbols: usize, width: usize, seed: u64) -> Result<Self, NnError> {
         in_range("symbols", symbols, 1, usize::MAX)?;
         in_range("width", width, 1, usize::MAX)?;
-        let weight = Parameter::learned(backend.normal(&[symbols, width], 1.0, seed)?);
-        Ok(Self { backend: backend.clone(), weight, saved: Vec::new() })
+        Self::from_weight(backend, backend.normal(&[symbols, width], 1.0, seed)?)
+    }
+
+    /// With the rows of a weight, symbols×width.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] where it is no matrix, or has no rows or columns.
+    pub fn from_weight(backend: &B, weight: B::Tensor<T>) -> Result<Self, NnError> {
+        match *B::shape(&weight) {
+            [symbols, width] if symbols > 0 && width > 0 => {}
+            ref shape => return Err(NnError::shape("embedding", "weight", "symbols×width, neither of them 0", shape)),
+        }
+        Ok(Self { backend: backend.clone(), weight: Parameter::learned(weight), saved: Vec::new() })
     }
 
     /// The weight, symbols×width.

@@ -32,6 +32,19 @@ fn indices_give_rows() {
 }
 
 #[test]
+fn a_given_weight_is_taken_as_it_is() {
+    let cpu = Cpu::default();
+    let weight = cpu.upload(&[2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let layer = Embedding::<f64, _>::from_weight(&cpu, weight).unwrap();
+    assert_eq!(layer.forward(&indices(&[1], &[1])).unwrap().as_slice(), [4.0, 5.0, 6.0]);
+    for shape in [&[6][..], &[2, 3, 1], &[0, 3], &[2, 0]] {
+        let weight = cpu.upload(shape, vec![0.0; shape.iter().product()]).unwrap();
+        let refused = Embedding::<f64, _>::from_weight(&cpu, weight).unwrap_err();
+        assert!(matches!(refused, NnError::Shape { argument: "weight", .. }), "{shape:?}");
+    }
+}
+
+#[test]
 fn gradients_of_equal_indices_are_summed() {
     // The output is linear in the weight: the gradient of Σ c·y by row r is the sum of the c where the index is r.
     let cpu = Cpu::default();
