@@ -74,6 +74,8 @@ fn draw(
         .bold_line_style(BLACK.mix(0.12))
         .x_desc("epoch")
         .y_desc(panel.unit)
+        // Whole epochs alone.
+        .x_labels((epochs as usize + 1).min(11))
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| format!("{y}"))
         .label_style((FONT, 17))
