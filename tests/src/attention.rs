@@ -6,7 +6,7 @@ use panther_nn::cpu::CpuTensor;
 
 /// Outputs, and by how much rounding of size ε may move each: what the exponents or the arguments of the relus lose to it.
 pub struct Reference {
-    /// B×L×(H·d).
+    /// B×L×(H·d_v).
     pub y: Vec<f64>,
     /// In units of ε, per output.
     pub sensitivity: Vec<f64>,
@@ -31,12 +31,18 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
     let double = |x: &CpuTensor<T>| -> Vec<f64> { x.as_slice().iter().map(|x| x.to_f64()).collect() };
     let (q, k, v, omega) = (double(inputs.query), double(inputs.key), double(inputs.value), double(inputs.projection));
     let m = omega.len() / d;
-    let (mut y, mut sensitivity) = (vec![0.0; q.len()], vec![0.0; q.len()]);
+    let value_width = inputs.value.shape()[2];
+    let d_v = value_width / inputs.heads;
+    let (mut y, mut sensitivity) = (vec![0.0; batch * queries * value_width], vec![0.0; batch * queries * value_width]);
     for b in 0..batch {
         for h in 0..inputs.heads {
-            let at = |x: &[f64], length: usize, i: usize| x[(b * length + i) * width + h * d..][..d].to_vec();
-            let (query_rows, key_rows): (Vec<_>, Vec<_>) =
-                ((0..queries).map(|i| at(&q, queries, i)).collect(), (0..keys).map(|j| at(&k, keys, j)).collect());
+            let at = |x: &[f64], length: usize, i: usize, d: usize| {
+                x[((b * length + i) * inputs.heads + h) * d..][..d].to_vec()
+            };
+            let (query_rows, key_rows): (Vec<_>, Vec<_>) = (
+                (0..queries).map(|i| at(&q, queries, i, d)).collect(),
+                (0..keys).map(|j| at(&k, keys, j, d)).collect(),
+            );
             let phi = features(inputs, &omega, &query_rows, true);
             let kappa = features(inputs, &omega, &key_rows, false);
             for (i, phi) in phi.iter().enumerate() {
@@ -51,10 +57,10 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
                     .map(|(j, p)| phi.values[p] + kappa[j].values[p])
                     .fold(f64::NEG_INFINITY, f64::max);
                 let (mut total, mut moved) = (0.0, 0.0);
-                let mut numerator = vec![0.0; d];
+                let mut numerator = vec![0.0; d_v];
                 let mut most: f64 = 0.0;
                 for &j in &attended {
-                    let value = at(&v, keys, j);
+                    let value = at(&v, keys, j, d_v);
                     most = value.iter().fold(most, |m, v| m.max(v.abs()));
                     let mut weight = 0.0;
                     for p in 0..m {
@@ -74,7 +80,7 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
                 }
                 if total > 0.0 {
                     for (c, n) in numerator.iter().enumerate() {
-                        let place = (b * queries + i) * width + h * d + c;
+                        let place = (b * queries + i) * value_width + h * d_v + c;
                         y[place] = n / total;
                         sensitivity[place] = most * (moved / total * d as f64 + (m + keys) as f64);
                     }

@@ -30,14 +30,14 @@ pub enum Arithmetic {
     Original,
 }
 
-/// Attention of B sequences with H heads of dimension d, which are column blocks of the tensors.
+/// Attention of B sequences with H heads, which are column blocks of the tensors: d columns of queries and keys, d_v of values.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionInputs<'a, X> {
     /// B×L×(H·d).
     pub query: &'a X,
     /// B×S×(H·d).
     pub key: &'a X,
-    /// B×S×(H·d).
+    /// B×S×(H·d_v).
     pub value: &'a X,
     /// Ω, m×d: one feature a row, the same for all heads.
     pub projection: &'a X,
@@ -60,14 +60,44 @@ pub(crate) struct AttentionSizes {
     pub heads: usize,
     pub queries: usize,
     pub keys: usize,
+    /// d.
     pub head_dimension: usize,
+    /// d_v.
+    pub value_dimension: usize,
     pub features: usize,
 }
+
+impl AttentionSizes {
+    /// B×L×(H·d_v).
+    pub fn output(&self) -> [usize; 3] {
+        [self.batch, self.queries, self.heads * self.value_dimension]
+    }
+}
+
+const NAME: &str = "linear_attention";
 
 impl<X> AttentionInputs<'_, X> {
     /// The sizes, where everything fits together.
     pub(crate) fn sizes<T: Scalar, S: Storage<Tensor<T> = X>>(&self) -> Result<AttentionSizes, NnError> {
-        const NAME: &str = "linear_attention";
+        let [[batch, queries, width], [_, keys, value_width]] = self.sequences::<T, S>()?;
+        let &[features, head_dimension] = S::shape::<T>(self.projection) else {
+            return Err(NnError::shape(NAME, "projection", "features×head dimension", S::shape::<T>(self.projection)));
+        };
+        let heads = self.heads;
+        if features == 0 || head_dimension == 0 || heads.checked_mul(head_dimension) != Some(width) {
+            let expected = format!("features×head dimension, with {heads} heads of it in {width}");
+            return Err(NnError::shape(NAME, "projection", expected, S::shape::<T>(self.projection)));
+        }
+        if heads == 0 || value_width == 0 || !value_width.is_multiple_of(heads) {
+            let expected = format!("{batch}×{keys}×columns for {heads} heads");
+            return Err(NnError::shape(NAME, "value", expected, S::shape::<T>(self.value)));
+        }
+        let value_dimension = value_width / heads;
+        Ok(AttentionSizes { batch, heads, queries, keys, head_dimension, value_dimension, features })
+    }
+
+    /// The shapes of query and value, where the three sequences and the mask fit together.
+    pub(crate) fn sequences<T: Scalar, S: Storage<Tensor<T> = X>>(&self) -> Result<[[usize; 3]; 2], NnError> {
         let &[batch, queries, width] = S::shape::<T>(self.query) else {
             return Err(NnError::shape(NAME, "query", "batch×length×embed", S::shape::<T>(self.query)));
         };
@@ -78,25 +108,16 @@ impl<X> AttentionInputs<'_, X> {
             let length = if self.causal { queries.to_string() } else { "length".to_owned() };
             return Err(NnError::shape(NAME, "key", format!("{batch}×{length}×{width}"), S::shape::<T>(self.key)));
         }
-        if S::shape::<T>(self.value) != S::shape::<T>(self.key) {
-            return Err(NnError::shape(
-                NAME,
-                "value",
-                format!("{:?}", S::shape::<T>(self.key)),
-                S::shape::<T>(self.value),
-            ));
-        }
-        let &[features, head_dimension] = S::shape::<T>(self.projection) else {
-            return Err(NnError::shape(NAME, "projection", "features×head dimension", S::shape::<T>(self.projection)));
+        let &[value_batch, values, value_width] = S::shape::<T>(self.value) else {
+            return Err(NnError::shape(NAME, "value", "batch×length×columns", S::shape::<T>(self.value)));
         };
-        if features == 0 || head_dimension == 0 || self.heads.checked_mul(head_dimension) != Some(width) {
-            let expected = format!("features×head dimension, with {} heads of it in {width}", self.heads);
-            return Err(NnError::shape(NAME, "projection", expected, S::shape::<T>(self.projection)));
+        if (value_batch, values) != (batch, keys) {
+            return Err(NnError::shape(NAME, "value", format!("{batch}×{keys}×columns"), S::shape::<T>(self.value)));
         }
         if let Some(mask) = self.mask.filter(|mask| mask.len() != batch * keys) {
             return Err(NnError::shape(NAME, "mask", format!("{batch}×{keys}"), &[mask.len()]));
         }
-        Ok(AttentionSizes { batch, heads: self.heads, queries, keys, head_dimension, features })
+        Ok([[batch, queries, width], [batch, keys, value_width]])
     }
 }
 
@@ -113,8 +134,8 @@ pub trait LinearAttention: Storage {
     /// What the way back needs beside inputs and output: little against them.
     type SavedAttention<T: Scalar>: Debug + Send + Sync;
 
-    /// The output, B×L×(H·d). 8·m·d operations a position and head, causal or not, and a piece's length times 4·(m + d) more where
-    /// causal.
+    /// The output, B×L×(H·d_v). 4·m·(d + d_v) operations a position and head, causal or not, and a piece's length times
+    /// 2·(m + d_v) more where causal.
     ///
     /// # Errors
     /// [`NnError::Shape`].

@@ -31,7 +31,7 @@ pub use flatten::Flatten;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use pooling::{AvgPool2d, MaxPool2d};
-pub use random_attention::{RandMultiHeadAttention, RandMultiHeadAttentionOptions};
+pub use random_attention::{PositionalEncodingOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use sk_conv2d::{SkConv2d, SkConv2dOptions};

@@ -1,7 +1,7 @@
 //! Multi-head attention through random features.
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
-use crate::layers::{Layer, Linear, in_range, orthogonal_features};
+use crate::layers::{Layer, Linear, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -20,6 +20,8 @@ pub struct RandMultiHeadAttentionOptions {
     pub kernel: AttentionKernel,
     /// How it is computed.
     pub arithmetic: Arithmetic,
+    /// Whether and how queries and keys know their positions.
+    pub positional_encoding: Option<PositionalEncodingOptions>,
     /// The part of the outputs that is dropped in training, at least 0 and below 1.
     pub dropout: f64,
     /// The seed of everything that is drawn.
@@ -34,10 +36,20 @@ impl Default for RandMultiHeadAttentionOptions {
             causal: false,
             kernel: AttentionKernel::default(),
             arithmetic: Arithmetic::default(),
+            positional_encoding: None,
             dropout: 0.0,
             seed: 0,
         }
     }
+}
+
+/// The size of a [`StochasticEncoding`] of projected queries and keys, head by head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionalEncodingOptions {
+    /// K, sinusoids for each dimension of a head, at least 1.
+    pub sines: usize,
+    /// R, numbers of a head that queries and keys have after it, at least 1. The variance that it adds falls as 1/R.
+    pub realizations: usize,
 }
 
 /// The Performer's attention (Choromanski et al., arXiv 2009.14794): y = A·W0ᵀ + b0, where A is linear attention
@@ -48,6 +60,10 @@ impl Default for RandMultiHeadAttentionOptions {
 /// softmax attention. Of the softmax kernel the estimate is unbiased, and its error falls as 1/√m where queries and keys are
 /// small; its variance grows exponentially with ‖q + k‖²/√d, so that attention which is sharper than that is smoothed.
 /// As a [`Layer`] it is self-attention without a mask.
+///
+/// With a positional encoding (Liutkus et al., arXiv 2105.08399) the features are those of the encoded queries and keys, R columns
+/// a head, whose products have the mean Σ_d q_d·k_d·P_d(i − j) with learned P: 8·K·E·R operations a position more, and
+/// 4·m·H·R instead of 4·m·E for the features. The softmax is still that of these products over √d.
 #[derive(Debug)]
 pub struct RandMultiHeadAttention<T: Scalar, B: Backend> {
     backend: B,
@@ -55,7 +71,9 @@ pub struct RandMultiHeadAttention<T: Scalar, B: Backend> {
     options: RandMultiHeadAttentionOptions,
     /// Wq, Wk, Wv, W0.
     projections: [Linear<T, B>; 4],
-    /// Ω, m×d.
+    /// Of projected queries and keys.
+    encoding: Option<StochasticEncoding<T, B>>,
+    /// Ω, m×d, or m×R of encoded queries and keys.
     features: Parameter<T, B>,
     /// Uses in training so far: each drops other outputs.
     uses: u64,
@@ -65,6 +83,7 @@ pub struct RandMultiHeadAttention<T: Scalar, B: Backend> {
 /// What one use leaves behind.
 #[derive(Debug)]
 struct Saved<T: Scalar, B: Backend> {
+    /// As the features see it, and so is the key.
     query: B::Tensor<T>,
     key: B::Tensor<T>,
     value: B::Tensor<T>,
@@ -81,8 +100,8 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
     /// [`orthogonal_features`].
     ///
     /// # Errors
-    /// [`NnError::OutOfRange`] where E, H or m is 0, [`NnError::Shape`] where H does not divide E, [`NnError::InvalidNumber`] for a
-    /// dropout outside of \[0, 1).
+    /// [`NnError::OutOfRange`] where E, H, m, K or R is 0, [`NnError::Shape`] where H does not divide E, [`NnError::InvalidNumber`]
+    /// for a dropout outside of \[0, 1).
     pub fn new(
         backend: &B,
         embed: usize,
@@ -121,9 +140,15 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         }
         check_options(embed, heads, &options)?;
         let options = RandMultiHeadAttentionOptions { bias, ..options };
-        let features = draw(backend, options.num_features, embed / heads, options.seed)?;
+        let encoding = options.positional_encoding.map(|PositionalEncodingOptions { sines, realizations }| {
+            let options = StochasticEncodingOptions { sines, realizations, seed: encoding_seed(options.seed) };
+            StochasticEncoding::new(backend, embed, heads, options)
+        });
+        let encoding = encoding.transpose()?;
+        let dimension = encoding.as_ref().map_or(embed / heads, |encoding| encoding.options().realizations);
+        let features = draw(backend, options.num_features, dimension, options.seed)?;
         let backend = backend.clone();
-        Ok(Self { backend, heads, options, projections, features, uses: 0, saved: Vec::new() })
+        Ok(Self { backend, heads, options, projections, encoding, features, uses: 0, saved: Vec::new() })
     }
 
     /// E.
@@ -141,19 +166,26 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         self.options
     }
 
-    /// Ω, m×d.
+    /// Ω, m×d, or m×R with a positional encoding.
     pub const fn features(&self) -> &B::Tensor<T> {
         &self.features.value
     }
 
-    /// Draws other features, which makes training see the kernel and not one draw of it. Not between a `forward_train` and its
-    /// `backward`.
+    /// The positional encoding, where there is one.
+    pub const fn positional_encoding(&self) -> Option<&StochasticEncoding<T, B>> {
+        self.encoding.as_ref()
+    }
+
+    /// Draws other features, and other codes of the positions, which makes training see the kernel and not one draw of it. Not
+    /// between a `forward_train` and its `backward`.
     ///
     /// # Errors
     /// Where the copy to the device fails.
     pub fn redraw_features(&mut self, seed: u64) -> Result<(), NnError> {
-        self.features = draw(&self.backend, self.options.num_features, self.embed() / self.heads, seed)?;
-        Ok(())
+        let dimension = B::shape(&self.features.value)[1];
+        self.features = draw(&self.backend, self.options.num_features, dimension, seed)?;
+        // As if the layer were made with this seed.
+        self.encoding.iter_mut().try_for_each(|encoding| encoding.redraw(encoding_seed(seed).wrapping_add(1)))
     }
 
     /// The output for inference. `mask`, batch×S, says which keys are attended.
@@ -171,6 +203,10 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         let [query, key, value] = self.checked([query, key, value], mask)?;
         let [wq, wk, wv, w0] = &self.projections;
         let (query, key, value) = (wq.forward(&query)?, wk.forward(&key)?, wv.forward(&value)?);
+        let [query, key] = match &self.encoding {
+            Some(encoding) => tempered(encoding, &self.backend, encoding.encode(&query, &key)?)?,
+            None => [query, key],
+        };
         let (attended, _) = self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?;
         self.backend.reshape(&w0.forward(&attended)?, shape)
     }
@@ -193,6 +229,13 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         let [query, key, value] = self.checked([query, key, value], mask)?;
         let [wq, wk, wv, _] = &mut self.projections;
         let (query, key, value) = (wq.forward_train(&query)?, wk.forward_train(&key)?, wv.forward_train(&value)?);
+        let [query, key] = match &mut self.encoding {
+            Some(encoding) => {
+                let encoded = encoding.encode_train(&query, &key)?;
+                tempered(encoding, &self.backend, encoded)?
+            }
+            None => [query, key],
+        };
         let (attended, state) = self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?;
         let mut y = self.projections[3].forward_train(&attended)?;
         // The seeds up to that + 4 drew the layer.
@@ -225,6 +268,13 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         };
         let inputs = self.inputs([&query, &key, &value], mask.as_deref());
         let [dq, dk, dv] = self.backend.linear_attention_backward(&inputs, &attended, &state, &dy)?;
+        let [dq, dk] = match &mut self.encoding {
+            Some(encoding) => {
+                let [dq, dk] = tempered(encoding, &self.backend, [dq, dk])?;
+                encoding.encode_backward(&dq, &dk)?
+            }
+            None => [dq, dk],
+        };
         let [wq, wk, wv, _] = &mut self.projections;
         let (dq, dk, dv) = (wq.backward(&dq)?, wk.backward(&dk)?, wv.backward(&dv)?);
         let back = |x, shape: &[usize]| self.backend.reshape(x, shape);
@@ -241,7 +291,7 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
             shape => Err(NnError::shape(NAME, argument, format!("…×length×{}", self.embed()), shape)),
         };
         let whole = [whole(query)?, whole(key)?, whole(value)?];
-        self.inputs([&whole[0], &whole[1], &whole[2]], mask).sizes::<T, B>()?;
+        self.inputs([&whole[0], &whole[1], &whole[2]], mask).sequences::<T, B>()?;
         Ok(whole)
     }
 
@@ -273,6 +323,24 @@ fn check_options(embed: usize, heads: usize, options: &RandMultiHeadAttentionOpt
     Ok(())
 }
 
+/// Far from the seeds of the projections and of dropout.
+const fn encoding_seed(seed: u64) -> u64 {
+    seed.wrapping_add(1 << 32)
+}
+
+/// q̂ and k̂, or gradients by them, times (R/d)^¼: the features of the softmax kernel divide by the fourth root of the columns that they
+/// see, which are R, where its √d is that of the queries.
+fn tempered<T: Scalar, B: Backend>(
+    encoding: &StochasticEncoding<T, B>,
+    backend: &B,
+    mut encoded: [B::Tensor<T>; 2],
+) -> Result<[B::Tensor<T>; 2], NnError> {
+    let d = encoding.embed() / encoding.heads();
+    let factor = (encoding.options().realizations as f64 / d as f64).powf(0.25);
+    encoded.iter_mut().try_for_each(|x| backend.scale(T::from_f64(factor), x))?;
+    Ok(encoded)
+}
+
 /// Ω as a parameter that is not learned.
 fn draw<T: Scalar, B: Backend>(backend: &B, m: usize, d: usize, seed: u64) -> Result<Parameter<T, B>, NnError> {
     let numbers = orthogonal_features(m, d, seed)?.into_iter().map(T::from_f64).collect();
@@ -281,6 +349,9 @@ fn draw<T: Scalar, B: Backend>(backend: &B, m: usize, d: usize, seed: u64) -> Re
 
 /// The original package's names of the weights and biases.
 const NAMES: [[&str; 2]; 4] = [["Wq", "bq"], ["Wk", "bk"], ["Wv", "bv"], ["W0", "b0"]];
+
+/// Where the positional encoding's tensors stand.
+const ENCODING: &str = "positional_encoding";
 
 impl<T: Scalar, B: Backend> Layer<T, B> for RandMultiHeadAttention<T, B> {
     fn forward(&self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
@@ -299,7 +370,8 @@ impl<T: Scalar, B: Backend> Layer<T, B> for RandMultiHeadAttention<T, B> {
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>> {
-        self.projections.iter_mut().flat_map(Layer::parameters_mut).collect()
+        let encoding = self.encoding.iter_mut().flat_map(StochasticEncoding::parameters_mut);
+        self.projections.iter_mut().flat_map(Layer::parameters_mut).chain(encoding).collect()
     }
 
     fn save(&self, prefix: &str, state: &mut State<T>) -> Result<(), NnError> {
@@ -310,7 +382,8 @@ impl<T: Scalar, B: Backend> Layer<T, B> for RandMultiHeadAttention<T, B> {
                 state.insert(join(prefix, name), B::shape(tensor), self.backend.download(tensor)?);
             }
         }
-        state.insert_parameter(&self.backend, join(prefix, "projection_matrix"), &self.features)
+        state.insert_parameter(&self.backend, join(prefix, "projection_matrix"), &self.features)?;
+        self.encoding.iter().try_for_each(|encoding| encoding.save(&join(prefix, ENCODING), state))
     }
 
     fn load(&mut self, prefix: &str, state: &State<T>) -> Result<(), NnError> {
@@ -320,6 +393,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for RandMultiHeadAttention<T, B> {
                 state.load_parameter(&self.backend, &join(prefix, name), parameter)?;
             }
         }
-        state.load_parameter(&self.backend, &join(prefix, "projection_matrix"), &mut self.features)
+        state.load_parameter(&self.backend, &join(prefix, "projection_matrix"), &mut self.features)?;
+        self.encoding.iter_mut().try_for_each(|encoding| encoding.load(&join(prefix, ENCODING), state))
     }
 }

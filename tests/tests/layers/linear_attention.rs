@@ -376,6 +376,8 @@ fn shapes_that_do_not_fit_are_refused() {
     assert_eq!(refused(|case| case.query = rounded(&[5, 8], [0.0; 40])), "query");
     assert_eq!(refused(|case| case.key = rounded(&[1, 5, 8], [0.0; 40])), "key");
     assert_eq!(refused(|case| case.value = rounded(&[2, 4, 8], [0.0; 64])), "value");
+    assert_eq!(refused(|case| case.value = rounded(&[2, 5, 9], [0.0; 90])), "value");
+    assert_eq!(refused(|case| case.value = rounded(&[2, 5, 0], [])), "value");
     assert_eq!(refused(|case| case.heads = 3), "projection");
     assert_eq!(refused(|case| case.heads = 0), "projection");
     assert_eq!(refused(|case| case.projection = rounded(&[0, 4], [])), "projection");

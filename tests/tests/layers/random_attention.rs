@@ -3,7 +3,10 @@
 use faer::Par;
 use panther_nn::backend::{Arithmetic, AttentionInputs, AttentionKernel, LinearAttention, Storage};
 use panther_nn::cpu::{Cpu, CpuTensor};
-use panther_nn::layers::{Layer, Linear, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
+use panther_nn::layers::{
+    Layer, Linear, PositionalEncodingOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions,
+    StochasticEncoding, StochasticEncodingOptions,
+};
 use panther_nn::state::State;
 use panther_nn::{NnError, Scalar};
 use panther_tests::attention::reference;
@@ -15,7 +18,9 @@ type Options = RandMultiHeadAttentionOptions;
 
 const KERNELS: [AttentionKernel; 2] = [AttentionKernel::Softmax, AttentionKernel::Relu];
 
-/// A layer whose weights are so large that its features differ, and whose biases are not zero.
+const ENCODING: Option<PositionalEncodingOptions> = Some(PositionalEncodingOptions { sines: 2, realizations: 5 });
+
+/// A layer whose weights are so large that its features differ, and whose biases and phases are not zero.
 fn layer<T: Scalar>(embed: usize, heads: usize, options: Options, seed: u64) -> Attention<T> {
     let cpu = Cpu::default();
     let mut random = Random::new(seed);
@@ -28,20 +33,33 @@ fn layer<T: Scalar>(embed: usize, heads: usize, options: Options, seed: u64) -> 
         let bias = options.bias.then(|| draw(&[embed], 0.3));
         Linear::from_parts(&cpu, weight, bias).unwrap()
     });
-    Attention::from_projections(&cpu, projections, heads, options).unwrap()
+    let mut attention = Attention::from_projections(&cpu, projections, heads, options).unwrap();
+    if options.positional_encoding.is_some() {
+        for (parameter, size) in attention.parameters_mut().into_iter().rev().zip([0.7, 1.0, 0.1]) {
+            parameter.value.as_mut_slice().iter_mut().for_each(|x| *x = T::from_f64(size * random.gaussian()));
+        }
+    }
+    attention
 }
 
 fn variants() -> impl Iterator<Item = Options> {
     let flags = [(false, false), (false, true), (true, false), (true, true)];
     KERNELS.into_iter().flat_map(move |kernel| {
-        flags.map(|(causal, bias)| Options { num_features: 7, bias, causal, kernel, seed: 5, ..Options::default() })
+        flags.into_iter().flat_map(move |(causal, bias)| {
+            let plain = Options { num_features: 7, bias, causal, kernel, seed: 5, ..Options::default() };
+            // Frequencies are multiplied by positions, and relus have kinks: for some numbers of features the differences' own error,
+            // which falls as h², is 2·10⁻⁶ at the step of the checks. For this one it is small enough.
+            [plain, Options { positional_encoding: ENCODING, num_features: 15, ..plain }]
+        })
     })
 }
 
 #[test]
 fn gradients_agree_with_central_differences() {
     for options in variants() {
-        for shape in [vec![2, 5, 6], vec![67, 6], vec![1, 2, 3, 6]] {
+        // Differences by frequencies are off by (2π·L·h)²/6 or more: with an encoding, short sequences.
+        let long = if options.positional_encoding.is_some() { 9 } else { 67 };
+        for shape in [vec![2, 5, 6], vec![long, 6], vec![1, 2, 3, 6]] {
             let mut attention = layer::<f64>(6, 2, options, 1);
             check(&format!("{options:?} {shape:?}"), &mut attention, &gaussian(&shape, &mut Random::new(3)), 2);
         }
@@ -116,6 +134,34 @@ fn linear<T: Scalar>(state: &State<T>, [weight, bias]: [&str; 2], x: &[f64], emb
     x.chunks(embed).flat_map(of_row).collect()
 }
 
+/// Queries and keys as the features see them, and their columns a head.
+fn encoded<T: Scalar>(
+    state: &State<T>,
+    query: CpuTensor<f64>,
+    key: CpuTensor<f64>,
+    heads: usize,
+    options: Options,
+) -> (CpuTensor<f64>, CpuTensor<f64>, usize) {
+    let embed = query.shape()[2];
+    let Some(PositionalEncodingOptions { sines, realizations }) = options.positional_encoding else {
+        return (query, key, embed / heads);
+    };
+    let options = StochasticEncodingOptions { sines, realizations, seed: 0 };
+    let mut encoding = StochasticEncoding::<f64, _>::new(&Cpu::default(), embed, heads, options).unwrap();
+    let mut widened = State::new();
+    for (name, tensor) in state.iter() {
+        widened.insert(name.to_owned(), &tensor.shape, tensor.numbers.iter().map(|x| x.to_f64()).collect());
+    }
+    encoding.load("positional_encoding", &widened).unwrap();
+    let [mut query, mut key] = encoding.encode(&query, &key).unwrap();
+    // The reference divides products by √R.
+    let factor = ((realizations * heads) as f64 / embed as f64).powf(0.25);
+    for x in [&mut query, &mut key] {
+        x.as_mut_slice().iter_mut().for_each(|x| *x *= factor);
+    }
+    (query, key, realizations)
+}
+
 fn output_is_its_definition<T: Scalar>(arithmetic: Arithmetic, tolerance: f64) {
     let (batch, queries, embed, heads) = (2, 70, 12, 3);
     for options in variants().filter(|options| options.bias) {
@@ -140,7 +186,8 @@ fn output_is_its_definition<T: Scalar>(arithmetic: Arithmetic, tolerance: f64) {
                 let names = [["Wq", "bq"], ["Wk", "bk"], ["Wv", "bv"]][i];
                 cpu.upload::<f64>(given[i].shape(), linear(&state, names, &x, embed)).unwrap()
             });
-            let shape = [options.num_features, embed / heads];
+            let (query, key, dimension) = encoded(&state, query, key, heads, options);
+            let shape = [options.num_features, dimension];
             let projection = state.numbers("projection_matrix", &shape).unwrap().iter().map(|x| x.to_f64()).collect();
             let attended = reference(&AttentionInputs {
                 query: &query,
@@ -199,12 +246,32 @@ fn the_originals_arithmetic_is_for_inference() {
 }
 
 #[test]
+fn a_positional_encoding_tells_positions_apart() {
+    // Two sequences that differ in the order of their keys: without positions and up to rounding, the same to every query.
+    let cpu = Cpu::default();
+    let mut random = Random::new(3);
+    let (query, key) = (gaussian(&[4, 12], &mut random), gaussian(&[6, 12], &mut random));
+    let backwards = key.as_slice().chunks(12).rev().flatten().copied().collect();
+    let backwards = cpu.upload(&[6, 12], backwards).unwrap();
+    for kernel in KERNELS {
+        let moved = |positional_encoding| {
+            let options = Options { num_features: 9, kernel, positional_encoding, ..Options::default() };
+            let attention = layer::<f64>(12, 3, options, 1);
+            let [a, b] = [&key, &backwards].map(|key| attention.attend(&query, key, key, None).unwrap());
+            a.as_slice().iter().zip(b.as_slice()).fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()))
+        };
+        assert!(moved(None) < 1e-13, "{}", moved(None));
+        assert!(moved(ENCODING) > 0.1, "{}", moved(ENCODING));
+    }
+}
+
+#[test]
 fn a_layer_is_loaded_as_it_was_saved() {
     let cpu = Cpu::default();
     let x = gaussian(&[2, 5, 12], &mut Random::new(3));
-    for bias in [false, true] {
+    for (bias, positional_encoding) in [(false, None), (true, None), (true, ENCODING)] {
         let make = |seed| {
-            let options = Options { num_features: 9, bias, seed, ..Options::default() };
+            let options = Options { num_features: 9, bias, seed, positional_encoding, ..Options::default() };
             Attention::<f64>::new(&cpu, 12, 3, options).unwrap()
         };
         let (attention, mut other) = (make(1), make(2));
@@ -213,7 +280,11 @@ fn a_layer_is_loaded_as_it_was_saved() {
         let names: Vec<&str> = state.iter().map(|(name, _)| name).collect();
         let weights = ["a.W0", "a.Wk", "a.Wq", "a.Wv"];
         let biases = ["a.b0", "a.bk", "a.bq", "a.bv"].iter().filter(|_| bias);
-        let expected: Vec<&str> = weights.iter().chain(biases).copied().chain(["a.projection_matrix"]).collect();
+        let of_encoding =
+            ["codes", "frequencies", "gains", "phases"].map(|name| format!("a.positional_encoding.{name}"));
+        let of_encoding = of_encoding.iter().filter(|_| positional_encoding.is_some()).map(String::as_str);
+        let expected: Vec<&str> =
+            weights.iter().chain(biases).copied().chain(of_encoding).chain(["a.projection_matrix"]).collect();
         assert_eq!(names, expected);
         assert_ne!(attention.forward(&x).unwrap(), other.forward(&x).unwrap());
         other.load("a", &state).unwrap();
@@ -227,13 +298,23 @@ fn a_layer_is_loaded_as_it_was_saved() {
 
 #[test]
 fn features_are_redrawn_from_a_seed() {
-    let mut attention = layer::<f64>(12, 3, Options { num_features: 9, seed: 3, ..Options::default() }, 1);
-    let x = gaussian(&[2, 5, 12], &mut Random::new(3));
-    let before = attention.forward(&x).unwrap();
-    attention.redraw_features(4).unwrap();
-    assert_ne!(attention.forward(&x).unwrap(), before);
-    attention.redraw_features(3).unwrap();
-    assert_eq!(attention.forward(&x).unwrap(), before);
+    for positional_encoding in [None, ENCODING] {
+        let options = Options { num_features: 9, seed: 3, positional_encoding, ..Options::default() };
+        let mut attention = layer::<f64>(12, 3, options, 1);
+        let x = gaussian(&[2, 5, 12], &mut Random::new(3));
+        let before = attention.forward(&x).unwrap();
+        let codes = |attention: &Attention<f64>| {
+            let mut state = State::new();
+            attention.save("", &mut state).unwrap();
+            state.tensor("positional_encoding.codes").cloned().ok()
+        };
+        let codes_before = codes(&attention);
+        attention.redraw_features(4).unwrap();
+        assert_ne!(attention.forward(&x).unwrap(), before);
+        assert!(codes_before.is_none() || codes(&attention) != codes_before);
+        attention.redraw_features(3).unwrap();
+        assert_eq!(attention.forward(&x).unwrap(), before);
+    }
 }
 
 #[test]
@@ -268,8 +349,8 @@ fn dropout_drops_the_same_outputs_and_gradients() {
 
 #[test]
 fn outputs_and_gradients_do_not_depend_on_threads() {
-    let run = |par| {
-        let options = Options { num_features: 24, causal: true, ..Options::default() };
+    let run = |par, positional_encoding| {
+        let options = Options { num_features: 24, causal: true, positional_encoding, ..Options::default() };
         let mut attention = Attention::<f32>::new(&Cpu::new(par), 48, 3, options).unwrap();
         let x = gaussian(&[2, 150, 48], &mut Random::new(3));
         let x = Cpu::default().upload(x.shape(), x.as_slice().iter().map(|x| *x as f32).collect()).unwrap();
@@ -278,8 +359,10 @@ fn outputs_and_gradients_do_not_depend_on_threads() {
         let gradients: Vec<_> = attention.parameters_mut().iter().map(|p| p.gradient.clone()).collect();
         (y, dx, gradients)
     };
-    assert_eq!(run(Par::Seq), run(Par::rayon(2)));
-    assert_eq!(run(Par::Seq), run(Par::rayon(3)));
+    for encoding in [None, ENCODING] {
+        assert_eq!(run(Par::Seq, encoding), run(Par::rayon(2), encoding));
+        assert_eq!(run(Par::Seq, encoding), run(Par::rayon(3), encoding));
+    }
 }
 
 #[test]
@@ -291,6 +374,11 @@ fn sizes_that_do_not_fit_are_refused() {
     assert!(matches!(new(0, 1, Options::default()), NnError::OutOfRange { argument: "embed", .. }));
     assert!(matches!(new(12, 0, Options::default()), NnError::OutOfRange { argument: "heads", .. }));
     assert!(matches!(new(12, 5, Options::default()), NnError::Shape { argument: "embed", .. }));
+    for (sines, realizations, expected) in [(0, 4, "sines"), (4, 0, "realizations")] {
+        let positional_encoding = Some(PositionalEncodingOptions { sines, realizations });
+        let refused = new(12, 3, Options { positional_encoding, ..Options::default() });
+        assert_eq!(refused, NnError::OutOfRange { argument: expected, low: 1, high: usize::MAX, got: 0 });
+    }
     for dropout in [-0.1, 1.0, f64::NAN] {
         let options = Options { dropout, ..Options::default() };
         assert!(matches!(new(12, 3, options), NnError::InvalidNumber { argument: "dropout", .. }));

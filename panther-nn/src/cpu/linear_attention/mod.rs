@@ -69,7 +69,7 @@ impl LinearAttention for Cpu {
     ) -> Result<(CpuTensor<T>, SavedAttention<T>), NnError> {
         let sizes = inputs.sizes::<T, Self>()?;
         let map = FeatureMap::new(inputs, &sizes);
-        let mut output = self.zeros(inputs.query.shape())?;
+        let mut output = self.zeros(&sizes.output())?;
         let tasks: Vec<_> = heads(inputs).into_iter().zip(split(&mut output, inputs.heads)).collect();
         let saved = in_order(self.par, tasks, |(head, out)| match inputs.causal {
             true => SavedHead::Causal(causal::forward(&map, &head, out)),
@@ -91,8 +91,8 @@ impl LinearAttention for Cpu {
             return Err(NnError::InferenceOnly { layer: "linear_attention" });
         }
         for (argument, tensor) in [("output", output), ("dy", dy)] {
-            if tensor.shape() != inputs.query.shape() {
-                return Err(NnError::shape(NAME, argument, format!("{:?}", inputs.query.shape()), tensor.shape()));
+            if tensor.shape() != sizes.output() {
+                return Err(NnError::shape(NAME, argument, format!("{:?}", sizes.output()), tensor.shape()));
             }
         }
         // Without a query or a key there is nothing to do.
