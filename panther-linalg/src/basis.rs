@@ -16,23 +16,23 @@ use crate::small_svd::{Svd, thin_svd};
 use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RsvdOptions, RsvdPath, Target};
 
 /// Below this multiple of ε·‖A‖² the difference ‖A‖² − ‖B‖² has too few digits left (Yu, Gu and Li 2018, section 3).
-const CANCELLED: f64 = 1e4;
+pub const CANCELLED: f64 = 1e4;
 
 /// Rounding errors of ‖A‖² − ‖B‖², as a multiple of ε·‖A‖²: what is added to make it a bound.
-const ROUNDING: f64 = 200.0;
+pub const ROUNDING: f64 = 200.0;
 
 /// A Krylov basis has converged when its last step brought no more than this part of what is left: the next ones
 /// bring about as much again.
-const UNCONVERGED: f64 = 0.03;
+pub const UNCONVERGED: f64 = 0.03;
 
 /// A fresh block may not bring more than this part of what is left, or the Krylov space has missed something.
-const MISSED: f64 = 0.02;
+pub const MISSED: f64 = 0.02;
 
 /// Times that a basis is deepened or started afresh.
-const EXTENSIONS: usize = 12;
+pub const EXTENSIONS: usize = 12;
 
 /// Directions of the first extension for a tolerance; later ones are half of what there is.
-const FIRST_BLOCK: usize = 32;
+pub const FIRST_BLOCK: usize = 32;
 
 /// Random vectors for a norm that only products can tell.
 const NORM_VECTORS: usize = 32;
@@ -51,7 +51,11 @@ pub(crate) struct Basis<'a, T, A: ?Sized> {
 
 /// The target, if A has as many columns and rows as it asks for.
 pub(crate) fn checked<T: Real, A: LinearOperator<T> + ?Sized>(a: &A, target: Target) -> Result<Target, LinalgError> {
-    let shape = (a.nrows(), a.ncols());
+    checked_for_shape((a.nrows(), a.ncols()), target)
+}
+
+/// The target, if a matrix of this shape has as many columns and rows as it asks for.
+pub fn checked_for_shape(shape: (usize, usize), target: Target) -> Result<Target, LinalgError> {
     let most = shape.0.min(shape.1);
     if most == 0 {
         return Err(LinalgError::Empty { argument: "a", shape });
@@ -115,7 +119,7 @@ pub(crate) fn build_basis<'a, T: Real, A: LinearOperator<T> + ?Sized>(
 }
 
 /// k + p.
-fn sampled(rank: usize, options: &RsvdOptions) -> usize {
+pub fn sampled(rank: usize, options: &RsvdOptions) -> usize {
     rank.saturating_add(options.oversampling.unwrap_or_else(|| rank.div_ceil(10).max(10)))
 }
 

@@ -19,18 +19,18 @@ use crate::{CqrrptOptions, LinalgError, Magnitude, PivotedQr, PivotedQrOptions, 
 const LEAST_SKETCH: usize = 32;
 
 /// Sketches to try, each of twice the size of the last, before the general pivoted QR.
-const SKETCHES: usize = 3;
+pub const SKETCHES: usize = 3;
 
 /// A good sketch leaves ‖A_pre‖_F at √k times a small constant. Above this multiple it has all but missed a direction,
 /// and the rounding of A_pre·R_sk would show in the residual.
-const DISTORTION: f64 = 100.0;
+pub const DISTORTION: f64 = 100.0;
 
 /// A sketch whose pivots are within this factor of each other shows A to be so well conditioned (κ of some tens at the
 /// most, and ε·κ² is what Cholesky QR loses) that it needs no preconditioner.
-const WELL_CONDITIONED: f64 = 8.0;
+pub const WELL_CONDITIONED: f64 = 8.0;
 
 /// The dropped columns may have a residual this many times of what the sketch made of it: √(1/(1 − n/d)) is typical.
-const DROPPED: f64 = 4.0;
+pub const DROPPED: f64 = 4.0;
 
 /// A\[:, P\] ≈ Q R for tall A by a sketch, pivoted QR of the sketch, and Cholesky QR of the preconditioned matrix.
 ///
@@ -97,7 +97,7 @@ pub fn cqrrpt<'a, T: Real>(
 }
 
 /// d for the given options, after checking them.
-fn sketch_rows(options: &CqrrptOptions, n: usize) -> Result<usize, LinalgError> {
+pub fn sketch_rows(options: &CqrrptOptions, n: usize) -> Result<usize, LinalgError> {
     let gamma = options.gamma;
     if !(1.0..=1e6).contains(&gamma) {
         let requirement = "at least 1 and at most 10⁶";

@@ -66,6 +66,8 @@ mod qb;
 mod range_finder;
 mod results;
 mod rsvd;
+#[doc(hidden)]
+pub mod rules;
 mod scaled;
 mod seed;
 mod small_svd;

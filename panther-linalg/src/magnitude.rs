@@ -8,7 +8,7 @@ use crate::kernels::{max_abs, scale_matrix, sum_of_squares, vectorized};
 use crate::{LinalgError, Magnitude};
 
 /// x·2^exponent, the largest double where that is more.
-pub(crate) fn scaled_back(x: f64, exponent: i32) -> f64 {
+pub fn scaled_back(x: f64, exponent: i32) -> f64 {
     (x * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2)).min(f64::MAX)
 }
 
@@ -23,12 +23,12 @@ impl Magnitude {
 const COLUMNS: usize = 16;
 
 /// 2^exponent, also where that is subnormal.
-pub(crate) fn power_of_two(exponent: i32) -> f64 {
+pub fn power_of_two(exponent: i32) -> f64 {
     2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
 }
 
 /// ⌊log₂ x⌋ for finite x > 0.
-pub(crate) fn exponent_of(x: f64) -> i32 {
+pub fn exponent_of(x: f64) -> i32 {
     let e = (x.log2().floor() as i32).clamp(-1074, 1023);
     if power_of_two(e) > x { e - 1 } else { e }
 }

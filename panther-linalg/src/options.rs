@@ -62,7 +62,8 @@ pub struct CqrrptOptions {
     pub gamma: f64,
     /// ζ, nonzeros in a column of the SparseSign sketch, 1..=d.
     pub vec_nnz: usize,
-    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for max(m, n)·ε.
+    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for
+    /// min(l, 16√l)·ε with l = max(m, n).
     pub rank_tolerance: Option<f64>,
     /// The seed of the sketch: the same seed gives the same bytes.
     pub seed: u64,
@@ -81,7 +82,8 @@ pub struct PivotedQrOptions {
     pub block_size: usize,
     /// p, rows of the sketch beyond the block.
     pub oversampling: usize,
-    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for max(m, n)·ε.
+    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for
+    /// min(l, 16√l)·ε with l = max(m, n).
     pub rank_tolerance: Option<f64>,
     /// The seed of the sketch: the same seed gives the same bytes.
     pub seed: u64,

@@ -15,7 +15,7 @@ use crate::small_svd::Svd;
 use crate::{LinalgError, LinearOperator};
 
 /// P(χ²_s ≤ x) for even s: the tail of a Poisson distribution with mean x/2.
-pub(crate) fn chi_squared_below(s: usize, x: f64) -> f64 {
+pub fn chi_squared_below(s: usize, x: f64) -> f64 {
     let y = x / 2.0;
     let mut term = (-y).exp();
     for i in 1..=s / 2 {
@@ -43,9 +43,10 @@ pub(crate) fn gaussian<T: Real>(n: usize, s: usize, seed: u64) -> Result<Mat<T>,
     Ok(g.transpose().to_owned())
 }
 
-/// Vectors that measure a QR. With ten of its standard deviations as the bound, one in 10⁷ estimates is too small.
-const QR_PROBES: usize = 8;
-const QR_SAFETY: f64 = 10.0;
+/// Vectors that measure a QR.
+pub const QR_PROBES: usize = 8;
+/// What they measure is taken this many times: one in 10⁷ estimates is too small.
+pub const QR_SAFETY: f64 = 10.0;
 
 /// An upper bound of ‖AP − QR‖_F, and the probability that it is none.
 pub(crate) struct Residual {
@@ -55,7 +56,7 @@ pub(crate) struct Residual {
 
 /// What the rounding of the factors of an m×n matrix of this norm to numbers of type T can add to an error where they
 /// are subnormal: √(mn) times the smallest number above zero.
-pub(crate) fn quantum<T: Real>(norm: f64, m: usize, n: usize) -> f64 {
+pub fn quantum<T: Real>(norm: f64, m: usize, n: usize) -> f64 {
     if norm == 0.0 {
         return 0.0;
     }
@@ -93,9 +94,10 @@ pub(crate) fn measure_residual<T: Real>(
     })
 }
 
-/// Vectors that measure a low-rank approximation. Doubled, one estimate in 200 000 is too small.
-const PROBES: usize = 32;
-const SAFETY: f64 = 2.0;
+/// Vectors that measure a low-rank approximation.
+pub const PROBES: usize = 32;
+/// What they measure is taken this many times: one estimate in 200 000 is too small.
+pub const SAFETY: f64 = 2.0;
 
 /// G and A·G, drawn once and independent of any basis, for as many measurements as are wanted.
 pub(crate) struct ErrorProbe<T> {

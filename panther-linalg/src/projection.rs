@@ -146,7 +146,7 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
 }
 
 /// The family for a d×n operator: a column of d entries has no room for more than d nonzeros, nor a row for more than n.
-pub(crate) fn fitted(distribution: Distribution, d: usize, n: usize) -> Distribution {
+pub fn fitted(distribution: Distribution, d: usize, n: usize) -> Distribution {
     match distribution {
         Distribution::SparseSign { vec_nnz } => Distribution::SparseSign { vec_nnz: vec_nnz.min(d) },
         Distribution::SparseRows { vec_nnz } => Distribution::SparseRows { vec_nnz: vec_nnz.min(n) },

@@ -11,7 +11,7 @@ use crate::projection::Projection;
 use crate::{LinalgError, LinearOperator, RangeFinder, RsvdOptions, Target};
 
 /// Columns of the fresh block that looks for what a Krylov basis has missed.
-pub(crate) const VERIFICATION: usize = 8;
+pub const VERIFICATION: usize = 8;
 
 /// An orthonormal basis Q, m×l, that nearly holds the range of the best rank-`rank` approximation of A: the first half
 /// of a randomized decomposition (Halko, Martinsson and Tropp 2011, section 4).
@@ -33,16 +33,18 @@ pub fn range_finder<T: Real, A: LinearOperator<T> + ?Sized>(
 
 /// What an extension of the basis by `columns` columns of rank costs and does.
 #[derive(Clone, Copy)]
-pub(crate) struct Plan {
-    range_finder: RangeFinder,
+pub struct Plan {
+    /// Which subspace is searched.
+    pub range_finder: RangeFinder,
     /// q.
-    power_iterations: usize,
+    pub power_iterations: usize,
     /// q was not chosen by the caller, so a Krylov basis that has not converged may be deepened.
-    pub(crate) adaptive: bool,
+    pub adaptive: bool,
 }
 
 impl Plan {
-    pub(crate) fn new(options: &RsvdOptions) -> Self {
+    /// What the options ask for.
+    pub fn new(options: &RsvdOptions) -> Self {
         let default = match options.range_finder {
             RangeFinder::BlockKrylov => 5,
             RangeFinder::SubspaceIteration => 2,
@@ -56,7 +58,7 @@ impl Plan {
 
     /// Columns of Ω for a basis that is to hold `columns` directions: a third of them where there are enough steps to
     /// make up for it, since higher powers gain more than wider blocks.
-    fn block(&self, columns: usize) -> usize {
+    pub fn block(&self, columns: usize) -> usize {
         match self.range_finder {
             RangeFinder::BlockKrylov => columns.div_ceil((self.power_iterations + 1).min(3)),
             RangeFinder::SubspaceIteration => columns,
@@ -64,7 +66,7 @@ impl Plan {
     }
 
     /// Columns that the basis grows by.
-    pub(crate) fn growth(&self, columns: usize) -> usize {
+    pub fn growth(&self, columns: usize) -> usize {
         match self.range_finder {
             RangeFinder::BlockKrylov => self.block(columns).saturating_mul(self.power_iterations.saturating_add(1)),
             RangeFinder::SubspaceIteration => columns,

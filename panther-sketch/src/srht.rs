@@ -98,6 +98,12 @@ impl Srht {
         Ok(Self { n, key: stream::family_key(seed, stream::SRHT_SIGNS), rows: choose_rows(d, padded, seed) })
     }
 
+    /// The d rows of H that are kept, ascending.
+    #[must_use]
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
     /// log₂ of the block size: about d, so that transforming and choosing cost alike, as far as a tile stays in cache.
     fn levels<T, const L: usize>(&self) -> u32 {
         let cap = (TILE_BYTES / size_of::<[T; L]>()).ilog2();

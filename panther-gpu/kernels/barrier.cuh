@@ -1,0 +1,42 @@
+// Barriers of all blocks of a launch, which must all be resident: a cooperative launch, or one cluster.
+
+__device__ __forceinline__ u32 load_acquire(const u32 *p) {
+    u32 x;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(x) : "l"(p) : "memory");
+    return x;
+}
+
+// `counter` starts at 0, `passed` counts in every thread how many barriers there were.
+__device__ __forceinline__ void grid_barrier(u32 *counter, u32 &passed) {
+    passed += 1;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        __threadfence();
+        atomicAdd(counter, 1u);
+        while (load_acquire(counter) < passed * gridDim.x) {
+        }
+        __threadfence();
+    }
+    __syncthreads();
+}
+
+__device__ __forceinline__ void cluster_barrier() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+#endif
+}
+
+template <bool CLUSTER>
+__device__ __forceinline__ void all_blocks(u32 *counter, u32 &passed) {
+    if (CLUSTER) {
+        cluster_barrier();
+    } else {
+        grid_barrier(counter, passed);
+    }
+}
+
+#if __CUDA_ARCH__ >= 900
+#define ONE_CLUSTER __cluster_dims__(16, 1, 1)
+#else
+#define ONE_CLUSTER
+#endif

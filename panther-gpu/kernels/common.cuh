@@ -1,0 +1,81 @@
+// What all files share. `real` is float or double.
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef long long i64;
+
+// One element a thread, and on in steps of the whole grid.
+#define FOR_EACH(i, count) \
+    for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += (u64)gridDim.x * blockDim.x)
+
+// The remainder and the quotient of k by n, without 64-bit division where 32 bits hold both.
+__device__ __forceinline__ void split(u64 k, u64 n, u64 &remainder, u64 &quotient) {
+    if (((k | n) >> 32) == 0) {
+        u32 q = (u32)k / (u32)n;
+        quotient = q;
+        remainder = (u32)k - q * (u32)n;
+    } else {
+        quotient = k / n;
+        remainder = k - quotient * n;
+    }
+}
+
+constexpr u32 WARP = 32;
+constexpr u32 ALL_LANES = 0xffffffffu;
+#define INFINITE (real(__int_as_float(0x7f800000)))
+
+#ifdef REAL_IS_FLOAT
+constexpr real EPSILON = 1.1920928955078125e-7f;
+constexpr real HIGHEST = 3.402823466e38f;
+#else
+constexpr real EPSILON = 2.220446049250313e-16;
+constexpr real HIGHEST = 1.7976931348623157e308;
+#endif
+
+// Sum over the lanes of a warp, the same in each, in a fixed order.
+template <typename T>
+__device__ __forceinline__ T warp_sum(T x) {
+#pragma unroll
+    for (int step = WARP / 2; step > 0; step /= 2) x += __shfl_xor_sync(ALL_LANES, x, step);
+    return x;
+}
+
+template <typename T>
+__device__ __forceinline__ T warp_max(T x) {
+#pragma unroll
+    for (int step = WARP / 2; step > 0; step /= 2) {
+        T other = __shfl_xor_sync(ALL_LANES, x, step);
+        x = other > x ? other : x;
+    }
+    return x;
+}
+
+// Sum over the threads of a block of whole warps, the same in each thread, in a fixed order. `scratch` has room for a
+// number a warp; the call begins and ends with a barrier, so that it may be used again.
+template <typename T>
+__device__ T block_sum(T x, T *scratch) {
+    u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    x = warp_sum(x);
+    __syncthreads();
+    if (lane == 0) scratch[warp] = x;
+    __syncthreads();
+    x = lane < warps ? scratch[lane] : T(0);
+    x = warp_sum(x);
+    return x;
+}
+
+template <typename T>
+__device__ T block_max(T x, T lowest, T *scratch) {
+    u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    x = warp_max(x);
+    __syncthreads();
+    if (lane == 0) scratch[warp] = x;
+    __syncthreads();
+    x = lane < warps ? scratch[lane] : lowest;
+    x = warp_max(x);
+    return x;
+}
+
+// x·y, rounded before anything is added to it.
+__device__ __forceinline__ float rounded_product(float x, float y) { return __fmul_rn(x, y); }
+__device__ __forceinline__ double rounded_product(double x, double y) { return __dmul_rn(x, y); }

@@ -1,0 +1,53 @@
+// Loops over elements.
+
+__device__ __forceinline__ real normal_cdf(real x) { return real(0.5) + real(0.5) * erf(x * real(0.70710678118654752440)); }
+
+__device__ __forceinline__ real normal_density(real x) {
+    return exp(real(-0.5) * x * x) * real(0.39894228040143267794);
+}
+
+constexpr u32 RELU = 0;
+
+extern "C" __global__ void activate(u32 f, const real *x, real *y, u64 count) {
+    FOR_EACH(i, count) {
+        real v = x[i];
+        y[i] = f == RELU ? (v > 0 ? v : real(0)) : v * normal_cdf(v);
+    }
+}
+
+extern "C" __global__ void activate_backward(u32 f, const real *x, const real *dy, real *dx, u64 count) {
+    FOR_EACH(i, count) {
+        real v = x[i];
+        real slope = f == RELU ? (v > 0 ? real(1) : real(0)) : normal_cdf(v) + v * normal_density(v);
+        dx[i] = slope * dy[i];
+    }
+}
+
+extern "C" __global__ void add_scaled(real alpha, const real *x, real *y, u64 count) {
+    FOR_EACH(i, count) y[i] = fma(alpha, x[i], y[i]);
+}
+
+extern "C" __global__ void scale(real alpha, real *x, u64 count) {
+    FOR_EACH(i, count) x[i] *= alpha;
+}
+
+// Rows of `width` numbers each get the bias.
+extern "C" __global__ void add_rows(const real *bias, u64 width, real *x, u64 count) {
+    FOR_EACH(i, count) x[i] += bias[i % width];
+}
+
+// What was drawn below the threshold is dropped.
+extern "C" __global__ void drop(const float *draws, float threshold, real kept, real *x, u64 count) {
+    FOR_EACH(i, count) x[i] = draws[i] < threshold ? real(0) : kept * x[i];
+}
+
+// C = β·C for matrices in two levels of batches; zero where β is, whatever C holds.
+extern "C" __global__ void scale_matrices(real *c, u64 rows, u64 columns, u64 row_stride, u64 column_stride, u64 inner,
+                                          u64 outer_stride, u64 inner_stride, u64 count, real beta) {
+    FOR_EACH(k, count) {
+        u64 j = k % columns, rest = k / columns;
+        u64 i = rest % rows, batch = rest / rows;
+        u64 at = batch / inner * outer_stride + batch % inner * inner_stride + i * row_stride + j * column_stride;
+        c[at] = beta == 0 ? real(0) : beta * c[at];
+    }
+}

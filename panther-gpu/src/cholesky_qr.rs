@@ -1,0 +1,110 @@
+//! QR of tall matrices through the Cholesky factor of their Gram matrix.
+
+use panther_linalg::LinalgError;
+
+use crate::magnitude::{NearOne, magnitude};
+use crate::orthonormal::multiplied;
+use crate::small::{Report, add_to_diagonal, frobenius, rescale, upper_triangle};
+use crate::solver::{cholesky, gram, solve_on_the_right};
+use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixRef};
+
+/// A = Q R on a device.
+#[derive(Debug)]
+pub struct DeviceThinQr<T> {
+    /// Orthonormal columns, m×n.
+    pub q: Matrix<T>,
+    /// Upper triangular, n×n.
+    pub r: Matrix<T>,
+}
+
+/// The Gram matrix is not positive definite at this column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Breakdown {
+    pub(crate) column: usize,
+}
+
+/// q = q·R⁻¹ with the Cholesky factor R of QᵀQ + shift·I. A pass that breaks down leaves `q` as it was.
+pub(crate) fn cholesky_pass<T: DeviceReal>(
+    q: &mut Matrix<T>,
+    shift: T,
+) -> Result<Result<Matrix<T>, Breakdown>, GpuError> {
+    let mut g = gram(q.as_ref())?;
+    if shift != T::ZERO {
+        add_to_diagonal(&mut g, shift)?;
+    }
+    let code = Buffer::<i32>::zeros(q.device(), 1)?;
+    let report = Report::new(q.device())?;
+    cholesky(g.as_mut(), &code)?;
+    report.factor(g.as_ref(), &code)?;
+    let seen = report.read()?;
+    // A negative code would be a wrong argument.
+    if seen.code != 0.0 || seen.least.is_nan() || seen.least <= 0.0 || !seen.greatest.is_finite() {
+        return Ok(Err(Breakdown { column: (seen.code as usize).saturating_sub(1) }));
+    }
+    let r = upper_triangle(g.as_ref())?;
+    solve_on_the_right(q.as_mut(), r.as_ref())?;
+    Ok(Ok(r))
+}
+
+/// The shift that makes the Gram matrix positive definite whatever A is (Fukaya et al. 2020, equation 4.1, with the
+/// Frobenius norm for the spectral one).
+pub(crate) fn stabilizing_shift<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<T, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let norm = T::from_f64(frobenius(a)?);
+    Ok(T::from_f64(11.0 * (m * n + n * (n + 1)) as f64) * T::EPSILON * norm * norm)
+}
+
+/// A = Q R by CholeskyQR2 (Yamamoto et al. 2015) on a device: as [`panther_linalg::cholesky_qr2`], in everything.
+///
+/// # Errors
+/// As there, and [`GpuError::OutOfMemory`].
+pub fn cholesky_qr2<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<DeviceThinQr<T>, GpuError> {
+    by_passes("cholesky_qr2", a, &[false, false])
+}
+
+/// A = Q R by shifted CholeskyQR3 (Fukaya et al. 2020) on a device: as [`panther_linalg::shifted_cholesky_qr3`], in everything.
+///
+/// # Errors
+/// As there, and [`GpuError::OutOfMemory`].
+pub fn shifted_cholesky_qr3<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<DeviceThinQr<T>, GpuError> {
+    by_passes("shifted_cholesky_qr3", a, &[true, false, false])
+}
+
+/// One pass after the other on a copy of about unit size, with a shift or without.
+fn by_passes<T: DeviceReal>(
+    operation: &'static str,
+    a: MatrixRef<'_, T>,
+    shifts: &[bool],
+) -> Result<DeviceThinQr<T>, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    if m == 0 || n == 0 {
+        return Err(LinalgError::Empty { argument: "a", shape: (m, n) }.into());
+    }
+    if m < n {
+        return Err(LinalgError::Shape {
+            operation,
+            argument: "a (as many rows as columns, or more)",
+            expected: (n, n),
+            got: (m, n),
+        }
+        .into());
+    }
+    let near_one = NearOne::new(a, &magnitude("a", a)?)?;
+    let mut q = near_one.view().to_owned()?;
+    let mut r: Option<Matrix<T>> = None;
+    for &shifted in shifts {
+        let shift = if shifted { stabilizing_shift(q.as_ref())? } else { T::ZERO };
+        let factor = cholesky_pass(&mut q, shift)?
+            .map_err(|Breakdown { column }| LinalgError::CholeskyBreakdown { operation, column })?;
+        r = Some(match r {
+            None => factor,
+            Some(r) => multiplied(T::ONE, factor.as_ref(), r.as_ref())?,
+        });
+    }
+    let mut r = match r {
+        Some(r) => r,
+        None => crate::small::identity(a.device, n)?,
+    };
+    rescale("R", r.as_mut(), near_one.exponent())?;
+    Ok(DeviceThinQr { q, r })
+}

@@ -1,0 +1,199 @@
+//! A device with everything that belongs to it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::cublas::CudaBlas;
+use cudarc::cusolver::safe::DnHandle;
+use cudarc::driver::sys::{
+    CUdevice_attribute, CUmemPool_attribute, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute, cuMemPoolTrimTo,
+};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream};
+
+use crate::error::Named;
+use crate::kernel::{Kernel, compile};
+use crate::{DeviceReal, GpuError, libraries};
+
+/// A CUDA device: its stream, its handles of cuBLAS and cuSOLVER, and the kernels compiled so far.
+///
+/// A handle: cheap to clone, and usable from any thread. All work of one device runs in one stream, in the order in which it was
+/// asked for; nothing waits for it but copies to the host.
+#[derive(Clone)]
+pub struct Device {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    // Handles go before their stream.
+    blas: CudaBlas,
+    solver: DnHandle,
+    functions: Mutex<HashMap<(Kernel, &'static str), CudaFunction>>,
+    modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
+    stream: Arc<CudaStream>,
+    name: String,
+    multiprocessors: u32,
+    shared_bytes: u32,
+    capability: (i32, i32),
+}
+
+// SAFETY: the handles of cuBLAS and cuSOLVER may be used by any thread, one at a time; their calls here only enqueue work in the
+// one stream, and the libraries lock what they change.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+impl Device {
+    /// The CUDA device of this number, from 0 on.
+    ///
+    /// # Errors
+    /// [`GpuError::MissingLibrary`] where there is no driver or a library of CUDA 13 is not found, [`GpuError::NoDevice`] for a number
+    /// that no device has, [`GpuError::Call`] where the driver refuses.
+    pub fn new(ordinal: usize) -> Result<Self, GpuError> {
+        libraries::probe()?;
+        cudarc::driver::result::init().named("cuInit")?;
+        let count = CudaContext::device_count().named("cuDeviceGetCount")? as usize;
+        if ordinal >= count {
+            return Err(GpuError::NoDevice { ordinal, count });
+        }
+        let context = CudaContext::new(ordinal).named("cuDevicePrimaryCtxRetain")?;
+        // SAFETY: there is one stream, so that no slice needs events to know when it may be freed.
+        unsafe { context.disable_event_tracking() };
+        keep_freed_memory(&context)?;
+        let stream = context.new_stream().named("cuStreamCreate")?;
+        let blas = CudaBlas::new(stream.clone()).named("cublasCreate")?;
+        let solver = DnHandle::new(stream.clone()).named("cusolverDnCreate")?;
+        let attribute = |attribute| context.attribute(attribute).named("cuDeviceGetAttribute");
+        let inner = Inner {
+            blas,
+            solver,
+            functions: Mutex::default(),
+            modules: Mutex::default(),
+            name: context.name().named("cuDeviceGetName")?,
+            multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
+            shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as u32,
+            capability: context.compute_capability().named("cuDeviceGetAttribute")?,
+            stream,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The device's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Waits until everything that was asked for is done.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`] with what went wrong meanwhile.
+    pub fn synchronize(&self) -> Result<(), GpuError> {
+        self.inner.stream.synchronize().named("cuStreamSynchronize")
+    }
+
+    /// Free and total memory of the device in bytes. What this process has freed and keeps for later counts as used.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn memory(&self) -> Result<(usize, usize), GpuError> {
+        self.stream().context().mem_get_info().named("cuMemGetInfo")
+    }
+
+    /// Gives memory that was freed back to the system; it is otherwise kept for the next allocation.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn release_memory(&self) -> Result<(), GpuError> {
+        self.synchronize()?;
+        let context = self.stream().context();
+        if !context.has_async_alloc() {
+            return Ok(());
+        }
+        let mut pool = std::ptr::null_mut();
+        // SAFETY: the out-pointer lives through the call, and the pool belongs to the device.
+        unsafe {
+            cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device())
+                .result()
+                .named("cuDeviceGetDefaultMemPool")?;
+            cuMemPoolTrimTo(pool, 0).result().named("cuMemPoolTrimTo")
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<CudaStream> {
+        &self.inner.stream
+    }
+
+    /// The handle of cuBLAS; this thread may call it.
+    pub(crate) fn blas(&self) -> Result<cudarc::cublas::sys::cublasHandle_t, GpuError> {
+        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        Ok(*self.inner.blas.handle())
+    }
+
+    /// The handle of cuSOLVER; this thread may call it.
+    pub(crate) fn solver(&self) -> Result<cudarc::cusolver::sys::cusolverDnHandle_t, GpuError> {
+        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        Ok(self.inner.solver.cu())
+    }
+
+    /// How many multiprocessors there are.
+    pub(crate) fn multiprocessors(&self) -> u32 {
+        self.inner.multiprocessors
+    }
+
+    /// Shared memory that one block can have, in bytes.
+    pub(crate) fn shared_bytes(&self) -> u32 {
+        self.inner.shared_bytes
+    }
+
+    /// Whether blocks can form clusters: from Hopper on.
+    pub(crate) fn has_clusters(&self) -> bool {
+        self.inner.capability >= (9, 0)
+    }
+
+    /// A kernel for numbers of type T, compiled with its file on first use.
+    pub(crate) fn function<T: DeviceReal>(&self, kernel: Kernel) -> Result<CudaFunction, GpuError> {
+        let key = (kernel, T::CUDA_NAME);
+        let mut functions = self.inner.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = functions.get(&key) {
+            return Ok(function.clone());
+        }
+        let function = self.module::<T>(kernel)?.load_function(kernel.name).named(kernel.name)?;
+        kernel.allow_shared_memory(&function, self.shared_bytes())?;
+        functions.insert(key, function.clone());
+        Ok(function)
+    }
+
+    fn module<T: DeviceReal>(&self, kernel: Kernel) -> Result<Arc<CudaModule>, GpuError> {
+        let key = (kernel.file.name, T::CUDA_NAME);
+        let mut modules = self.inner.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = modules.get(&key) {
+            return Ok(module.clone());
+        }
+        let image = compile(kernel.file, T::CUDA_NAME, self.inner.capability)?;
+        let module = self.stream().context().load_module(image).named(kernel.file.name)?;
+        modules.insert(key, module.clone());
+        Ok(module)
+    }
+}
+
+/// Freed memory stays with the process, so that the next allocation does not wait for the system.
+fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    let mut pool = std::ptr::null_mut();
+    let mut threshold = u64::MAX;
+    // SAFETY: both out-pointers live through the calls, and the attribute is a 64-bit number.
+    unsafe {
+        cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result().named("cuDeviceGetDefaultMemPool")?;
+        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().named("cuMemPoolSetAttribute")
+    }
+}

@@ -1,0 +1,115 @@
+//! What a device refuses to do.
+
+use cudarc::cublas::result::CublasError;
+use cudarc::cusolver::result::CusolverError;
+use cudarc::driver::DriverError;
+use cudarc::driver::sys::CUresult;
+use panther_linalg::LinalgError;
+use panther_sketch::SketchError;
+use thiserror::Error;
+
+/// Something could not be done on a device. Each variant names what was asked for and what came back.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// A library of CUDA is not on this machine: there is no device, or no driver.
+    #[error("no CUDA device can be used: {library} is not found")]
+    MissingLibrary {
+        /// Its name.
+        library: &'static str,
+    },
+    /// There is no device of this number.
+    #[error("the device must be below {count}, the number of CUDA devices, got {ordinal}")]
+    NoDevice {
+        /// The number asked for.
+        ordinal: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// The device has not the memory.
+    #[error("the device has no memory for {bytes} bytes more")]
+    OutOfMemory {
+        /// What was asked for.
+        bytes: usize,
+    },
+    /// A call of one of CUDA's libraries failed.
+    #[error("{library}: {call} failed with {code}")]
+    Call {
+        /// `"CUDA driver"`, `"cuBLAS"` or `"cuSOLVER"`.
+        library: &'static str,
+        /// The function or kernel.
+        call: &'static str,
+        /// The library's own name of what went wrong.
+        code: String,
+    },
+    /// A kernel's source was refused.
+    #[error("{kernels}: NVRTC refused them: {log}")]
+    Compilation {
+        /// The file of kernels.
+        kernels: &'static str,
+        /// The compiler's log.
+        log: String,
+    },
+    /// Two shapes do not go together.
+    #[error("{operation}: {argument} must be {expected}, got {got}")]
+    Shape {
+        /// What was asked for.
+        operation: &'static str,
+        /// Which operand.
+        argument: &'static str,
+        /// The shape that fits.
+        expected: String,
+        /// The shape given.
+        got: String,
+    },
+    /// A decomposition is refused, for the reasons that the CPU's has.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
+    /// A sketch operator is refused, for the reasons that the CPU's has.
+    #[error(transparent)]
+    Sketch(#[from] SketchError),
+}
+
+impl GpuError {
+    /// A [`Shape`](Self::Shape) error.
+    pub fn shape(
+        operation: &'static str,
+        argument: &'static str,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+    ) -> Self {
+        Self::Shape { operation, argument, expected: expected.into(), got: got.into() }
+    }
+}
+
+/// Gives a library's error the name of the call that failed.
+pub(crate) trait Named<T> {
+    /// The result, its error naming `call`.
+    fn named(self, call: &'static str) -> Result<T, GpuError>;
+}
+
+impl<T> Named<T> for Result<T, DriverError> {
+    fn named(self, call: &'static str) -> Result<T, GpuError> {
+        self.map_err(|error| GpuError::Call { library: "CUDA driver", call, code: format!("{:?}", error.0) })
+    }
+}
+
+impl<T> Named<T> for Result<T, CublasError> {
+    fn named(self, call: &'static str) -> Result<T, GpuError> {
+        self.map_err(|error| GpuError::Call { library: "cuBLAS", call, code: format!("{:?}", error.0) })
+    }
+}
+
+impl<T> Named<T> for Result<T, CusolverError> {
+    fn named(self, call: &'static str) -> Result<T, GpuError> {
+        self.map_err(|error| GpuError::Call { library: "cuSOLVER", call, code: format!("{:?}", error.0) })
+    }
+}
+
+/// Tells a lack of memory from other failures of an allocation.
+pub(crate) fn allocated<T>(result: Result<T, DriverError>, bytes: usize) -> Result<T, GpuError> {
+    match result {
+        Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Err(GpuError::OutOfMemory { bytes }),
+        other => other.named("cuMemAllocAsync"),
+    }
+}

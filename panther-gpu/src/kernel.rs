@@ -1,0 +1,149 @@
+//! Kernels: files of CUDA C++, compiled for a device when they are first used, and how they are launched.
+
+use cudarc::driver::sys::CUfunction_attribute;
+use cudarc::driver::{CudaFunction, LaunchConfig};
+use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
+
+use crate::GpuError;
+use crate::error::Named;
+
+/// What every file begins with.
+const COMMON: &str = concat!(
+    include_str!("../kernels/common.cuh"),
+    include_str!("../kernels/barrier.cuh"),
+    include_str!("../kernels/stream.cuh"),
+    include_str!("../kernels/tile.cuh"),
+);
+
+/// A file of kernels, written for a type `real` that is float or double.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KernelFile {
+    pub(crate) name: &'static str,
+    pub(crate) source: &'static str,
+}
+
+/// The file `kernels/<name>.cu`.
+macro_rules! kernel_file {
+    ($name:literal) => {
+        $crate::kernel::KernelFile {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/", $name, ".cu")),
+        }
+    };
+}
+pub(crate) use kernel_file;
+
+/// A kernel of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kernel {
+    pub(crate) file: KernelFile,
+    pub(crate) name: &'static str,
+}
+
+impl KernelFile {
+    pub(crate) const fn kernel(self, name: &'static str) -> Kernel {
+        Kernel { file: self, name }
+    }
+}
+
+impl Kernel {
+    /// More than 48 KiB of shared memory must be asked for.
+    pub(crate) fn allow_shared_memory(self, function: &CudaFunction, bytes: u32) -> Result<(), GpuError> {
+        let fixed = function.shared_size_bytes().named(self.name)?;
+        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        function.set_attribute(attribute, bytes as i32 - fixed).named(self.name)
+    }
+}
+
+/// Compiles a file for one type and one kind of device. Needs NVRTC, and no device.
+pub(crate) fn compile(file: KernelFile, real: &str, (major, minor): (i32, i32)) -> Result<Ptx, GpuError> {
+    let source = format!("{COMMON}\n#line 1 \"{}.cu\"\n{}", file.name, file.source);
+    let options = CompileOptions {
+        options: vec![
+            format!("--gpu-architecture=compute_{major}{minor}"),
+            format!("-Dreal={real}"),
+            format!("-DREAL_IS_{}", real.to_uppercase()),
+            "--std=c++17".to_owned(),
+            "-default-device".to_owned(),
+        ],
+        name: Some(format!("{}.cu", file.name)),
+        ..CompileOptions::default()
+    };
+    compile_ptx_with_opts(source, options).map_err(|error| GpuError::Compilation {
+        kernels: file.name,
+        log: match error {
+            CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
+            other => other.to_string(),
+        },
+    })
+}
+
+/// Blocks of a launch, with a thread or so for each of `count` things: kernels walk on in steps of the whole grid.
+pub(crate) fn grid_over(count: usize, threads: u32) -> LaunchConfig {
+    const MOST_BLOCKS: usize = 1 << 16;
+    let blocks = count.div_ceil(threads as usize).clamp(1, MOST_BLOCKS);
+    LaunchConfig { grid_dim: (blocks as u32, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 }
+}
+
+/// Launches a kernel for numbers of type `$t` with the given arguments, which must be those of its source: numbers, and
+/// pointers as [`Pointer`](crate::buffer::Pointer) gives them.
+macro_rules! launch {
+    ($device:expr, $t:ty, $kernel:expr, $config:expr, $($argument:expr),* $(,)?) => {{
+        let kernel: $crate::kernel::Kernel = $kernel;
+        let function = $device.function::<$t>(kernel)?;
+        let mut builder = $device.stream().launch_builder(&function);
+        $(
+            let argument = $argument;
+            cudarc::driver::PushKernelArg::arg(&mut builder, &argument);
+        )*
+        // SAFETY: the arguments are those of the kernel, which keeps to the extents among them.
+        let launched = unsafe { builder.launch($config) };
+        $crate::error::Named::named(launched, kernel.name).map(|_| ())
+    }};
+}
+pub(crate) use launch;
+
+/// As [`launch`], of blocks that wait for each other and so must all run at once.
+macro_rules! launch_cooperative {
+    ($device:expr, $t:ty, $kernel:expr, $config:expr, $($argument:expr),* $(,)?) => {{
+        let kernel: $crate::kernel::Kernel = $kernel;
+        let function = $device.function::<$t>(kernel)?;
+        let mut builder = $device.stream().launch_builder(&function);
+        $(
+            let argument = $argument;
+            cudarc::driver::PushKernelArg::arg(&mut builder, &argument);
+        )*
+        // SAFETY: as for `launch`; the driver refuses more blocks than can run at once.
+        let launched = unsafe { builder.launch_cooperative($config) };
+        $crate::error::Named::named(launched, kernel.name).map(|_| ())
+    }};
+}
+pub(crate) use launch_cooperative;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Needs NVRTC, and no device.
+    #[test]
+    fn all_files_compile() {
+        if let Err(missing) = crate::libraries::probe_compiler() {
+            println!("skipped: {missing}");
+            return;
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "cu") {
+                let name = path.file_stem().unwrap().to_str().unwrap().to_owned().leak();
+                let source = std::fs::read_to_string(&path).unwrap().leak();
+                for real in ["float", "double"] {
+                    compile(KernelFile { name, source }, real, (9, 0)).unwrap();
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 0);
+    }
+}

@@ -1,0 +1,97 @@
+//! Loops over elements.
+
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::layers::{THREADS, holds};
+use crate::{Buffer, DeviceReal, GpuError};
+
+const KERNELS: KernelFile = kernel_file!("elementwise");
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// max(x, 0), with derivative 0 at 0.
+    Relu,
+    /// x·Φ(x).
+    Gelu,
+}
+
+impl Activation {
+    /// As the kernels know it.
+    const fn code(self) -> u32 {
+        match self {
+            Self::Relu => 0,
+            Self::Gelu => 1,
+        }
+    }
+}
+
+/// f(x).
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn activate<T: DeviceReal>(f: Activation, x: &Buffer<T>) -> Result<Buffer<T>, GpuError> {
+    let (device, count) = (x.device(), x.len());
+    let y = Buffer::uninitialized(device, count)?;
+    if count > 0 {
+        let config = grid_over(count, THREADS);
+        launch!(device, T, KERNELS.kernel("activate"), config, f.code(), x.pointer(), y.pointer(), count as u64)?;
+    }
+    Ok(y)
+}
+
+/// f'(x)·dy.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn activate_backward<T: DeviceReal>(f: Activation, x: &Buffer<T>, dy: &Buffer<T>) -> Result<Buffer<T>, GpuError> {
+    let (device, count) = (x.device(), x.len());
+    holds("activate_backward", "dy", dy, count)?;
+    let dx = Buffer::uninitialized(device, count)?;
+    if count > 0 {
+        let (kernel, config) = (KERNELS.kernel("activate_backward"), grid_over(count, THREADS));
+        launch!(device, T, kernel, config, f.code(), x.pointer(), dy.pointer(), dx.pointer(), count as u64)?;
+    }
+    Ok(dx)
+}
+
+/// y += α·x.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn add_scaled<T: DeviceReal>(alpha: T, x: &Buffer<T>, y: &mut Buffer<T>) -> Result<(), GpuError> {
+    let count = x.len();
+    holds("add_scaled", "y", y, count)?;
+    if count == 0 {
+        return Ok(());
+    }
+    let config = grid_over(count, THREADS);
+    launch!(x.device(), T, KERNELS.kernel("add_scaled"), config, alpha, x.pointer(), y.pointer(), count as u64)
+}
+
+/// x *= α.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn scale<T: DeviceReal>(alpha: T, x: &mut Buffer<T>) -> Result<(), GpuError> {
+    let count = x.len();
+    if count == 0 {
+        return Ok(());
+    }
+    launch!(x.device(), T, KERNELS.kernel("scale"), grid_over(count, THREADS), alpha, x.pointer(), count as u64)
+}
+
+/// x += `bias` on each row of the bias's length.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn add_rows<T: DeviceReal>(bias: &Buffer<T>, x: &mut Buffer<T>) -> Result<(), GpuError> {
+    let (count, width) = (x.len(), bias.len());
+    if width == 0 || !count.is_multiple_of(width) {
+        return Err(GpuError::shape("add_rows", "x", format!("rows of {width}"), count.to_string()));
+    }
+    if count == 0 {
+        return Ok(());
+    }
+    let (kernel, config) = (KERNELS.kernel("add_rows"), grid_over(count, THREADS));
+    launch!(x.device(), T, kernel, config, bias.pointer(), width as u64, x.pointer(), count as u64)
+}

@@ -1,0 +1,281 @@
+//! Matrices of a device and views of them.
+
+use std::marker::PhantomData;
+
+use faer::{Mat, MatRef};
+
+use crate::buffer::{Buffer, Pointer};
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::{Device, DeviceReal, GpuError};
+
+const KERNELS: KernelFile = kernel_file!("matrix");
+
+/// A column-major matrix in the memory of a device, its columns one behind the other.
+#[derive(Debug)]
+pub struct Matrix<T> {
+    buffer: Buffer<T>,
+    rows: usize,
+    columns: usize,
+}
+
+/// A part of a matrix that is only read, column-major or, transposed, row-major.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixRef<'a, T> {
+    pub(crate) device: &'a Device,
+    pub(crate) place: Place,
+    numbers: PhantomData<&'a T>,
+}
+
+/// A part of a matrix that is written.
+#[derive(Debug)]
+pub struct MatrixMut<'a, T> {
+    pub(crate) device: &'a Device,
+    pub(crate) place: Place,
+    numbers: PhantomData<&'a mut T>,
+}
+
+/// Where a matrix lies: its entry (i, j) is `stride`·j + i numbers behind `pointer`, or `stride`·i + j where it is row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) pointer: Pointer,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) stride: usize,
+    pub(crate) row_major: bool,
+}
+
+impl Place {
+    pub(crate) const fn t(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, row_major: !self.row_major, ..self }
+    }
+
+    /// Numbers from one row to the next, and from one column to the next.
+    pub(crate) const fn strides(&self) -> (usize, usize) {
+        if self.row_major { (self.stride, 1) } else { (1, self.stride) }
+    }
+
+    fn block<T>(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
+        assert!(row + rows <= self.rows && column + columns <= self.columns, "a block within the matrix");
+        let (down, right) = self.strides();
+        let offset = (row * down + column * right) * size_of::<T>();
+        Self { pointer: self.pointer + offset as Pointer, rows, columns, ..self }
+    }
+}
+
+impl<T: DeviceReal> Matrix<T> {
+    /// Room for a matrix, which must be written before it is read.
+    pub(crate) fn uninitialized(device: &Device, rows: usize, columns: usize) -> Result<Self, GpuError> {
+        let buffer = Buffer::uninitialized(device, rows.saturating_mul(columns))?;
+        Ok(Self { buffer, rows, columns })
+    }
+
+    /// A matrix of zeros.
+    ///
+    /// # Errors
+    /// [`GpuError::OutOfMemory`], [`GpuError::Call`].
+    pub fn zeros(device: &Device, rows: usize, columns: usize) -> Result<Self, GpuError> {
+        Ok(Self { buffer: Buffer::zeros(device, rows.saturating_mul(columns))?, rows, columns })
+    }
+
+    /// A copy of a matrix of the host.
+    ///
+    /// # Errors
+    /// As [`zeros`](Self::zeros).
+    pub fn from_host(device: &Device, a: MatRef<'_, T>) -> Result<Self, GpuError> {
+        let (rows, columns) = a.shape();
+        let numbers: Vec<T> = a.col_iter().flat_map(|column| column.iter().copied()).collect();
+        Ok(Self { buffer: Buffer::from_host(device, &numbers)?, rows, columns })
+    }
+
+    /// A copy on the host, once everything asked for before is done.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`] with whatever went wrong before.
+    pub fn to_host(&self) -> Result<Mat<T>, GpuError> {
+        let numbers = self.buffer.to_host()?;
+        Ok(Mat::from_fn(self.rows, self.columns, |i, j| numbers[j * self.rows + i]))
+    }
+
+    /// A copy on the device.
+    ///
+    /// # Errors
+    /// As [`zeros`](Self::zeros).
+    pub fn try_clone(&self) -> Result<Self, GpuError> {
+        Ok(Self { buffer: self.buffer.try_clone()?, rows: self.rows, columns: self.columns })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub const fn nrows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub const fn ncols(&self) -> usize {
+        self.columns
+    }
+
+    /// The device it is of.
+    #[must_use]
+    pub const fn device(&self) -> &Device {
+        self.buffer.device()
+    }
+
+    fn place(&self) -> Place {
+        let (rows, columns) = (self.rows, self.columns);
+        Place { pointer: self.buffer.pointer(), rows, columns, stride: rows.max(1), row_major: false }
+    }
+
+    /// All of it, to be read.
+    #[must_use]
+    pub fn as_ref(&self) -> MatrixRef<'_, T> {
+        MatrixRef { device: self.buffer.device(), place: self.place(), numbers: PhantomData }
+    }
+
+    /// All of it, to be written.
+    pub fn as_mut(&mut self) -> MatrixMut<'_, T> {
+        let place = self.place();
+        MatrixMut { device: self.buffer.device(), place, numbers: PhantomData }
+    }
+
+    /// The first `columns` columns, without a copy.
+    pub(crate) fn truncated(mut self, columns: usize) -> Self {
+        assert!(columns <= self.columns, "no more columns than there are");
+        self.columns = columns;
+        self
+    }
+}
+
+impl<'a, T: DeviceReal> MatrixRef<'a, T> {
+    /// Number of rows.
+    #[must_use]
+    pub const fn nrows(&self) -> usize {
+        self.place.rows
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub const fn ncols(&self) -> usize {
+        self.place.columns
+    }
+
+    /// The transposed matrix.
+    #[must_use]
+    pub const fn t(self) -> Self {
+        Self { place: self.place.t(), ..self }
+    }
+
+    /// `count` rows from row `start` on.
+    #[must_use]
+    pub fn subrows(self, start: usize, count: usize) -> Self {
+        Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
+    }
+
+    /// `count` columns from column `start` on.
+    #[must_use]
+    pub fn subcols(self, start: usize, count: usize) -> Self {
+        Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
+    }
+
+    /// A column-major copy.
+    pub(crate) fn to_owned(self) -> Result<Matrix<T>, GpuError> {
+        let mut copy = Matrix::uninitialized(self.device, self.nrows(), self.ncols())?;
+        copy.as_mut().copy_from(self)?;
+        Ok(copy)
+    }
+}
+
+impl<'a, T: DeviceReal> MatrixMut<'a, T> {
+    /// The same, for a shorter time.
+    pub fn rb_mut(&mut self) -> MatrixMut<'_, T> {
+        MatrixMut { device: self.device, place: self.place, numbers: PhantomData }
+    }
+
+    /// To be read.
+    #[must_use]
+    pub const fn rb(&self) -> MatrixRef<'_, T> {
+        MatrixRef { device: self.device, place: self.place, numbers: PhantomData }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub const fn nrows(&self) -> usize {
+        self.place.rows
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub const fn ncols(&self) -> usize {
+        self.place.columns
+    }
+
+    /// The transposed matrix.
+    #[must_use]
+    pub fn t(self) -> Self {
+        Self { place: self.place.t(), ..self }
+    }
+
+    /// `count` rows from row `start` on.
+    #[must_use]
+    pub fn subrows(self, start: usize, count: usize) -> Self {
+        Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
+    }
+
+    /// `count` columns from column `start` on.
+    #[must_use]
+    pub fn subcols(self, start: usize, count: usize) -> Self {
+        Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
+    }
+
+    /// Takes over the numbers of a matrix of this shape.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`], [`GpuError::Call`].
+    pub fn copy_from(&mut self, from: MatrixRef<'_, T>) -> Result<(), GpuError> {
+        let (rows, columns) = (self.nrows(), self.ncols());
+        if (from.nrows(), from.ncols()) != (rows, columns) {
+            let got = format!("{}×{}", from.nrows(), from.ncols());
+            return Err(GpuError::shape("copy_from", "from", format!("{rows}×{columns}"), got));
+        }
+        if rows * columns == 0 {
+            return Ok(());
+        }
+        let ((to_down, to_right), (from_down, from_right)) = (self.place.strides(), from.place.strides());
+        launch!(
+            self.device,
+            T,
+            KERNELS.kernel("copy"),
+            grid_over(rows * columns, 256),
+            self.place.pointer,
+            to_down as u64,
+            to_right as u64,
+            from.place.pointer,
+            from_down as u64,
+            from_right as u64,
+            rows as u64,
+            columns as u64,
+        )
+    }
+
+    /// Every number times α.
+    pub(crate) fn scale(&mut self, alpha: T) -> Result<(), GpuError> {
+        let (rows, columns) = (self.nrows(), self.ncols());
+        if rows * columns == 0 {
+            return Ok(());
+        }
+        let (down, right) = self.place.strides();
+        launch!(
+            self.device,
+            T,
+            KERNELS.kernel("scale"),
+            grid_over(rows * columns, 256),
+            self.place.pointer,
+            down as u64,
+            right as u64,
+            rows as u64,
+            columns as u64,
+            alpha,
+        )
+    }
+}

@@ -1,0 +1,158 @@
+//! Matrix products through cuBLAS.
+
+use cudarc::cublas::sys::{
+    cublasComputeType_t, cublasGemmAlgo_t, cublasGemmEx, cublasGemmStridedBatchedEx, cublasOperation_t,
+};
+
+use crate::error::Named;
+use crate::matrix::Place;
+use crate::real::sealed::Libraries;
+use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+
+/// In which precision the products of f32 matrices are taken. Sums are kept in f32, and so are the matrices themselves.
+/// Matrices of f64 are always multiplied in f64.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// In full.
+    #[default]
+    F32,
+    /// Factors rounded to 11 bits, for tensor cores.
+    Tf32,
+    /// Factors rounded to 8 bits, for tensor cores.
+    Bf16,
+}
+
+impl Precision {
+    fn compute_type<T: DeviceReal>(self) -> cublasComputeType_t {
+        match (T::COMPUTE_TYPE, self) {
+            (cublasComputeType_t::CUBLAS_COMPUTE_32F, Self::Tf32) => cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
+            (cublasComputeType_t::CUBLAS_COMPUTE_32F, Self::Bf16) => cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_16BF,
+            (full, _) => full,
+        }
+    }
+}
+
+/// C = α·A·B + β·C in full precision. β = 0 overwrites C whatever it holds.
+///
+/// # Errors
+/// [`GpuError::Shape`], [`GpuError::Call`].
+pub fn product<T: DeviceReal>(
+    c: MatrixMut<'_, T>,
+    alpha: T,
+    a: MatrixRef<'_, T>,
+    b: MatrixRef<'_, T>,
+    beta: T,
+) -> Result<(), GpuError> {
+    let device = c.device;
+    let operands = Operands { a: a.place, b: b.place, c: c.place, count: 1, strides: [0; 3] };
+    gemm(device, Precision::F32, alpha, operands, beta)
+}
+
+/// The matrices of a product, and of a batch of products at equal distances.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operands {
+    pub(crate) a: Place,
+    pub(crate) b: Place,
+    pub(crate) c: Place,
+    /// How many products.
+    pub(crate) count: usize,
+    /// Numbers from one matrix to the next: of A, B and C.
+    pub(crate) strides: [usize; 3],
+}
+
+/// C = α·A·B + β·C for each product.
+pub(crate) fn gemm<T: DeviceReal>(
+    device: &Device,
+    precision: Precision,
+    alpha: T,
+    operands: Operands,
+    beta: T,
+) -> Result<(), GpuError> {
+    let Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = operands;
+    if a.columns != b.rows || (c.rows, c.columns) != (a.rows, b.columns) {
+        let expected =
+            format!("{}×{}, from {}×{} times {}×{}", a.rows, b.columns, a.rows, a.columns, b.rows, b.columns);
+        return Err(GpuError::shape("product", "c", expected, format!("{}×{}", c.rows, c.columns)));
+    }
+    if c.row_major {
+        // cuBLAS writes by columns: Cᵀ = Bᵀ·Aᵀ.
+        let strides = [b_stride, a_stride, c_stride];
+        return gemm(device, precision, alpha, Operands { a: b.t(), b: a.t(), c: c.t(), count, strides }, beta);
+    }
+    if c.rows == 0 || c.columns == 0 || count == 0 {
+        return Ok(());
+    }
+    let size =
+        |n: usize| i32::try_from(n).map_err(|_| GpuError::shape("product", "extent", "below 2³¹", n.to_string()));
+    let transposed = |place: Place| {
+        if place.row_major { cublasOperation_t::CUBLAS_OP_T } else { cublasOperation_t::CUBLAS_OP_N }
+    };
+    let (m, n, k) = (size(c.rows)?, size(c.columns)?, size(a.columns)?);
+    let (lda, ldb, ldc) = (size(a.stride)?, size(b.stride)?, size(c.stride)?);
+    let kind = <T as Libraries>::DATA_TYPE;
+    let compute = precision.compute_type::<T>();
+    let algorithm = cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT;
+    let handle = device.blas()?;
+    let (alpha, beta) = ((&raw const alpha).cast(), (&raw const beta).cast());
+    let (pa, pb, pc) = (a.pointer as *const _, b.pointer as *const _, c.pointer as *mut _);
+    if count == 1 {
+        // SAFETY: the places lie within their matrices, which live until the stream has passed this call.
+        unsafe {
+            cublasGemmEx(
+                handle,
+                transposed(a),
+                transposed(b),
+                m,
+                n,
+                k,
+                alpha,
+                pa,
+                kind,
+                lda,
+                pb,
+                kind,
+                ldb,
+                beta,
+                pc,
+                kind,
+                ldc,
+                compute,
+                algorithm,
+            )
+        }
+        .result()
+        .named("cublasGemmEx")
+    } else {
+        let (sa, sb, sc) = (a_stride as i64, b_stride as i64, c_stride as i64);
+        // SAFETY: as above, for each matrix of the batch.
+        unsafe {
+            cublasGemmStridedBatchedEx(
+                handle,
+                transposed(a),
+                transposed(b),
+                m,
+                n,
+                k,
+                alpha,
+                pa,
+                kind,
+                lda,
+                sa,
+                pb,
+                kind,
+                ldb,
+                sb,
+                beta,
+                pc,
+                kind,
+                ldc,
+                sc,
+                size(count)?,
+                compute,
+                algorithm,
+            )
+        }
+        .result()
+        .named("cublasGemmStridedBatchedEx")
+    }
+}

@@ -1,0 +1,138 @@
+//! The families with independent entries: S is drawn a block of columns at a time and multiplied by cuBLAS.
+
+use panther_sketch::{Distribution, stream};
+
+use super::real;
+use crate::buffer::{Buffer, Pointer};
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::matrix::Place;
+use crate::product::{Operands, Precision, gemm};
+use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
+
+const KERNELS: KernelFile = kernel_file!("sketch_dense");
+
+/// Numbers of S that are held at a time …
+const PANEL_NUMBERS: usize = 1 << 24;
+/// … unless these many columns have more.
+const LEAST_COLUMNS: usize = 32;
+/// Threads of a block: a column is a thread, and there are few columns for a device.
+const THREADS: u32 = 64;
+
+/// A dense operator.
+#[derive(Debug)]
+pub(super) struct Dense {
+    d: usize,
+    n: usize,
+    key: u64,
+    kernel: &'static str,
+    /// The factor that makes E\[SᵀS\] = I.
+    scale: f64,
+}
+
+/// Where columns go that are drawn: entry (i, c) to number i·down + c·right.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    pointer: Pointer,
+    down: usize,
+    right: usize,
+}
+
+impl Dense {
+    pub(super) fn new(family: Distribution, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
+        let root = (d as f64).sqrt();
+        let (tag, kernel, scale) = match family {
+            Distribution::Gaussian => (stream::GAUSSIAN, "draw_gaussian", 1.0 / root),
+            Distribution::Rademacher => (stream::RADEMACHER, "draw_rademacher", 1.0 / root),
+            Distribution::Uniform => (stream::UNIFORM, "draw_uniform", 3.0_f64.sqrt() / root),
+            other => {
+                let got = format!("{other:?}");
+                return Err(GpuError::shape("sketch", "distribution", "a family that devices draw", got));
+            }
+        };
+        Ok(Self { d, n, key: stream::family_key(seed, tag), kernel, scale })
+    }
+
+    /// Draws `count` columns of S from column `first` on, times `factor`.
+    fn draw<T: DeviceReal>(
+        &self,
+        device: &Device,
+        target: Target,
+        first: usize,
+        count: usize,
+        factor: f64,
+    ) -> Result<(), GpuError> {
+        launch!(
+            device,
+            T,
+            KERNELS.kernel(self.kernel),
+            grid_over(count, THREADS),
+            target.pointer,
+            target.down as u64,
+            target.right as u64,
+            self.key,
+            first as u64,
+            count as u64,
+            self.d as u64,
+            real::<T>(self.scale),
+            real::<T>(factor),
+        )
+    }
+
+    /// Draws S in blocks of columns and hands each on with its first column.
+    fn for_each_panel<T: DeviceReal>(
+        &self,
+        device: &Device,
+        mut work: impl FnMut(Place, usize) -> Result<(), GpuError>,
+    ) -> Result<(), GpuError> {
+        let width = (PANEL_NUMBERS / self.d).max(LEAST_COLUMNS).min(self.n);
+        let panel = Buffer::<T>::uninitialized(device, self.d.saturating_mul(width))?;
+        let pointer = panel.pointer();
+        for first in (0..self.n).step_by(width) {
+            let columns = width.min(self.n - first);
+            // By rows, so that neighbouring threads, which draw neighbouring columns, write neighbouring numbers.
+            self.draw::<T>(device, Target { pointer, down: columns, right: 1 }, first, columns, 1.0)?;
+            work(Place { pointer, rows: self.d, columns, stride: columns, row_major: true }, first)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
+        self.for_each_panel::<T>(out.device, |panel, first| {
+            let rows = a.subrows(first, panel.columns).place;
+            let operands = Operands { a: panel, b: rows, c: out.place, count: 1, strides: [0; 3] };
+            let beta = if first == 0 { T::ZERO } else { T::ONE };
+            gemm(out.device, Precision::F32, T::ONE, operands, beta)
+        })
+    }
+
+    pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
+        let mut out = out;
+        let device = out.device;
+        self.for_each_panel::<T>(device, |panel, first| {
+            let rows = out.rb_mut().subrows(first, panel.columns).place;
+            let operands = Operands { a: panel.t(), b: x.place, c: rows, count: 1, strides: [0; 3] };
+            gemm(device, Precision::F32, T::ONE, operands, T::ZERO)
+        })
+    }
+
+    /// S itself.
+    pub(super) fn put<T: DeviceReal>(&self, s: MatrixMut<'_, T>) -> Result<(), GpuError> {
+        let (down, right) = s.place.strides();
+        self.draw::<T>(s.device, Target { pointer: s.place.pointer, down, right }, 0, self.n, 1.0)
+    }
+}
+
+/// n×s with independent N(0, 1) entries, those that panther-linalg measures with: the transposed Gaussian operator of s rows, times √s.
+///
+/// # Errors
+/// [`GpuError::Sketch`] if n or s is 0, [`GpuError::OutOfMemory`], [`GpuError::Call`].
+pub fn gaussian_matrix<T: DeviceReal>(device: &Device, n: usize, s: usize, seed: u64) -> Result<Matrix<T>, GpuError> {
+    // For its refusals.
+    Distribution::Gaussian.operator::<T>(s, n, seed)?;
+    let operator = Dense::new(Distribution::Gaussian, s, n, seed)?;
+    let mut g = Matrix::uninitialized(device, n, s)?;
+    let (down, right) = g.as_mut().t().place.strides();
+    let target = Target { pointer: g.as_mut().place.pointer, down, right };
+    operator.draw::<T>(device, target, 0, n, (s as f64).sqrt())?;
+    Ok(g)
+}

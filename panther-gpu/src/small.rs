@@ -1,0 +1,323 @@
+//! Small steps of the decompositions, each a kernel.
+
+use panther_linalg::LinalgError;
+use panther_linalg::rules::exponent_of;
+
+use crate::buffer::Buffer;
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
+use cudarc::driver::LaunchConfig;
+
+const KERNELS: KernelFile = kernel_file!("small");
+
+/// Blocks that a sum is taken in: fixed, so that its value does not depend on the device.
+const PARTS: usize = 64;
+
+/// One block of `threads` threads for each of `count` things.
+pub(crate) fn block_each(count: usize, threads: u32) -> LaunchConfig {
+    LaunchConfig { grid_dim: (count as u32, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 }
+}
+
+/// Numbers that kernels report, read by the host in one go.
+pub(crate) struct Report {
+    numbers: Buffer<f64>,
+}
+
+impl Report {
+    pub(crate) fn new(device: &Device) -> Result<Self, GpuError> {
+        Ok(Self { numbers: Buffer::zeros(device, 2 * PARTS + 3)? })
+    }
+
+    /// Σ x² for [`Reported::squares`].
+    pub(crate) fn squares<T: DeviceReal>(&self, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
+        let (down, right) = x.place.strides();
+        launch!(
+            x.device,
+            T,
+            KERNELS.kernel("partial_squares"),
+            block_each(PARTS, 256),
+            x.place.pointer,
+            down as u64,
+            right as u64,
+            x.nrows() as u64,
+            x.ncols() as u64,
+            self.numbers.pointer(),
+        )
+    }
+
+    /// ‖G − I‖_F of the upper triangle of G for [`Reported::defect`].
+    pub(crate) fn defect<T: DeviceReal>(&self, g: MatrixRef<'_, T>) -> Result<(), GpuError> {
+        launch!(
+            g.device,
+            T,
+            KERNELS.kernel("partial_defect"),
+            block_each(PARTS, 256),
+            g.place.pointer,
+            g.place.stride as u64,
+            g.ncols() as u64,
+            self.numbers.at(PARTS),
+        )
+    }
+
+    /// The least and the greatest number of a diagonal, and the code of the factorisation that made it.
+    pub(crate) fn factor<T: DeviceReal>(&self, r: MatrixRef<'_, T>, code: &Buffer<i32>) -> Result<(), GpuError> {
+        launch!(
+            r.device,
+            T,
+            KERNELS.kernel("diagonal_extent"),
+            block_each(1, 256),
+            r.place.pointer,
+            r.place.stride as u64,
+            r.ncols() as u64,
+            code.pointer(),
+            self.numbers.at(2 * PARTS),
+        )
+    }
+
+    /// Waits for the numbers.
+    pub(crate) fn read(&self) -> Result<Reported, GpuError> {
+        let numbers = self.numbers.to_host()?;
+        Ok(Reported {
+            squares: numbers[..PARTS].iter().sum(),
+            defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
+            least: numbers[2 * PARTS],
+            greatest: numbers[2 * PARTS + 1],
+            code: numbers[2 * PARTS + 2],
+        })
+    }
+}
+
+/// What was reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reported {
+    pub(crate) squares: f64,
+    pub(crate) defect: f64,
+    pub(crate) least: f64,
+    pub(crate) greatest: f64,
+    pub(crate) code: f64,
+}
+
+/// ‖x‖_F, summed in double precision and unscaled.
+///
+/// # Errors
+/// [`GpuError::Call`].
+pub fn frobenius<T: DeviceReal>(x: MatrixRef<'_, T>) -> Result<f64, GpuError> {
+    let report = Report::new(x.device)?;
+    report.squares(x)?;
+    Ok(report.read()?.squares.sqrt())
+}
+
+/// A\[:, columns\].
+pub(crate) fn gather_columns<T: DeviceReal>(
+    a: MatrixRef<'_, T>,
+    columns: &Buffer<i32>,
+    start: usize,
+    count: usize,
+) -> Result<Matrix<T>, GpuError> {
+    let mut out = Matrix::uninitialized(a.device, a.nrows(), count)?;
+    if a.nrows() * count > 0 {
+        let (down, right) = a.place.strides();
+        launch!(
+            a.device,
+            T,
+            KERNELS.kernel("gather_columns"),
+            grid_over(a.nrows() * count, 256),
+            out.as_mut().place.pointer,
+            a.nrows() as u64,
+            a.place.pointer,
+            down as u64,
+            right as u64,
+            columns.at(start),
+            a.nrows() as u64,
+            count as u64,
+        )?;
+    }
+    Ok(out)
+}
+
+/// The matrix whose column `columns[j]` is column j of A.
+pub(crate) fn scatter_columns<T: DeviceReal>(a: &Matrix<T>, columns: &Buffer<i32>) -> Result<Matrix<T>, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let mut out = Matrix::uninitialized(a.device(), m, n)?;
+    if m * n > 0 {
+        launch!(
+            a.device(),
+            T,
+            KERNELS.kernel("scatter_columns"),
+            grid_over(m * n, 256),
+            out.as_mut().place.pointer,
+            m as u64,
+            a.as_ref().place.pointer,
+            m as u64,
+            columns.pointer(),
+            m as u64,
+            n as u64,
+        )?;
+    }
+    Ok(out)
+}
+
+/// The matrix whose row `rows[i]` is row i of A.
+pub(crate) fn scatter_rows<T: DeviceReal>(a: &Matrix<T>, rows: &Buffer<i32>) -> Result<Matrix<T>, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let mut out = Matrix::uninitialized(a.device(), m, n)?;
+    if m * n > 0 {
+        launch!(
+            a.device(),
+            T,
+            KERNELS.kernel("scatter_rows"),
+            grid_over(m * n, 256),
+            out.as_mut().place.pointer,
+            m as u64,
+            a.as_ref().place.pointer,
+            m as u64,
+            rows.pointer(),
+            m as u64,
+            n as u64,
+        )?;
+    }
+    Ok(out)
+}
+
+/// x\[i, :\] *= factors\[i\].
+pub(crate) fn scale_rows<T: DeviceReal>(x: &mut Matrix<T>, factors: &[f64]) -> Result<(), GpuError> {
+    let (m, n) = (x.nrows(), x.ncols());
+    if m * n == 0 {
+        return Ok(());
+    }
+    let factors = Buffer::from_host(x.device(), factors)?;
+    let place = x.as_mut().place;
+    launch!(
+        x.device(),
+        T,
+        KERNELS.kernel("scale_rows"),
+        grid_over(m * n, 256),
+        place.pointer,
+        m as u64,
+        factors.pointer(),
+        m as u64,
+        n as u64,
+    )
+}
+
+/// The upper triangle of a column-major matrix, zeros below.
+pub(crate) fn upper_triangle<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<Matrix<T>, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let mut r = Matrix::uninitialized(a.device, m, n)?;
+    if m * n > 0 {
+        launch!(
+            a.device,
+            T,
+            KERNELS.kernel("upper_triangle"),
+            grid_over(m * n, 256),
+            r.as_mut().place.pointer,
+            m as u64,
+            a.place.pointer,
+            a.place.stride as u64,
+            m as u64,
+            n as u64,
+        )?;
+    }
+    Ok(r)
+}
+
+/// The n×n identity.
+pub(crate) fn identity<T: DeviceReal>(device: &Device, n: usize) -> Result<Matrix<T>, GpuError> {
+    let mut a = Matrix::uninitialized(device, n, n)?;
+    let pointer = a.as_mut().place.pointer;
+    launch!(
+        device,
+        T,
+        KERNELS.kernel("identity"),
+        grid_over(n * n, 256),
+        pointer,
+        n.max(1) as u64,
+        n as u64,
+        n as u64
+    )?;
+    Ok(a)
+}
+
+/// G += shift·I.
+pub(crate) fn add_to_diagonal<T: DeviceReal>(g: &mut Matrix<T>, shift: T) -> Result<(), GpuError> {
+    let (n, pointer) = (g.ncols(), g.as_mut().place.pointer);
+    launch!(g.device(), T, KERNELS.kernel("add_to_diagonal"), grid_over(n, 256), pointer, n as u64, n as u64, shift)
+}
+
+/// Σⱼ≥ᵢ r\[i, j\]² for each row i.
+pub(crate) fn row_energies<T: DeviceReal>(r: MatrixRef<'_, T>) -> Result<Vec<f64>, GpuError> {
+    let energies = Buffer::<f64>::zeros(r.device, r.nrows())?;
+    if r.nrows() > 0 {
+        launch!(
+            r.device,
+            T,
+            KERNELS.kernel("row_energies"),
+            block_each(r.nrows(), 128),
+            r.place.pointer,
+            r.place.stride as u64,
+            r.ncols() as u64,
+            energies.pointer(),
+        )?;
+    }
+    energies.to_host()
+}
+
+/// Σᵢ u\[i, j\]² for each column j.
+pub(crate) fn column_energies<T: DeviceReal>(u: MatrixRef<'_, T>) -> Result<Vec<f64>, GpuError> {
+    let energies = Buffer::<f64>::zeros(u.device, u.ncols())?;
+    if u.ncols() > 0 && u.nrows() > 0 {
+        launch!(
+            u.device,
+            T,
+            KERNELS.kernel("column_energies"),
+            block_each(u.ncols(), 128),
+            u.place.pointer,
+            u.place.stride as u64,
+            u.nrows() as u64,
+            energies.pointer(),
+        )?;
+    }
+    energies.to_host()
+}
+
+/// In each column of U the entry of largest magnitude, the first of equals, becomes positive.
+pub(crate) fn fix_signs<T: DeviceReal>(u: &mut Matrix<T>, v: &mut Matrix<T>) -> Result<(), GpuError> {
+    let (m, n, k) = (u.nrows(), v.nrows(), u.ncols());
+    if k == 0 {
+        return Ok(());
+    }
+    let (up, vp) = (u.as_mut().place.pointer, v.as_mut().place.pointer);
+    launch!(
+        u.device(),
+        T,
+        KERNELS.kernel("fix_signs"),
+        block_each(k, 256),
+        up,
+        m as u64,
+        m as u64,
+        vp,
+        n as u64,
+        n as u64
+    )
+}
+
+/// R·2^exponent in place, if the type can hold it.
+pub(crate) fn rescale<T: DeviceReal>(
+    quantity: &'static str,
+    mut r: MatrixMut<'_, T>,
+    exponent: i32,
+) -> Result<(), GpuError> {
+    if exponent == 0 {
+        return Ok(());
+    }
+    let largest = crate::magnitude::survey(r.rb(), 1.0)?.largest;
+    let power = panther_linalg::rules::power_of_two;
+    r.scale(T::from_f64(power(exponent / 2)))?;
+    r.scale(T::from_f64(power(exponent - exponent / 2)))?;
+    let highest = (T::from_f64(2.0) - T::EPSILON).to_f64() * power(-exponent_of(T::MIN_POSITIVE.to_f64()) + 1);
+    if largest > highest * power(-exponent / 2) * power(-(exponent - exponent / 2)) {
+        let exponent = exponent + exponent_of(largest);
+        return Err(LinalgError::Overflow { quantity, exponent, scalar: T::NAME }.into());
+    }
+    Ok(())
+}
