@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use panther_gpu::GpuError;
 use panther_linalg::LinalgError;
 use panther_sketch::SketchError;
 use thiserror::Error;
@@ -152,6 +153,9 @@ pub enum NnError {
     /// A sketch operator could not be made.
     #[error(transparent)]
     Sketch(#[from] SketchError),
+    /// A CUDA device refused.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
 }
 
 impl NnError {

@@ -1,11 +1,11 @@
 //! The scalar types of tensors.
 
-use panther_linalg::Real;
+use panther_gpu::DeviceReal;
 
 use crate::exponential::{exp_f32, exp_f64};
 
 /// `f32` or `f64` with the functions that layers need beside arithmetic.
-pub trait Scalar: Real {
+pub trait Scalar: DeviceReal {
     /// The most negative finite number.
     const LOWEST: Self;
     /// e^x to 2 ulp, 0 where it lies below four times the smallest normal number. Loops of it become vector code.

@@ -6,6 +6,7 @@
 pub mod attention;
 pub mod cases;
 pub mod checks;
+pub mod gpu;
 pub mod gradients;
 pub mod layouts;
 pub mod matrices;

@@ -1,12 +1,13 @@
 //! Handwritten digits, read by dense and by sketched networks of a fraction of their numbers.
 //!
-//! `cargo run --release -p panther-nn --example digits [-- --epochs N --seed N --out DIR --quick]`
+//! `cargo run --release -p panther-nn --example digits [-- --device cpu|cuda[:N] --epochs N --seed N --out DIR --quick]`
 //!
 //! Trains a dense and a sketched perceptron, and a dense and a sketched convolutional network, on three quarters of the digits, and
 //! tests them on the rest; converts the trained dense perceptron to a sketched one and fine-tunes that. Prints what each network
 //! takes, and draws their learning curves to DIR/digits.png.
 
 mod data;
+mod device;
 mod models;
 mod plot;
 mod run;
@@ -16,14 +17,20 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
+use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
+use panther_nn::cuda::Cuda;
 
 use crate::data::Images;
+use crate::device::Device;
 use crate::run::{Outcome, Plan};
 
 /// Trains dense and sketched networks to read handwritten digits.
 #[derive(Parser)]
 struct Arguments {
+    /// Where it runs: cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
     /// Times through the training set.
     #[arg(long, default_value = "40")]
     epochs: NonZeroUsize,
@@ -48,25 +55,32 @@ const SKETCHED_RATE: f64 = 6e-3;
 const TUNING_RATE: f64 = 1e-3;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments { epochs, seed, out, quick } = Arguments::parse();
+    let arguments = Arguments::parse();
+    match arguments.device {
+        Device::Cpu => run_on(&Cpu::default(), &arguments),
+        Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
+    }
+}
+
+fn run_on<B: Backend>(backend: &B, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let &Arguments { epochs, seed, ref out, quick, .. } = arguments;
     let plan = Plan { epochs: if quick { 3 } else { epochs.get() }, rate: RATE, seed };
-    let cpu = Cpu::default();
     let (training, test) = Images::split(seed)?;
     println!("{} images to train with, {} to test, seed {seed}, {} epochs", training.len(), test.len(), plan.epochs);
     let images = (&training, &test);
     let faster = Plan { rate: SKETCHED_RATE, ..plan };
-    let mut dense = models::dense_mlp(&cpu, seed)?;
+    let mut dense = models::dense_mlp(backend, seed)?;
     let mut outcomes = vec![
-        run::train(&cpu, "dense MLP", &mut dense, images, &plan)?,
-        run::train(&cpu, "sketched MLP", &mut models::sketched_mlp(&cpu, seed)?, images, &faster)?,
+        run::train(backend, "dense MLP", &mut dense, images, &plan)?,
+        run::train(backend, "sketched MLP", &mut models::sketched_mlp(backend, seed)?, images, &faster)?,
     ];
-    let (mut converted, errors) = models::converted_mlp(&cpu, &dense, seed)?;
+    let (mut converted, errors) = models::converted_mlp(backend, &dense, seed)?;
     let tuning = Plan { epochs: plan.epochs.div_ceil(2), rate: TUNING_RATE, seed: seed.wrapping_add(1) };
-    outcomes.push(run::train(&cpu, "dense MLP converted, tuned", &mut converted, images, &tuning)?);
+    outcomes.push(run::train(backend, "dense MLP converted, tuned", &mut converted, images, &tuning)?);
     let before = 100.0 * outcomes[2].curve[0].accuracy;
     let cnns = [
-        run::train(&cpu, "dense CNN", &mut models::dense_cnn(&cpu, seed)?, images, &plan)?,
-        run::train(&cpu, "sketched CNN", &mut models::sketched_cnn(&cpu, seed)?, images, &plan)?,
+        run::train(backend, "dense CNN", &mut models::dense_cnn(backend, seed)?, images, &plan)?,
+        run::train(backend, "sketched CNN", &mut models::sketched_cnn(backend, seed)?, images, &plan)?,
     ];
     print_header();
     print_rows(&outcomes);
@@ -78,7 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tuning.epochs
     );
     outcomes.extend(cnns);
-    std::fs::create_dir_all(&out)?;
+    std::fs::create_dir_all(out)?;
     let path = out.join("digits.png");
     plot::learning_curves(&path, &outcomes)?;
     println!("learning curves: {}", path.display());

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use panther_nn::NnError;
-use panther_nn::backend::CrossEntropy;
-use panther_nn::cpu::Cpu;
+use panther_nn::backend::{Backend, CrossEntropy};
 use panther_nn::layers::Layer;
 use panther_nn::state::State;
 use panther_nn::train::{
@@ -62,38 +61,39 @@ impl Outcome {
 }
 
 /// Trains `model` with AdamW, on batches of 64.
-pub fn train(
-    cpu: &Cpu,
+pub fn train<B: Backend>(
+    backend: &B,
     name: &'static str,
-    model: &mut Model,
+    model: &mut Model<B>,
     (training, test): (&Images, &Images),
     plan: &Plan,
 ) -> Result<Outcome, NnError> {
     let batches = Batches::new(training.len(), BATCH, plan.seed)?;
     let steps = plan.epochs * batches.per_epoch();
     let schedule = Schedule::Cosine { rate: plan.rate, warmup: batches.per_epoch(), steps, last: 0.0 };
-    let mut optimizer = AdamW::new(cpu, AdamWOptions::default())?;
+    let mut optimizer = AdamW::new(backend, AdamWOptions::default())?;
     let progress = Progress::new(name, steps);
     let mut times = Vec::with_capacity(steps);
-    let mut curve = vec![Point { epoch: 0, loss: None, accuracy: tested(cpu, model, test)? }];
+    let mut curve = vec![Point { epoch: 0, loss: None, accuracy: tested(backend, model, test)? }];
     for epoch in 0..plan.epochs {
         let mut sum = 0.0;
         for batch in batches.epoch(epoch) {
-            let (x, digits) = training.batch(cpu, &batch)?;
+            let (x, digits) = training.batch(backend, &batch)?;
             let start = Instant::now();
             let logits = model.forward_train(&x)?;
-            let loss = cross_entropy(cpu, SMOOTHED, &logits, &digits)?;
+            let loss = cross_entropy(backend, SMOOTHED, &logits, &digits)?;
             model.backward(&loss.gradient)?;
             let mut parameters = model.parameters_mut();
-            clip_gradient(cpu, &mut parameters, 1.0)?;
+            clip_gradient(backend, &mut parameters, 1.0)?;
             optimizer.step(&mut parameters, schedule.at(times.len()))?;
             zero_gradients(&mut parameters);
+            wait(backend)?;
             times.push(start.elapsed().as_secs_f64());
             sum += loss.value * batch.len() as f64;
             progress.advance(loss.value);
         }
         let loss = Some(sum / training.len() as f64);
-        curve.push(Point { epoch: epoch + 1, loss, accuracy: tested(cpu, model, test)? });
+        curve.push(Point { epoch: epoch + 1, loss, accuracy: tested(backend, model, test)? });
     }
     times.sort_by(f64::total_cmp);
     let step = times.get(times.len() / 2).copied().unwrap_or(0.0);
@@ -105,8 +105,13 @@ pub fn train(
 }
 
 /// The part of the images that is recognised.
-fn tested(cpu: &Cpu, model: &Model, images: &Images) -> Result<f64, NnError> {
+fn tested<B: Backend>(backend: &B, model: &Model<B>, images: &Images) -> Result<f64, NnError> {
     let all: Vec<usize> = (0..images.len()).collect();
-    let (x, digits) = images.batch(cpu, &all)?;
-    accuracy(cpu, &model.forward(&x)?, &digits)
+    let (x, digits) = images.batch(backend, &all)?;
+    accuracy(backend, &model.forward(&x)?, &digits)
+}
+
+/// Comes back when a device has done what it was asked for.
+fn wait<B: Backend>(backend: &B) -> Result<(), NnError> {
+    backend.download(&backend.zeros::<f32>(&[1])?).map(|_| ())
 }

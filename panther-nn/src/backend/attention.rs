@@ -119,6 +119,26 @@ impl<X> AttentionInputs<'_, X> {
         }
         Ok([[batch, queries, width], [batch, keys, value_width]])
     }
+
+    /// As [`sizes`](Self::sizes), of the way back from `output` with the gradient `dy`, where there is one.
+    pub(crate) fn sizes_backward<T: Scalar, S: Storage<Tensor<T> = X>>(
+        &self,
+        output: &X,
+        dy: &X,
+    ) -> Result<AttentionSizes, NnError> {
+        let sizes = self.sizes::<T, S>()?;
+        if self.arithmetic == Arithmetic::Original {
+            return Err(NnError::InferenceOnly { layer: "linear_attention" });
+        }
+        for (argument, tensor) in [("output", output), ("dy", dy)] {
+            if S::shape::<T>(tensor) != sizes.output() {
+                let expected = format!("{:?}", sizes.output());
+                let got = S::shape::<T>(tensor);
+                return Err(NnError::shape("linear_attention_backward", argument, expected, got));
+            }
+        }
+        Ok(sizes)
+    }
 }
 
 /// The output, and what the way back needs.

@@ -120,3 +120,80 @@ pub trait Convolution: Storage {
     /// `sum` += the sum of each channel over batch, rows and columns: the gradient of a bias.
     fn sum_channels<T: Scalar>(&self, x: &Self::Tensor<T>, sum: &mut Self::Tensor<T>) -> Result<(), NnError>;
 }
+
+/// The extents of a convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvolutionSizes {
+    pub geometry: Geometry,
+    pub batch: usize,
+    pub c_in: usize,
+    pub c_out: usize,
+    /// Of the images of x.
+    pub extents: [usize; 2],
+    /// Of those of y.
+    pub positions: [usize; 2],
+}
+
+impl ConvolutionSizes {
+    pub fn new(operation: &'static str, x: &[usize], weight: &[usize], geometry: Geometry) -> Result<Self, NnError> {
+        let (batch, c_in, extents) = images(operation, "x", x)?;
+        let [kernel_rows, kernel_columns] = geometry.kernel;
+        let &[c_out, _, _, _] = weight else {
+            return Err(NnError::shape(operation, "weight", "C_out×C_in×kh×kw", weight));
+        };
+        if weight != [c_out, c_in, kernel_rows, kernel_columns] || c_in == 0 || c_out == 0 {
+            let expected = format!("[{c_out}, {c_in}, {kernel_rows}, {kernel_columns}]");
+            return Err(NnError::shape(operation, "weight", expected, weight));
+        }
+        let positions = geometry.positions(operation, extents)?;
+        Ok(Self { geometry, batch, c_in, c_out, extents, positions })
+    }
+
+    pub fn check_gradient(&self, operation: &'static str, dy: &[usize]) -> Result<(), NnError> {
+        let expected = [self.batch, self.c_out, self.positions[0], self.positions[1]];
+        if dy == expected { Ok(()) } else { Err(NnError::shape(operation, "dy", format!("{expected:?}"), dy)) }
+    }
+
+    /// Those of the way back to images of the extents `image`.
+    pub fn of_gradient(
+        operation: &'static str,
+        dy: &[usize],
+        weight: &[usize],
+        image: [usize; 2],
+        geometry: Geometry,
+    ) -> Result<Self, NnError> {
+        let batch = dy.first().copied().unwrap_or(0);
+        let c_in = weight.get(1).copied().unwrap_or(0);
+        let shape = batch_shape(operation, batch, c_in, image)?;
+        let sizes = Self::new(operation, &shape, weight, geometry)?;
+        sizes.check_gradient(operation, dy)?;
+        Ok(sizes)
+    }
+
+    /// The shape of x.
+    pub const fn images(&self) -> [usize; 4] {
+        [self.batch, self.c_in, self.extents[0], self.extents[1]]
+    }
+
+    /// The channels of y, where the mix and the bias fit.
+    pub fn mixed(&self, mix: Option<&[usize]>, bias: Option<&[usize]>) -> Result<usize, NnError> {
+        let channels = match mix {
+            None => self.c_out,
+            Some(&[hidden, channels]) if hidden == self.c_out => channels,
+            Some(mix) => return Err(NnError::shape("convolve", "mix", format!("{}×C_out", self.c_out), mix)),
+        };
+        match bias.filter(|bias| **bias != [channels]) {
+            Some(bias) => Err(NnError::shape("convolve", "bias", format!("[{channels}]"), bias)),
+            None => Ok(channels),
+        }
+    }
+}
+
+/// The extents of images whose channels are summed.
+pub(crate) fn channel_sums(x: &[usize], sum: &[usize]) -> Result<(usize, usize, [usize; 2]), NnError> {
+    let (batch, channels, extents) = images("sum_channels", "x", x)?;
+    if sum != [channels] {
+        return Err(NnError::shape("sum_channels", "sum", format!("[{channels}]"), sum));
+    }
+    Ok((batch, channels, extents))
+}

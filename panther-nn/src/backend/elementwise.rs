@@ -1,6 +1,6 @@
 //! Loops over the elements of tensors.
 
-use crate::backend::Storage;
+use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
 /// A function of one number.
@@ -36,4 +36,26 @@ pub trait Elementwise: Storage {
 
     /// x += `bias` on each row of `bias`'s length.
     fn add_rows<T: Scalar>(&self, bias: &Self::Tensor<T>, x: &mut Self::Tensor<T>) -> Result<(), NnError>;
+}
+
+/// An error where two tensors of these shapes do not have as many numbers.
+pub(crate) fn same_count(
+    operation: &'static str,
+    argument: &'static str,
+    expected: &[usize],
+    got: &[usize],
+) -> Result<(), NnError> {
+    if count(expected) == count(got) {
+        return Ok(());
+    }
+    Err(NnError::shape(operation, argument, format!("{expected:?}"), got))
+}
+
+/// An error where a tensor of this shape is not made of rows as long as another tensor.
+pub(crate) fn rows_as_long_as(operation: &'static str, other: &[usize], x: &[usize]) -> Result<(), NnError> {
+    let length = count(other);
+    if length == 0 || !count(x).is_multiple_of(length) {
+        return Err(NnError::shape(operation, "x", format!("rows of {length}"), x));
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Losses with their gradients.
 
-use crate::backend::Storage;
+use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
 /// A loss and its gradient by the predictions, in their shape.
@@ -45,4 +45,21 @@ pub trait Losses: Storage {
         predictions: &Self::Tensor<T>,
         targets: &Self::Tensor<T>,
     ) -> Result<Loss<Self::Tensor<T>>, NnError>;
+}
+
+impl CrossEntropy {
+    /// Whether rows with this target count.
+    pub(crate) fn counts(&self, target: usize) -> bool {
+        self.ignored != Some(target)
+    }
+
+    /// The count of classes, where there is a row of logits, and a class, for each target that counts.
+    pub(crate) fn classes(&self, logits: &[usize], targets: &[usize]) -> Result<usize, NnError> {
+        let classes = count(logits) / targets.len().max(1);
+        if count(logits) != classes * targets.len() || targets.iter().any(|&t| self.counts(t) && t >= classes) {
+            let expected = format!("{} rows with a class for each target", targets.len());
+            return Err(NnError::shape("cross_entropy", "logits", expected, logits));
+        }
+        Ok(classes)
+    }
 }

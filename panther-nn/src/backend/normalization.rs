@@ -1,6 +1,6 @@
 //! Normalisation of rows.
 
-use crate::backend::Storage;
+use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
 /// What [`Normalization::normalize`] gives.
@@ -36,4 +36,13 @@ pub trait Normalization: Storage {
         dy: &Self::Tensor<T>,
         gradients: (&mut Self::Tensor<T>, &mut Self::Tensor<T>),
     ) -> Result<Self::Tensor<T>, NnError>;
+}
+
+/// The length of the rows, which must not be 0.
+pub(crate) fn normalized_width(operation: &'static str, x: &[usize], weight: &[usize]) -> Result<usize, NnError> {
+    let width = count(weight);
+    if width == 0 || x.last() != Some(&width) {
+        return Err(NnError::shape(operation, "x", format!("…×{width}"), x));
+    }
+    Ok(width)
 }

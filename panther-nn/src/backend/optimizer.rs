@@ -1,6 +1,8 @@
 //! Steps of optimisers, each one loop over the numbers.
 
-use crate::backend::Storage;
+use std::ops::Range;
+
+use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
 /// The numbers of a step of stochastic gradient descent.
@@ -57,4 +59,18 @@ pub trait OptimizerSteps: Storage {
         value: &mut Self::Tensor<T>,
         start: usize,
     ) -> Result<(), NnError>;
+}
+
+/// The numbers of `value` that a gradient of this shape belongs to.
+pub(crate) fn changed(
+    operation: &'static str,
+    gradient: &[usize],
+    value: &[usize],
+    start: usize,
+) -> Result<Range<usize>, NnError> {
+    let (numbers, held) = (count(gradient), count(value));
+    match start.checked_add(numbers).filter(|&end| end <= held) {
+        Some(end) => Ok(start..end),
+        None => Err(NnError::shape(operation, "gradient", format!("within {held} from {start} on"), &[numbers])),
+    }
 }

@@ -90,3 +90,18 @@ pub trait Products: Storage {
         c: (&mut Self::Tensor<T>, Layout),
     ) -> Result<(), NnError>;
 }
+
+/// An error where the matrices of a product do not fit to each other, or into tensors of so many numbers: a, b and c.
+pub(crate) fn check_product([a_at, b_at, c_at]: [Layout; 3], held: [usize; 3]) -> Result<(), NnError> {
+    if a_at.rows != c_at.rows || a_at.columns != b_at.rows || b_at.columns != c_at.columns {
+        let expected = format!("{}×{}", a_at.columns, c_at.columns);
+        return Err(NnError::shape("gemm", "b", expected, &[b_at.rows, b_at.columns]));
+    }
+    for (argument, at, held) in [("a", a_at, held[0]), ("b", b_at, held[1]), ("c", c_at, held[2])] {
+        let has_unit_stride = at.row_stride == 1 || at.column_stride == 1;
+        if at.end() > held || !has_unit_stride || at.batch != c_at.batch {
+            return Err(NnError::shape("gemm", argument, format!("a tensor that holds {at:?}"), &[held]));
+        }
+    }
+    Ok(())
+}

@@ -33,3 +33,15 @@ pub trait Softmax: Storage {
         gradient: &mut Self::Tensor<T>,
     ) -> Result<(), NnError>;
 }
+
+/// The extents of scores, batch×heads×rows×keys, and the columns of the penalty, where it fits.
+pub(crate) fn score_sizes(scores: &[usize], penalty: Option<&[usize]>) -> Result<([usize; 4], usize), NnError> {
+    let &[batch, heads, rows, keys] = scores else {
+        return Err(NnError::shape("softmax", "scores", "batch×heads×rows×keys", scores));
+    };
+    let width = penalty.map_or(0, |penalty| penalty.last().copied().unwrap_or(0));
+    if let Some(penalty) = penalty.filter(|penalty| **penalty != [batch, width] || width < keys) {
+        return Err(NnError::shape("softmax", "penalty", format!("{batch}×(at least {keys})"), penalty));
+    }
+    Ok(([batch, heads, rows, keys], width))
+}

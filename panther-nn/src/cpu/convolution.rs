@@ -11,7 +11,7 @@ use faer::{Accum, MatMut};
 use panther_sketch::product;
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{Convolution, Geometry, Storage, batch_shape, images};
+use crate::backend::{Convolution, ConvolutionSizes as Sizes, Geometry, Storage, batch_shape, channel_sums};
 use crate::cpu::parallel::{on_each, on_pieces};
 use crate::cpu::slab::Slab;
 use crate::cpu::taps::Axis;
@@ -40,16 +40,7 @@ impl Convolution for Cpu {
         geometry: Geometry,
     ) -> Result<CpuTensor<T>, NnError> {
         let sizes = Sizes::new("convolve", x.shape(), weight.shape(), geometry)?;
-        let channels = match mix {
-            None => sizes.c_out,
-            Some((_, mix)) => match *mix.shape() {
-                [hidden, channels] if hidden == sizes.c_out => channels,
-                _ => return Err(NnError::shape("convolve", "mix", format!("{}×C_out", sizes.c_out), mix.shape())),
-            },
-        };
-        if let Some(bias) = bias.filter(|bias| bias.shape() != [channels]) {
-            return Err(NnError::shape("convolve", "bias", format!("[{channels}]"), bias.shape()));
-        }
+        let channels = sizes.mixed(mix.map(|(_, mix)| mix.shape()), bias.map(CpuTensor::shape))?;
         let bias = bias.map(CpuTensor::as_slice);
         let mut y = self.zeros(&batch_shape("convolve", sizes.batch, channels, sizes.positions)?)?;
         let plan = sizes.forward();
@@ -76,11 +67,8 @@ impl Convolution for Cpu {
         image: [usize; 2],
         geometry: Geometry,
     ) -> Result<CpuTensor<T>, NnError> {
-        let batch = dy.shape().first().copied().unwrap_or(0);
-        let c_in = weight.shape().get(1).copied().unwrap_or(0);
-        let shape = batch_shape("convolve_backward_input", batch, c_in, image)?;
-        let sizes = Sizes::new("convolve_backward_input", &shape, weight.shape(), geometry)?;
-        sizes.check_gradient("convolve_backward_input", dy.shape())?;
+        let sizes = Sizes::of_gradient("convolve_backward_input", dy.shape(), weight.shape(), image, geometry)?;
+        let (shape, c_in) = (sizes.images(), sizes.c_in);
         let mut dx = self.zeros(&shape)?;
         let plans: Vec<_> = sizes.backward().map(|plan| (plan.pack(weight.as_slice()), plan)).collect();
         // Blocks start at a multiple of the stride, so that each phase has whole rows of its own.
@@ -137,10 +125,7 @@ impl Convolution for Cpu {
     }
 
     fn sum_channels<T: Scalar>(&self, x: &CpuTensor<T>, sum: &mut CpuTensor<T>) -> Result<(), NnError> {
-        let (_, channels, [rows, columns]) = images("sum_channels", "x", x.shape())?;
-        if sum.shape() != [channels] {
-            return Err(NnError::shape("sum_channels", "sum", format!("[{channels}]"), sum.shape()));
-        }
+        let (_, channels, [rows, columns]) = channel_sums(x.shape(), sum.shape())?;
         let plane = rows * columns;
         if plane == 0 {
             return Ok(());
@@ -171,39 +156,7 @@ fn total<T: Scalar>(x: &[T]) -> T {
     })
 }
 
-/// The extents of a convolution.
-#[derive(Clone, Copy)]
-struct Sizes {
-    geometry: Geometry,
-    batch: usize,
-    c_in: usize,
-    c_out: usize,
-    /// Of the images of x.
-    extents: [usize; 2],
-    /// Of those of y.
-    positions: [usize; 2],
-}
-
 impl Sizes {
-    fn new(operation: &'static str, x: &[usize], weight: &[usize], geometry: Geometry) -> Result<Self, NnError> {
-        let (batch, c_in, extents) = images(operation, "x", x)?;
-        let [kernel_rows, kernel_columns] = geometry.kernel;
-        let &[c_out, _, _, _] = weight else {
-            return Err(NnError::shape(operation, "weight", "C_out×C_in×kh×kw", weight));
-        };
-        if weight != [c_out, c_in, kernel_rows, kernel_columns] || c_in == 0 || c_out == 0 {
-            let expected = format!("[{c_out}, {c_in}, {kernel_rows}, {kernel_columns}]");
-            return Err(NnError::shape(operation, "weight", expected, weight));
-        }
-        let positions = geometry.positions(operation, extents)?;
-        Ok(Self { geometry, batch, c_in, c_out, extents, positions })
-    }
-
-    fn check_gradient(&self, operation: &'static str, dy: &[usize]) -> Result<(), NnError> {
-        let expected = [self.batch, self.c_out, self.positions[0], self.positions[1]];
-        if dy == expected { Ok(()) } else { Err(NnError::shape(operation, "dy", format!("{expected:?}"), dy)) }
-    }
-
     /// Image `index` of x.
     fn image<'a, T>(&self, x: &'a [T], index: usize) -> &'a [T] {
         let length = self.c_in * self.extents[0] * self.extents[1];

@@ -2,7 +2,7 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{Activation, Elementwise};
+use crate::backend::{Activation, Elementwise, rows_as_long_as};
 use crate::cpu::parallel::{PIECE, on_pairs, on_pieces};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
@@ -52,11 +52,8 @@ impl Elementwise for Cpu {
     }
 
     fn add_rows<T: Scalar>(&self, bias: &CpuTensor<T>, x: &mut CpuTensor<T>) -> Result<(), NnError> {
+        rows_as_long_as("add_rows", bias.shape(), x.shape())?;
         let bias = bias.as_slice();
-        if bias.is_empty() || !x.as_slice().len().is_multiple_of(bias.len()) {
-            let expected = format!("rows of {}", bias.len());
-            return Err(NnError::shape("add_rows", "x", expected, x.shape()));
-        }
         let rows = (PIECE / bias.len()).max(1);
         on_pieces(self.par, rows * bias.len(), x.as_mut_slice(), |_, x| {
             for row in x.chunks_mut(bias.len()) {
@@ -74,10 +71,7 @@ pub(crate) fn same_count<T: Scalar>(
     expected: &CpuTensor<T>,
     got: &CpuTensor<T>,
 ) -> Result<(), NnError> {
-    if expected.as_slice().len() == got.as_slice().len() {
-        return Ok(());
-    }
-    Err(NnError::shape(operation, argument, format!("{:?}", expected.shape()), got.shape()))
+    crate::backend::same_count(operation, argument, expected.shape(), got.shape())
 }
 
 /// Φ(x).

@@ -13,12 +13,8 @@ impl Losses for Cpu {
         logits: &CpuTensor<T>,
         targets: &[usize],
     ) -> Result<Loss<CpuTensor<T>>, NnError> {
-        let classes = logits.as_slice().len() / targets.len().max(1);
-        let counts = |target: &usize| options.ignored != Some(*target);
-        if logits.as_slice().len() != classes * targets.len() || targets.iter().any(|t| counts(t) && *t >= classes) {
-            let expected = format!("{} rows with a class for each target", targets.len());
-            return Err(NnError::shape("cross_entropy", "logits", expected, logits.shape()));
-        }
+        let classes = options.classes(logits.shape(), targets)?;
+        let counts = |target: &usize| options.counts(*target);
         let weight = 1.0 / targets.iter().filter(|t| counts(t)).count().max(1) as f64;
         let mut gradient = logits.clone();
         let mut losses = vec![0.0; targets.len()];

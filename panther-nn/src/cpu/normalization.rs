@@ -2,7 +2,7 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{Normalization, Normalized};
+use crate::backend::{Normalization, Normalized, normalized_width};
 use crate::cpu::elementwise::same_count;
 use crate::cpu::lanes;
 use crate::cpu::parallel::{PIECE, on_pieces};
@@ -28,7 +28,7 @@ impl Normalization for Cpu {
         weight: &CpuTensor<T>,
         bias: &CpuTensor<T>,
     ) -> Result<Normalized<CpuTensor<T>>, NnError> {
-        let width = width_of("normalize", x, weight)?;
+        let width = normalized_width("normalize", x.shape(), weight.shape())?;
         same_count("normalize", "bias", weight, bias)?;
         let (x_numbers, weight, bias) = (x.as_slice(), weight.as_slice(), bias.as_slice());
         let rows = x_numbers.len() / width;
@@ -63,7 +63,7 @@ impl Normalization for Cpu {
         dy: &CpuTensor<T>,
         (d_weight, d_bias): (&mut CpuTensor<T>, &mut CpuTensor<T>),
     ) -> Result<CpuTensor<T>, NnError> {
-        let width = width_of("normalize_backward", x, weight)?;
+        let width = normalized_width("normalize_backward", x.shape(), weight.shape())?;
         same_count("normalize_backward", "dy", x, dy)?;
         same_count("normalize_backward", "gradient of the weight", weight, d_weight)?;
         same_count("normalize_backward", "gradient of the bias", weight, d_bias)?;
@@ -107,15 +107,6 @@ impl Normalization for Cpu {
         }
         Ok(dx)
     }
-}
-
-/// The length of the rows, which must not be 0.
-fn width_of<T: Scalar>(operation: &'static str, x: &CpuTensor<T>, weight: &CpuTensor<T>) -> Result<usize, NnError> {
-    let width = weight.as_slice().len();
-    if width == 0 || x.shape().last() != Some(&width) {
-        return Err(NnError::shape(operation, "x", format!("…×{width}"), x.shape()));
-    }
-    Ok(width)
 }
 
 #[inline(always)]

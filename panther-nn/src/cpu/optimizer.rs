@@ -2,7 +2,7 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{AdamWStep, OptimizerSteps, SgdStep};
+use crate::backend::{AdamWStep, OptimizerSteps, SgdStep, changed};
 use crate::cpu::elementwise::same_count;
 use crate::cpu::parallel::{PIECE, on_each};
 use crate::cpu::{Cpu, CpuTensor};
@@ -17,7 +17,8 @@ impl OptimizerSteps for Cpu {
         value: &mut CpuTensor<T>,
         start: usize,
     ) -> Result<(), NnError> {
-        let value = changed("sgd_step", gradient, value, start)?;
+        let range = changed("sgd_step", gradient.shape(), value.shape(), start)?;
+        let value = &mut value.as_mut_slice()[range];
         let (rate, decay) = (T::from_f64(-step.learning_rate), T::from_f64(step.weight_decay));
         let pieces = gradient.as_slice().chunks(PIECE).zip(value.chunks_mut(PIECE));
         let Some(momentum) = momentum else {
@@ -67,7 +68,8 @@ impl OptimizerSteps for Cpu {
     ) -> Result<(), NnError> {
         same_count("adamw_step", "first moment", gradient, first)?;
         same_count("adamw_step", "second moment", gradient, second)?;
-        let value = changed("adamw_step", gradient, value, start)?;
+        let range = changed("adamw_step", gradient.shape(), value.shape(), start)?;
+        let value = &mut value.as_mut_slice()[range];
         let AdamWStep { learning_rate, betas, eps, weight_decay, count } = step;
         // 1 − βᵗ: how much of the averages the gradients make up so far.
         let [filled1, filled2] = betas.map(|beta| 1.0 - beta.powf(count as f64));
@@ -96,16 +98,4 @@ impl OptimizerSteps for Cpu {
         );
         Ok(())
     }
-}
-
-/// The numbers of `value` that the gradient belongs to.
-fn changed<'a, T: Scalar>(
-    operation: &'static str,
-    gradient: &CpuTensor<T>,
-    value: &'a mut CpuTensor<T>,
-    start: usize,
-) -> Result<&'a mut [T], NnError> {
-    let (count, held) = (gradient.as_slice().len(), value.as_slice().len());
-    let numbers = start.checked_add(count).and_then(|end| value.as_mut_slice().get_mut(start..end));
-    numbers.ok_or_else(|| NnError::shape(operation, "gradient", format!("within {held} from {start} on"), &[count]))
 }

@@ -1,8 +1,6 @@
 //! Pooling, a plane at a time.
 
-use std::ops::Range;
-
-use crate::backend::{Geometry, Pooling, Storage, batch_shape, images};
+use crate::backend::{Geometry, Pooling, Storage, batch_shape, check_pooled, images, pixels_along, pooled_positions};
 use crate::cpu::parallel::on_each;
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
@@ -66,25 +64,12 @@ struct Windows {
 impl Windows {
     /// Refuses windows that cover nothing but padding.
     fn new(operation: &'static str, extents: [usize; 2], geometry: Geometry) -> Result<Self, NnError> {
-        let windows = Self { geometry, extents, positions: geometry.positions(operation, extents)? };
-        let is_empty = |axis: usize| {
-            let covered = |position| windows.along(axis, position).next().is_some();
-            !(0..windows.positions[axis]).all(covered)
-        };
-        if is_empty(0) || is_empty(1) {
-            let expected = format!("an image with a pixel under every window of {geometry:?}");
-            return Err(NnError::shape(operation, "x", expected, &extents));
-        }
-        Ok(windows)
+        Ok(Self { geometry, extents, positions: pooled_positions(operation, extents, geometry)? })
     }
 
     /// The pixels under the taps at one position along an axis.
     fn along(&self, axis: usize, position: usize) -> impl Iterator<Item = usize> + Clone {
-        let (stride, dilation) = (self.geometry.stride[axis], self.geometry.dilation[axis]);
-        let (before, end) = (self.geometry.padding[axis][0], self.extents[axis]);
-        let taps: Range<usize> = 0..self.geometry.kernel[axis];
-        let pixels = taps.map(move |tap| (position * stride + tap * dilation).checked_sub(before));
-        pixels.flatten().take_while(move |&pixel| pixel < end)
+        pixels_along(self.geometry, axis, position, self.extents[axis])
     }
 
     /// The pixels under the window, by rows.
@@ -142,10 +127,7 @@ fn spread<T: Scalar>(
     add: impl Fn(usize, usize, usize, T, &mut [T]) + Sync + Send,
 ) -> Result<CpuTensor<T>, NnError> {
     let [rows, columns] = windows.positions;
-    let expected = [shape[0], shape[1], rows, columns];
-    if dy.shape() != expected {
-        return Err(NnError::shape(operation, "dy", format!("{expected:?}"), dy.shape()));
-    }
+    check_pooled(operation, shape, windows.positions, dy.shape())?;
     let mut dx = cpu.zeros(&shape)?;
     let planes = dx.as_mut_slice().chunks_mut((shape[2] * shape[3]).max(1));
     let tasks: Vec<_> = planes.zip(dy.as_slice().chunks(rows * columns)).enumerate().collect();

@@ -4,7 +4,7 @@ use faer::prelude::*;
 use faer::{Accum, MatMut, MatRef};
 use panther_sketch::product;
 
-use crate::backend::{Layout, Products};
+use crate::backend::{Layout, Products, check_product};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
@@ -17,18 +17,8 @@ impl Products for Cpu {
         beta: T,
         (c, c_at): (&mut CpuTensor<T>, Layout),
     ) -> Result<(), NnError> {
-        if a_at.rows != c_at.rows || a_at.columns != b_at.rows || b_at.columns != c_at.columns {
-            let expected = format!("{}×{}", a_at.columns, c_at.columns);
-            return Err(NnError::shape("gemm", "b", expected, &[b_at.rows, b_at.columns]));
-        }
-        for (argument, at, held) in
-            [("a", a_at, a.as_slice().len()), ("b", b_at, b.as_slice().len()), ("c", c_at, c.as_slice().len())]
-        {
-            let has_unit_stride = at.row_stride == 1 || at.column_stride == 1;
-            if at.end() > held || !has_unit_stride || at.batch != c_at.batch {
-                return Err(NnError::shape("gemm", argument, format!("a tensor that holds {at:?}"), &[held]));
-            }
-        }
+        let held = [a.as_slice().len(), b.as_slice().len(), c.as_slice().len()];
+        check_product([a_at, b_at, c_at], held)?;
         if c_at.end() == 0 {
             return Ok(());
         }
@@ -77,9 +67,15 @@ pub(crate) fn matrix<T: Scalar>(numbers: &[T], at: Layout) -> MatRef<'_, T> {
     }
     let numbers = &numbers[at.offset..at.end()];
     if at.column_stride == 1 {
-        MatRef::from_row_major_slice_with_stride(numbers, at.rows, at.columns, at.row_stride)
+        MatRef::from_row_major_slice_with_stride(
+            numbers,
+            at.rows,
+            at.columns,
+            stride(at.rows, at.row_stride, at.columns),
+        )
     } else {
-        MatRef::from_column_major_slice_with_stride(numbers, at.rows, at.columns, at.column_stride)
+        let stride = stride(at.columns, at.column_stride, at.rows);
+        MatRef::from_column_major_slice_with_stride(numbers, at.rows, at.columns, stride)
     }
 }
 
@@ -88,8 +84,16 @@ pub(crate) fn matrix_mut<T: Scalar>(numbers: &mut [T], at: Layout) -> MatMut<'_,
     let numbers = &mut numbers[at.offset..at.end()];
     if at.column_stride == 1 {
         // faer 0.24's constructor by rows exchanges its two strides.
-        MatMut::from_column_major_slice_with_stride_mut(numbers, at.columns, at.rows, at.row_stride).transpose_mut()
+        let stride = stride(at.rows, at.row_stride, at.columns);
+        MatMut::from_column_major_slice_with_stride_mut(numbers, at.columns, at.rows, stride).transpose_mut()
     } else {
-        MatMut::from_column_major_slice_with_stride_mut(numbers, at.rows, at.columns, at.column_stride)
+        let stride = stride(at.columns, at.column_stride, at.rows);
+        MatMut::from_column_major_slice_with_stride_mut(numbers, at.rows, at.columns, stride)
     }
+}
+
+/// The distance between `count` rows or columns of `extent` numbers, as faer wants it: of one alone the distance means nothing, but
+/// must not be below its extent.
+fn stride(count: usize, given: usize, extent: usize) -> usize {
+    if count <= 1 { given.max(extent) } else { given }
 }

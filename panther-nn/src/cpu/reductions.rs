@@ -2,16 +2,14 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::Reductions;
+use crate::backend::{Reductions, rows_as_long_as};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
 impl Reductions for Cpu {
     fn sum_rows<T: Scalar>(&self, x: &CpuTensor<T>, sum: &mut CpuTensor<T>) -> Result<(), NnError> {
+        rows_as_long_as("sum_rows", sum.shape(), x.shape())?;
         let length = sum.as_slice().len();
-        if length == 0 || !x.as_slice().len().is_multiple_of(length) {
-            return Err(NnError::shape("sum_rows", "x", format!("rows of {length}"), x.shape()));
-        }
         let (x, sum) = (x.as_slice(), sum.as_mut_slice());
         vectorised(|| {
             for row in x.chunks(length) {

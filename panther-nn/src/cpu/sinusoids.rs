@@ -2,8 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::backend::{SequenceRows, Sinusoids, Waves};
-use crate::cpu::elementwise::same_count;
+use crate::backend::{SequenceRows, Sinusoids, WaveSizes, Waves, wave_gradient_sizes, wave_sizes};
 use crate::cpu::parallel::{PIECE, on_pieces};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
@@ -18,7 +17,8 @@ impl Sinusoids for Cpu {
         at: &SequenceRows,
         waves: &Waves<&CpuTensor<T>>,
     ) -> Result<CpuTensor<T>, NnError> {
-        let Sizes { columns, waves: count } = sizes("modulate", x, at, waves)?;
+        let shapes = waves.map(|wave| wave.shape());
+        let WaveSizes { columns, waves: count } = wave_sizes("modulate", x.shape(), at, &shapes)?;
         let numbers = &x.as_slice()[at.rows.start * columns..at.rows.end * columns];
         let width = 2 * columns * count;
         let mut y = CpuTensor::new(&[at.rows.len(), width], vec![T::ZERO; at.rows.len() * width])?;
@@ -50,17 +50,10 @@ impl Sinusoids for Cpu {
         gradients: &mut Waves<CpuTensor<T>>,
     ) -> Result<(), NnError> {
         const NAME: &str = "modulate_backward";
-        let Sizes { columns, waves: count } = sizes(NAME, x, at, waves)?;
+        let (shapes, by) = (waves.map(|wave| wave.shape()), gradients.map(CpuTensor::shape));
+        let WaveSizes { columns, waves: count } =
+            wave_gradient_sizes(NAME, x.shape(), at, &shapes, [dy.shape(), dx.shape()], &by)?;
         let width = 2 * columns * count;
-        same_count(NAME, "dx", x, dx)?;
-        same_count(NAME, "gradients", waves.gains, &gradients.frequencies)?;
-        same_count(NAME, "gradients", waves.gains, &gradients.gains)?;
-        if let Some(phases) = &gradients.phases {
-            same_count(NAME, "gradients", waves.gains, phases)?;
-        }
-        if dy.as_slice().len() != at.rows.len() * width {
-            return Err(NnError::shape(NAME, "dy", format!("{}×{width}", at.rows.len()), dy.shape()));
-        }
         let (x, dy) = (&x.as_slice()[at.rows.start * columns..at.rows.end * columns], dy.as_slice());
         // Each share: dx of its rows, then the gradients by f, θ and λ.
         let parameters = columns * count;
@@ -107,29 +100,4 @@ fn circle<T: Scalar>(waves: &Waves<&CpuTensor<T>>, place: usize, position: usize
     let phase = waves.phases.map_or(0.0, |phases| phases.as_slice()[place].to_f64());
     let angle = T::from_f64(TAU * (turns - turns.floor()) + phase);
     (angle.cos(), angle.sin())
-}
-
-struct Sizes {
-    columns: usize,
-    waves: usize,
-}
-
-fn sizes<T: Scalar>(
-    operation: &'static str,
-    x: &CpuTensor<T>,
-    at: &SequenceRows,
-    waves: &Waves<&CpuTensor<T>>,
-) -> Result<Sizes, NnError> {
-    let &[columns, count] = waves.gains.shape() else {
-        return Err(NnError::shape(operation, "gains", "columns×sinusoids", waves.gains.shape()));
-    };
-    same_count(operation, "frequencies", waves.gains, waves.frequencies)?;
-    if let Some(phases) = waves.phases {
-        same_count(operation, "phases", waves.gains, phases)?;
-    }
-    let holds = at.rows.start <= at.rows.end && at.rows.end.saturating_mul(columns) <= x.as_slice().len();
-    if columns == 0 || count == 0 || at.length == 0 || x.shape().last() != Some(&columns) || !holds {
-        return Err(NnError::shape(operation, "x", format!("rows {:?} of {columns}", at.rows), x.shape()));
-    }
-    Ok(Sizes { columns, waves: count })
 }

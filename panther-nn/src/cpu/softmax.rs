@@ -2,7 +2,7 @@
 
 use panther_sketch::vector::vectorised;
 
-use crate::backend::{KeysSeen, Softmax};
+use crate::backend::{KeysSeen, Softmax, score_sizes};
 use crate::cpu::elementwise::same_count;
 use crate::cpu::parallel::{PIECE, on_pieces};
 use crate::cpu::{Cpu, CpuTensor, lanes};
@@ -10,13 +10,7 @@ use crate::{NnError, Scalar};
 
 impl Softmax for Cpu {
     fn softmax<T: Scalar>(&self, scores: &mut CpuTensor<T>, seen: KeysSeen<'_, CpuTensor<T>>) -> Result<(), NnError> {
-        let &[batch, heads, rows, keys] = scores.shape() else {
-            return Err(NnError::shape("softmax", "scores", "batch×heads×rows×keys", scores.shape()));
-        };
-        let penalty_width = seen.penalty.map_or(0, |penalty| penalty.shape().last().copied().unwrap_or(0));
-        if let Some(penalty) = seen.penalty.filter(|p| p.shape() != [batch, penalty_width] || penalty_width < keys) {
-            return Err(NnError::shape("softmax", "penalty", format!("{batch}×(at least {keys})"), penalty.shape()));
-        }
+        let ([_, heads, rows, keys], penalty_width) = score_sizes(scores.shape(), seen.penalty.map(CpuTensor::shape))?;
         if keys == 0 {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use feature_map::FeatureMap;
 use rayon::prelude::*;
 use state::State;
 
-use crate::backend::{Arithmetic, AttentionInputs, LinearAttention, Storage};
+use crate::backend::{AttentionInputs, LinearAttention, Storage};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
@@ -86,15 +86,7 @@ impl LinearAttention for Cpu {
         dy: &CpuTensor<T>,
     ) -> Result<[CpuTensor<T>; 3], NnError> {
         const NAME: &str = "linear_attention_backward";
-        let sizes = inputs.sizes::<T, Self>()?;
-        if inputs.arithmetic == Arithmetic::Original {
-            return Err(NnError::InferenceOnly { layer: "linear_attention" });
-        }
-        for (argument, tensor) in [("output", output), ("dy", dy)] {
-            if tensor.shape() != sizes.output() {
-                return Err(NnError::shape(NAME, argument, format!("{:?}", sizes.output()), tensor.shape()));
-            }
-        }
+        let sizes = inputs.sizes_backward::<T, Self>(output, dy)?;
         // Without a query or a key there is nothing to do.
         let heads_in_use = if sizes.queries.min(sizes.keys) > 0 { sizes.batch * sizes.heads } else { 0 };
         if saved.len() != heads_in_use {

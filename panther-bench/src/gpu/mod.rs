@@ -1,0 +1,5 @@
+//! What is done on a device.
+
+pub mod check;
+pub mod layer_times;
+pub mod times;

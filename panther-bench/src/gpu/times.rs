@@ -1,0 +1,169 @@
+//! Times of the device, at the shapes of the project's tables.
+
+use panther_gpu::{
+    Device, DeviceReal, DeviceSketch, GpuError, Matrix, MatrixRef, cqrrpt, gaussian_matrix, product, rsvd,
+};
+use panther_linalg::{CqrrptOptions, Distribution, RangeFinder, RsvdOptions, Target};
+
+/// How often a case is run.
+#[derive(Clone, Copy)]
+pub struct Runs {
+    /// Before it is timed.
+    pub warm: usize,
+    /// Timed.
+    pub timed: usize,
+}
+
+/// Prints a line a case whose name contains `only`.
+///
+/// # Errors
+/// What the device refuses.
+pub fn run(device: &Device, only: &str, runs: Runs) -> Result<(), GpuError> {
+    for (n, k) in [(4096, 100), (8192, 50), (16384, 100), (16384, 500)] {
+        if format!("rsvd {n}").contains(only) {
+            rsvd_case::<f32>(device, runs, n, k)?;
+        }
+    }
+    if "rsvd 4096".contains(only) {
+        rsvd_case::<f64>(device, runs, 4096, 100)?;
+    }
+    for (m, n) in [(16384, 256), (16384, 512), (16384, 1024), (131_072, 1024)] {
+        if format!("cqrrpt {m}").contains(only) {
+            cqrrpt_case::<f32>(device, runs, m, n)?;
+            cqrrpt_case::<f64>(device, runs, m, n)?;
+        }
+    }
+    if "sketch".contains(only) {
+        sketch_cases::<f32>(device, runs, 65536, 256, 512, 8)?;
+        sketch_cases::<f64>(device, runs, 16384, 1024, 1280, 4)?;
+    }
+    Ok(())
+}
+
+/// The median time in milliseconds.
+pub fn median<E: From<GpuError>>(
+    device: &Device,
+    runs: Runs,
+    mut work: impl FnMut() -> Result<(), E>,
+) -> Result<f64, E> {
+    for _ in 0..runs.warm {
+        work()?;
+    }
+    let mut times = Vec::with_capacity(runs.timed);
+    for _ in 0..runs.timed {
+        let mut outcome = Ok(());
+        times.push(device.seconds_of(|| {
+            outcome = work();
+            Ok(())
+        })?);
+        outcome?;
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(1e3 * times[runs.timed / 2])
+}
+
+/// Memory that the process holds beyond what it held before, in MiB: freed memory is kept, so this is the peak.
+pub fn memory_of<E: From<GpuError>>(device: &Device, work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {
+    device.release_memory()?;
+    let before = device.memory()?.0;
+    work()?;
+    device.synchronize()?;
+    Ok((before.saturating_sub(device.memory()?.0)) as f64 / 1_048_576.0)
+}
+
+/// Square with σᵢ = 1/i for i ≤ 1024, made of two random orthonormal bases.
+fn polynomial<T: DeviceReal>(device: &Device, n: usize) -> Result<(Matrix<T>, f64), GpuError> {
+    const RANK: usize = 1024;
+    let basis = |seed| {
+        Ok::<_, GpuError>(panther_gpu::shifted_cholesky_qr3(gaussian_matrix::<T>(device, n, RANK, seed)?.as_ref())?.q)
+    };
+    let (left, right) = (basis(1)?, basis(2)?);
+    let mut diagonal = faer::Mat::<T>::zeros(RANK, RANK);
+    for i in 0..RANK {
+        diagonal[(i, i)] = T::from_f64(1.0 / (i + 1) as f64);
+    }
+    let sigma = Matrix::from_host(device, diagonal.as_ref())?;
+    let mut scaled = Matrix::zeros(device, n, RANK)?;
+    product(scaled.as_mut(), T::ONE, left.as_ref(), sigma.as_ref(), T::ZERO)?;
+    let mut a = Matrix::zeros(device, n, n)?;
+    product(a.as_mut(), T::ONE, scaled.as_ref(), right.as_ref().t(), T::ZERO)?;
+    Ok((a, RANK as f64))
+}
+
+fn rsvd_case<T: DeviceReal>(device: &Device, runs: Runs, n: usize, k: usize) -> Result<(), GpuError> {
+    let (a, rank) = polynomial::<T>(device, n)?;
+    let best: f64 = (k + 1..=rank as usize).map(|i| (i as f64).powi(-2)).sum::<f64>().sqrt();
+    for range_finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
+        let options = RsvdOptions { range_finder, ..RsvdOptions::default() };
+        let found = rsvd(a.as_ref(), Target::Rank(k), &options)?;
+        let error = svd_error(a.as_ref(), &found)?;
+        let time = median(device, runs, || rsvd(a.as_ref(), Target::Rank(k), &options).map(drop))?;
+        drop(found);
+        let memory = memory_of(device, || rsvd(a.as_ref(), Target::Rank(k), &options).map(drop))?;
+        let real = T::NAME;
+        println!(
+            "rsvd {n}² k {k} {real} {range_finder:?}: {time:.3} ms, error {:.4} of the best, {memory:.0} MiB",
+            error / best
+        );
+    }
+    Ok(())
+}
+
+/// ‖A − UΣVᵀ‖_F.
+fn svd_error<T: DeviceReal>(a: MatrixRef<'_, T>, found: &panther_gpu::DeviceRsvd<T>) -> Result<f64, GpuError> {
+    let device = found.u.device();
+    let k = found.s.len();
+    let mut diagonal = faer::Mat::<T>::zeros(k, k);
+    for (i, s) in found.s.iter().enumerate() {
+        diagonal[(i, i)] = *s;
+    }
+    let sigma = Matrix::from_host(device, diagonal.as_ref())?;
+    let mut us = Matrix::zeros(device, a.nrows(), k)?;
+    product(us.as_mut(), T::ONE, found.u.as_ref(), sigma.as_ref(), T::ZERO)?;
+    let mut rest = Matrix::zeros(device, a.nrows(), a.ncols())?;
+    rest.as_mut().copy_from(a)?;
+    product(rest.as_mut(), -T::ONE, us.as_ref(), found.v.as_ref().t(), T::ONE)?;
+    panther_gpu::frobenius(rest.as_ref())
+}
+
+fn cqrrpt_case<T: DeviceReal>(device: &Device, runs: Runs, m: usize, n: usize) -> Result<(), GpuError> {
+    let a = gaussian_matrix::<T>(device, m, n, 3)?;
+    let options = CqrrptOptions::default();
+    let found = cqrrpt(a.as_ref(), &options)?;
+    let time = median(device, runs, || cqrrpt(a.as_ref(), &options).map(drop))?;
+    println!(
+        "cqrrpt {m}×{n} {}: {time:.3} ms, error at most {:.1e} of ‖A‖, orthogonality {:.1e}, fallback {}",
+        T::NAME,
+        found.error_estimate / found.norm,
+        found.orthogonality,
+        found.fallback
+    );
+    Ok(())
+}
+
+fn sketch_cases<T: DeviceReal>(
+    device: &Device,
+    runs: Runs,
+    m: usize,
+    n: usize,
+    d: usize,
+    zeta: usize,
+) -> Result<(), GpuError> {
+    let a = gaussian_matrix::<T>(device, m, n, 3)?;
+    let s = gaussian_matrix::<T>(device, d, m, 4)?;
+    let mut out = Matrix::zeros(device, d, n)?;
+    let time = median(device, runs, || product(out.as_mut(), T::ONE, s.as_ref(), a.as_ref(), T::ZERO))?;
+    println!("sketch {m}×{n} to {d} {}: the product alone {time:.3} ms", T::NAME);
+    for distribution in [
+        Distribution::Gaussian,
+        Distribution::Rademacher,
+        Distribution::COUNT_SKETCH,
+        Distribution::SparseSign { vec_nnz: zeta },
+        Distribution::Srht,
+    ] {
+        let time =
+            median(device, runs, || DeviceSketch::<T>::new(device, distribution, d, m, 5)?.left(a.as_ref()).map(drop))?;
+        println!("sketch {m}×{n} to {d} {}: {distribution:?} {time:.3} ms", T::NAME);
+    }
+    Ok(())
+}

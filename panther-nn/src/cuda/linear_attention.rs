@@ -1,0 +1,70 @@
+//! Linear attention, features in shared memory only.
+
+use panther_gpu::layers::linear_attention::{self, Attention, Features};
+
+use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, AttentionSizes, LinearAttention};
+use crate::cuda::{Cuda, CudaTensor};
+use crate::{NnError, Scalar};
+
+/// What the way back needs beside inputs and output.
+#[derive(Debug)]
+pub struct SavedAttention<T: Scalar>(linear_attention::Saved<T>);
+
+/// The inputs as panther-gpu has them.
+fn attention<'a, T: Scalar>(
+    inputs: &AttentionInputs<'a, CudaTensor<T>>,
+    sizes: &AttentionSizes,
+) -> Result<Attention<'a, T>, NnError> {
+    let &AttentionSizes { batch, heads, queries, keys, head_dimension, value_dimension, features } = sizes;
+    if value_dimension != head_dimension {
+        let expected = format!("{head_dimension} columns a head, as queries and keys have, on a CUDA device");
+        return Err(NnError::shape("linear_attention", "value", expected, inputs.value.shape()));
+    }
+    Ok(Attention {
+        query: inputs.query.buffer(),
+        key: inputs.key.buffer(),
+        value: inputs.value.buffer(),
+        projection: inputs.projection.buffer(),
+        mask: inputs.mask,
+        batch,
+        heads,
+        queries,
+        keys,
+        head_dimension,
+        features,
+        kind: match (inputs.kernel, inputs.arithmetic) {
+            (AttentionKernel::Softmax, Arithmetic::Stable) => Features::Softmax,
+            (AttentionKernel::Softmax, Arithmetic::Original) => Features::SoftmaxOriginal,
+            (AttentionKernel::Relu, Arithmetic::Stable) => Features::Relu { epsilon: 0.0 },
+            (AttentionKernel::Relu, Arithmetic::Original) => Features::Relu { epsilon: 1e-5 },
+        },
+        causal: inputs.causal,
+    })
+}
+
+impl LinearAttention for Cuda {
+    type SavedAttention<T: Scalar> = SavedAttention<T>;
+
+    fn linear_attention<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, CudaTensor<T>>,
+    ) -> Result<(CudaTensor<T>, SavedAttention<T>), NnError> {
+        let sizes = inputs.sizes::<T, Self>()?;
+        let (y, saved) = linear_attention::attend(&attention(inputs, &sizes)?)?;
+        Ok((CudaTensor::new(inputs.query.shape(), y), SavedAttention(saved)))
+    }
+
+    fn linear_attention_backward<T: Scalar>(
+        &self,
+        inputs: &AttentionInputs<'_, CudaTensor<T>>,
+        output: &CudaTensor<T>,
+        SavedAttention(saved): &SavedAttention<T>,
+        dy: &CudaTensor<T>,
+    ) -> Result<[CudaTensor<T>; 3], NnError> {
+        let sizes = inputs.sizes_backward::<T, Self>(output, dy)?;
+        let inputs_of_device = attention(inputs, &sizes)?;
+        let [dq, dk, dv] = linear_attention::attend_backward(&inputs_of_device, output.buffer(), saved, dy.buffer())?;
+        let like = |x: &CudaTensor<T>, gradient| CudaTensor::new(x.shape(), gradient);
+        Ok([like(inputs.query, dq), like(inputs.key, dk), like(inputs.value, dv)])
+    }
+}
