@@ -54,6 +54,16 @@ impl Place {
         if self.row_major { (self.stride, 1) } else { (1, self.stride) }
     }
 
+    fn check_block(&self, row: usize, column: usize, rows: usize, columns: usize) -> Result<(), GpuError> {
+        let within =
+            |start: usize, count: usize, extent: usize| start.checked_add(count).is_some_and(|end| end <= extent);
+        if within(row, rows, self.rows) && within(column, columns, self.columns) {
+            return Ok(());
+        }
+        let got = format!("{rows}×{columns} from ({row}, {column}) on");
+        Err(GpuError::shape("block", "extents", format!("within {}×{}", self.rows, self.columns), got))
+    }
+
     fn block<T>(self, row: usize, column: usize, rows: usize, columns: usize) -> Self {
         assert!(row + rows <= self.rows && column + columns <= self.columns, "a block within the matrix");
         let (down, right) = self.strides();
@@ -166,15 +176,22 @@ impl<'a, T: DeviceReal> MatrixRef<'a, T> {
         Self { place: self.place.t(), ..self }
     }
 
+    /// The block of `rows`×`columns` entries whose first is at (`row`, `column`).
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] where it leaves the matrix.
+    pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Result<Self, GpuError> {
+        self.place.check_block(row, column, rows, columns)?;
+        Ok(Self { place: self.place.block::<T>(row, column, rows, columns), ..self })
+    }
+
     /// `count` rows from row `start` on.
-    #[must_use]
-    pub fn subrows(self, start: usize, count: usize) -> Self {
+    pub(crate) fn subrows(self, start: usize, count: usize) -> Self {
         Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
     }
 
     /// `count` columns from column `start` on.
-    #[must_use]
-    pub fn subcols(self, start: usize, count: usize) -> Self {
+    pub(crate) fn subcols(self, start: usize, count: usize) -> Self {
         Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
     }
 
@@ -216,15 +233,22 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         Self { place: self.place.t(), ..self }
     }
 
+    /// The block of `rows`×`columns` entries whose first is at (`row`, `column`).
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] where it leaves the matrix.
+    pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Result<Self, GpuError> {
+        self.place.check_block(row, column, rows, columns)?;
+        Ok(Self { place: self.place.block::<T>(row, column, rows, columns), ..self })
+    }
+
     /// `count` rows from row `start` on.
-    #[must_use]
-    pub fn subrows(self, start: usize, count: usize) -> Self {
+    pub(crate) fn subrows(self, start: usize, count: usize) -> Self {
         Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
     }
 
     /// `count` columns from column `start` on.
-    #[must_use]
-    pub fn subcols(self, start: usize, count: usize) -> Self {
+    pub(crate) fn subcols(self, start: usize, count: usize) -> Self {
         Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
     }
 

@@ -156,7 +156,7 @@ fn whole<T: DeviceReal>(device: &Device, case: &Case<T>) -> Result<(), String> {
         let into = framed(device, rows, columns, |frame, transposed| {
             let out = frame.as_mut();
             let out = if transposed { out.t() } else { out };
-            gpu.left_into(out.subrows(2, rows).subcols(1, columns), a)
+            gpu.left_into(out.block(2, 1, rows, columns)?, a)
         })?;
         into.iter().try_for_each(|into| expected.close(&format!("S·A into a frame, A {layout}"), into.as_ref()))
     })?;
@@ -171,7 +171,7 @@ fn whole<T: DeviceReal>(device: &Device, case: &Case<T>) -> Result<(), String> {
         let into = framed(device, rows, columns, |frame, transposed| {
             let out = frame.as_mut();
             let out = if transposed { out.t() } else { out };
-            gpu.adjoint_into(out.subrows(2, rows).subcols(1, columns), x)
+            gpu.adjoint_into(out.block(2, 1, rows, columns)?, x)
         })?;
         into.iter().try_for_each(|into| expected.close(&format!("Sᵀ·X into a frame, X {layout}"), into.as_ref()))
     })
@@ -202,7 +202,7 @@ fn in_every_layout<T: DeviceReal>(
     work("by columns", upload(a.as_ref())?.as_ref())?;
     work("by rows", upload(a.transpose())?.as_ref().t())?;
     let frame = frame_of(rows, columns, |i, j| a[(i, j)]);
-    let window = |frame: MatrixRef<'_, T>, layout: &str| work(layout, frame.subrows(2, rows).subcols(1, columns));
+    let window = |frame: MatrixRef<'_, T>, layout: &str| work(layout, frame.block(2, 1, rows, columns).map_err(text)?);
     window(upload(frame.as_ref())?.as_ref(), "a window by columns")?;
     window(upload(frame.transpose())?.as_ref().t(), "a window by rows")
 }
