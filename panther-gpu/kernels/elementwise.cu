@@ -36,11 +36,6 @@ extern "C" __global__ void add_rows(const real *bias, u64 width, real *x, u64 co
     FOR_EACH(i, count) x[i] += bias[i % width];
 }
 
-// What was drawn below the threshold is dropped.
-extern "C" __global__ void drop(const float *draws, float threshold, real kept, real *x, u64 count) {
-    FOR_EACH(i, count) x[i] = draws[i] < threshold ? real(0) : kept * x[i];
-}
-
 // C = β·C for matrices in two levels of batches; zero where β is, whatever C holds.
 extern "C" __global__ void scale_matrices(real *c, u64 rows, u64 columns, u64 row_stride, u64 column_stride, u64 inner,
                                           u64 outer_stride, u64 inner_stride, u64 count, real beta) {

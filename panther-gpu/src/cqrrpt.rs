@@ -22,7 +22,7 @@ use crate::{Buffer, DevicePivotedQr, DeviceReal, GpuError, Matrix, MatrixRef, pi
 /// that holds A: the algorithm, the draws, the options, the diagnostics and the fallbacks of [`panther_linalg::cqrrpt()`].
 ///
 /// About 3mn² operations in products, 2mn² where the sketch shows A to be well conditioned, and a step of column pivoting a column;
-/// memory of one copy of A (its Q). The host waits for three numbers after the pivoting, and for the measured orthogonality.
+/// memory of one copy of A (its Q). The host reads back a few numbers after each stage: norm, rank, Cholesky factor, measurements.
 /// The same bytes come out each time.
 ///
 /// # Errors

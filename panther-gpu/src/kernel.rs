@@ -47,6 +47,12 @@ impl KernelFile {
 }
 
 impl Kernel {
+    /// A cluster of more than 8 blocks must be asked for.
+    pub(crate) fn allow_large_cluster(self, function: &CudaFunction) -> Result<(), GpuError> {
+        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
+        function.set_attribute(attribute, 1).named(self.name)
+    }
+
     /// More than 48 KiB of shared memory must be asked for.
     pub(crate) fn allow_shared_memory(self, function: &CudaFunction, bytes: u32) -> Result<(), GpuError> {
         let fixed = function.shared_size_bytes().named(self.name)?;
@@ -86,9 +92,9 @@ pub(crate) fn grid_over(count: usize, threads: u32) -> LaunchConfig {
 }
 
 /// Launches a kernel for numbers of type `$t` with the given arguments, which must be those of its source: numbers, and
-/// pointers as [`Pointer`](crate::buffer::Pointer) gives them.
+/// pointers as [`Pointer`](crate::buffer::Pointer) gives them. With `cooperative: true` all blocks run at once, or the driver refuses.
 macro_rules! launch {
-    ($device:expr, $t:ty, $kernel:expr, $config:expr, $($argument:expr),* $(,)?) => {{
+    ($device:expr, $t:ty, $kernel:expr, $config:expr, cooperative: $cooperative:expr, $($argument:expr),* $(,)?) => {{
         let kernel: $crate::kernel::Kernel = $kernel;
         let function = $device.function::<$t>(kernel)?;
         let mut builder = $device.stream().launch_builder(&function);
@@ -97,28 +103,16 @@ macro_rules! launch {
             cudarc::driver::PushKernelArg::arg(&mut builder, &argument);
         )*
         // SAFETY: the arguments are those of the kernel, which keeps to the extents among them.
-        let launched = unsafe { builder.launch($config) };
+        let launched = unsafe {
+            if $cooperative { builder.launch_cooperative($config) } else { builder.launch($config) }
+        };
         $crate::error::Named::named(launched, kernel.name).map(|_| ())
     }};
+    ($device:expr, $t:ty, $kernel:expr, $config:expr, $($argument:expr),* $(,)?) => {
+        $crate::kernel::launch!($device, $t, $kernel, $config, cooperative: false, $($argument),*)
+    };
 }
 pub(crate) use launch;
-
-/// As [`launch`], of blocks that wait for each other and so must all run at once.
-macro_rules! launch_cooperative {
-    ($device:expr, $t:ty, $kernel:expr, $config:expr, $($argument:expr),* $(,)?) => {{
-        let kernel: $crate::kernel::Kernel = $kernel;
-        let function = $device.function::<$t>(kernel)?;
-        let mut builder = $device.stream().launch_builder(&function);
-        $(
-            let argument = $argument;
-            cudarc::driver::PushKernelArg::arg(&mut builder, &argument);
-        )*
-        // SAFETY: as for `launch`; the driver refuses more blocks than can run at once.
-        let launched = unsafe { builder.launch_cooperative($config) };
-        $crate::error::Named::named(launched, kernel.name).map(|_| ())
-    }};
-}
-pub(crate) use launch_cooperative;
 
 #[cfg(test)]
 mod tests {

@@ -9,261 +9,115 @@ pub(crate) mod sealed {
     use super::{blas, solver};
 
     type Int = core::ffi::c_int;
-    type Handle = blas::cublasHandle_t;
     type Solver = solver::cusolverDnHandle_t;
+    type Status = solver::cusolverStatus_t;
 
-    /// Function pointers: the two precisions differ in nothing else.
-    #[expect(clippy::type_complexity, reason = "the signatures are those of BLAS and LAPACK")]
+    /// B := α·B·A⁻¹ and the like.
+    pub type Trsm<T> = unsafe fn(
+        blas::cublasHandle_t,
+        blas::cublasSideMode_t,
+        blas::cublasFillMode_t,
+        blas::cublasOperation_t,
+        blas::cublasDiagType_t,
+        Int,
+        Int,
+        *const T,
+        *const T,
+        Int,
+        *mut T,
+        Int,
+    ) -> blas::cublasStatus_t;
+    /// Cholesky.
+    pub type Potrf<T> = unsafe fn(Solver, solver::cublasFillMode_t, Int, *mut T, Int, *mut T, Int, *mut Int) -> Status;
+    pub type PotrfSize<T> = unsafe fn(Solver, solver::cublasFillMode_t, Int, *mut T, Int, *mut Int) -> Status;
+    /// Householder QR.
+    pub type Geqrf<T> = unsafe fn(Solver, Int, Int, *mut T, Int, *mut T, *mut T, Int, *mut Int) -> Status;
+    pub type GeqrfSize<T> = unsafe fn(Solver, Int, Int, *mut T, Int, *mut Int) -> Status;
+    /// Q from its reflectors.
+    pub type Orgqr<T> = unsafe fn(Solver, Int, Int, Int, *mut T, Int, *const T, *mut T, Int, *mut Int) -> Status;
+    pub type OrgqrSize<T> = unsafe fn(Solver, Int, Int, Int, *const T, Int, *const T, *mut Int) -> Status;
+    /// Products with Q from its reflectors.
+    pub type Ormqr<T> = unsafe fn(
+        Solver,
+        solver::cublasSideMode_t,
+        solver::cublasOperation_t,
+        Int,
+        Int,
+        Int,
+        *const T,
+        Int,
+        *const T,
+        *mut T,
+        Int,
+        *mut T,
+        Int,
+        *mut Int,
+    ) -> Status;
+    pub type OrmqrSize<T> = unsafe fn(
+        Solver,
+        solver::cublasSideMode_t,
+        solver::cublasOperation_t,
+        Int,
+        Int,
+        Int,
+        *const T,
+        Int,
+        *const T,
+        *const T,
+        Int,
+        *mut Int,
+    ) -> Status;
+
+    /// The functions of a precision, by their names in BLAS and LAPACK, with those that tell the size of their workspace.
     pub trait Libraries: Sized {
         /// What `real` is in the kernels.
         const CUDA_NAME: &'static str;
         const DATA_TYPE: blas::cudaDataType;
         const COMPUTE_TYPE: blas::cublasComputeType_t;
-        const TRSM: unsafe fn(
-            Handle,
-            blas::cublasSideMode_t,
-            blas::cublasFillMode_t,
-            blas::cublasOperation_t,
-            blas::cublasDiagType_t,
-            Int,
-            Int,
-            *const Self,
-            *const Self,
-            Int,
-            *mut Self,
-            Int,
-        ) -> blas::cublasStatus_t;
-        const POTRF: unsafe fn(
-            Solver,
-            solver::cublasFillMode_t,
-            Int,
-            *mut Self,
-            Int,
-            *mut Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const POTRF_SIZE: unsafe fn(
-            Solver,
-            solver::cublasFillMode_t,
-            Int,
-            *mut Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const GEQRF: unsafe fn(
-            Solver,
-            Int,
-            Int,
-            *mut Self,
-            Int,
-            *mut Self,
-            *mut Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const GEQRF_SIZE: unsafe fn(Solver, Int, Int, *mut Self, Int, *mut Int) -> solver::cusolverStatus_t;
-        const ORGQR: unsafe fn(
-            Solver,
-            Int,
-            Int,
-            Int,
-            *mut Self,
-            Int,
-            *const Self,
-            *mut Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const ORGQR_SIZE: unsafe fn(
-            Solver,
-            Int,
-            Int,
-            Int,
-            *const Self,
-            Int,
-            *const Self,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const ORMQR: unsafe fn(
-            Solver,
-            solver::cublasSideMode_t,
-            solver::cublasOperation_t,
-            Int,
-            Int,
-            Int,
-            *const Self,
-            Int,
-            *const Self,
-            *mut Self,
-            Int,
-            *mut Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
-        const ORMQR_SIZE: unsafe fn(
-            Solver,
-            solver::cublasSideMode_t,
-            solver::cublasOperation_t,
-            Int,
-            Int,
-            Int,
-            *const Self,
-            Int,
-            *const Self,
-            *const Self,
-            Int,
-            *mut Int,
-        ) -> solver::cusolverStatus_t;
+        const TRSM: Trsm<Self>;
+        const POTRF: Potrf<Self>;
+        const POTRF_SIZE: PotrfSize<Self>;
+        const GEQRF: Geqrf<Self>;
+        const GEQRF_SIZE: GeqrfSize<Self>;
+        const ORGQR: Orgqr<Self>;
+        const ORGQR_SIZE: OrgqrSize<Self>;
+        const ORMQR: Ormqr<Self>;
+        const ORMQR_SIZE: OrmqrSize<Self>;
+    }
+
+    impl Libraries for f32 {
+        const CUDA_NAME: &'static str = "float";
+        const DATA_TYPE: blas::cudaDataType = blas::cudaDataType::CUDA_R_32F;
+        const COMPUTE_TYPE: blas::cublasComputeType_t = blas::cublasComputeType_t::CUBLAS_COMPUTE_32F;
+        const TRSM: Trsm<Self> = blas::cublasStrsm_v2;
+        const POTRF: Potrf<Self> = solver::cusolverDnSpotrf;
+        const POTRF_SIZE: PotrfSize<Self> = solver::cusolverDnSpotrf_bufferSize;
+        const GEQRF: Geqrf<Self> = solver::cusolverDnSgeqrf;
+        const GEQRF_SIZE: GeqrfSize<Self> = solver::cusolverDnSgeqrf_bufferSize;
+        const ORGQR: Orgqr<Self> = solver::cusolverDnSorgqr;
+        const ORGQR_SIZE: OrgqrSize<Self> = solver::cusolverDnSorgqr_bufferSize;
+        const ORMQR: Ormqr<Self> = solver::cusolverDnSormqr;
+        const ORMQR_SIZE: OrmqrSize<Self> = solver::cusolverDnSormqr_bufferSize;
+    }
+
+    impl Libraries for f64 {
+        const CUDA_NAME: &'static str = "double";
+        const DATA_TYPE: blas::cudaDataType = blas::cudaDataType::CUDA_R_64F;
+        const COMPUTE_TYPE: blas::cublasComputeType_t = blas::cublasComputeType_t::CUBLAS_COMPUTE_64F;
+        const TRSM: Trsm<Self> = blas::cublasDtrsm_v2;
+        const POTRF: Potrf<Self> = solver::cusolverDnDpotrf;
+        const POTRF_SIZE: PotrfSize<Self> = solver::cusolverDnDpotrf_bufferSize;
+        const GEQRF: Geqrf<Self> = solver::cusolverDnDgeqrf;
+        const GEQRF_SIZE: GeqrfSize<Self> = solver::cusolverDnDgeqrf_bufferSize;
+        const ORGQR: Orgqr<Self> = solver::cusolverDnDorgqr;
+        const ORGQR_SIZE: OrgqrSize<Self> = solver::cusolverDnDorgqr_bufferSize;
+        const ORMQR: Ormqr<Self> = solver::cusolverDnDormqr;
+        const ORMQR_SIZE: OrmqrSize<Self> = solver::cusolverDnDormqr_bufferSize;
     }
 }
 
 /// `f32` or `f64` on a device.
 pub trait DeviceReal: Real + DeviceRepr + ValidAsZeroBits + sealed::Libraries {}
 
-macro_rules! device_real {
-    ($t:ty, $name:literal, $data:ident, $compute:ident, $trsm:ident, $potrf:ident, $potrf_size:ident, $geqrf:ident,
-     $geqrf_size:ident, $orgqr:ident, $orgqr_size:ident, $ormqr:ident, $ormqr_size:ident) => {
-        impl sealed::Libraries for $t {
-            const CUDA_NAME: &'static str = $name;
-            const DATA_TYPE: blas::cudaDataType = blas::cudaDataType::$data;
-            const COMPUTE_TYPE: blas::cublasComputeType_t = blas::cublasComputeType_t::$compute;
-            const TRSM: unsafe fn(
-                blas::cublasHandle_t,
-                blas::cublasSideMode_t,
-                blas::cublasFillMode_t,
-                blas::cublasOperation_t,
-                blas::cublasDiagType_t,
-                i32,
-                i32,
-                *const Self,
-                *const Self,
-                i32,
-                *mut Self,
-                i32,
-            ) -> blas::cublasStatus_t = blas::$trsm;
-            const POTRF: unsafe fn(
-                solver::cusolverDnHandle_t,
-                solver::cublasFillMode_t,
-                i32,
-                *mut Self,
-                i32,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$potrf;
-            const POTRF_SIZE: unsafe fn(
-                solver::cusolverDnHandle_t,
-                solver::cublasFillMode_t,
-                i32,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$potrf_size;
-            const GEQRF: unsafe fn(
-                solver::cusolverDnHandle_t,
-                i32,
-                i32,
-                *mut Self,
-                i32,
-                *mut Self,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$geqrf;
-            const GEQRF_SIZE: unsafe fn(
-                solver::cusolverDnHandle_t,
-                i32,
-                i32,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$geqrf_size;
-            const ORGQR: unsafe fn(
-                solver::cusolverDnHandle_t,
-                i32,
-                i32,
-                i32,
-                *mut Self,
-                i32,
-                *const Self,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$orgqr;
-            const ORGQR_SIZE: unsafe fn(
-                solver::cusolverDnHandle_t,
-                i32,
-                i32,
-                i32,
-                *const Self,
-                i32,
-                *const Self,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$orgqr_size;
-            const ORMQR: unsafe fn(
-                solver::cusolverDnHandle_t,
-                solver::cublasSideMode_t,
-                solver::cublasOperation_t,
-                i32,
-                i32,
-                i32,
-                *const Self,
-                i32,
-                *const Self,
-                *mut Self,
-                i32,
-                *mut Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$ormqr;
-            const ORMQR_SIZE: unsafe fn(
-                solver::cusolverDnHandle_t,
-                solver::cublasSideMode_t,
-                solver::cublasOperation_t,
-                i32,
-                i32,
-                i32,
-                *const Self,
-                i32,
-                *const Self,
-                *const Self,
-                i32,
-                *mut i32,
-            ) -> solver::cusolverStatus_t = solver::$ormqr_size;
-        }
-
-        impl DeviceReal for $t {}
-    };
-}
-
-device_real!(
-    f32,
-    "float",
-    CUDA_R_32F,
-    CUBLAS_COMPUTE_32F,
-    cublasStrsm_v2,
-    cusolverDnSpotrf,
-    cusolverDnSpotrf_bufferSize,
-    cusolverDnSgeqrf,
-    cusolverDnSgeqrf_bufferSize,
-    cusolverDnSorgqr,
-    cusolverDnSorgqr_bufferSize,
-    cusolverDnSormqr,
-    cusolverDnSormqr_bufferSize
-);
-device_real!(
-    f64,
-    "double",
-    CUDA_R_64F,
-    CUBLAS_COMPUTE_64F,
-    cublasDtrsm_v2,
-    cusolverDnDpotrf,
-    cusolverDnDpotrf_bufferSize,
-    cusolverDnDgeqrf,
-    cusolverDnDgeqrf_bufferSize,
-    cusolverDnDorgqr,
-    cusolverDnDorgqr_bufferSize,
-    cusolverDnDormqr,
-    cusolverDnDormqr_bufferSize
-);
+impl DeviceReal for f32 {}
+impl DeviceReal for f64 {}

@@ -137,41 +137,28 @@ pub(crate) fn gather_columns<T: DeviceReal>(
 
 /// The matrix whose column `columns[j]` is column j of A.
 pub(crate) fn scatter_columns<T: DeviceReal>(a: &Matrix<T>, columns: &Buffer<i32>) -> Result<Matrix<T>, GpuError> {
-    let (m, n) = (a.nrows(), a.ncols());
-    let mut out = Matrix::uninitialized(a.device(), m, n)?;
-    if m * n > 0 {
-        launch!(
-            a.device(),
-            T,
-            KERNELS.kernel("scatter_columns"),
-            grid_over(m * n, 256),
-            out.as_mut().place.pointer,
-            m as u64,
-            a.as_ref().place.pointer,
-            m as u64,
-            columns.pointer(),
-            m as u64,
-            n as u64,
-        )?;
-    }
-    Ok(out)
+    scattered("scatter_columns", a, columns)
 }
 
 /// The matrix whose row `rows[i]` is row i of A.
 pub(crate) fn scatter_rows<T: DeviceReal>(a: &Matrix<T>, rows: &Buffer<i32>) -> Result<Matrix<T>, GpuError> {
+    scattered("scatter_rows", a, rows)
+}
+
+fn scattered<T: DeviceReal>(kernel: &'static str, a: &Matrix<T>, places: &Buffer<i32>) -> Result<Matrix<T>, GpuError> {
     let (m, n) = (a.nrows(), a.ncols());
     let mut out = Matrix::uninitialized(a.device(), m, n)?;
     if m * n > 0 {
         launch!(
             a.device(),
             T,
-            KERNELS.kernel("scatter_rows"),
+            KERNELS.kernel(kernel),
             grid_over(m * n, 256),
             out.as_mut().place.pointer,
             m as u64,
             a.as_ref().place.pointer,
             m as u64,
-            rows.pointer(),
+            places.pointer(),
             m as u64,
             n as u64,
         )?;

@@ -1,14 +1,12 @@
 //! The exact SVD of a small matrix: pivoted QR and one-sided Jacobi rotations, a launch each.
 
 use cudarc::driver::LaunchConfig;
-use cudarc::driver::sys::CUfunction_attribute;
 use panther_linalg::rules::power_of_two;
 use panther_linalg::{LinalgError, PivotedQrOptions};
 
 use crate::buffer::Buffer;
 use crate::column_pivoting::column_pivoted_qr;
-use crate::error::Named;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch, launch_cooperative};
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::magnitude::scaled_copy;
 use crate::orthonormal::{complete, multiplied};
 use crate::pivoted_qr::reduce;
@@ -96,7 +94,7 @@ fn from_factors<T: DeviceReal>(
 fn deal<T: DeviceReal>(device: &Device, rows: usize, n: usize) -> Option<(usize, usize, bool)> {
     let room = device.shared_bytes() as usize - 1024;
     let fits = |width: usize| 2 * width * rows * size_of::<T>() <= room;
-    // A cluster's barrier costs a third of the device's.
+    // A cluster's barrier is cheaper than the device's.
     let width = n.div_ceil(2 * CLUSTER).max(1);
     if device.has_clusters() && width <= 16 && fits(width) {
         return Some((width, CLUSTER, true));
@@ -134,50 +132,30 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>, scale: f
         shared_mem_bytes: (2 * width * (m + n) * size_of::<T>()) as u32,
     };
     let (xp, vp) = (x.as_mut().place.pointer, v.as_mut().place.pointer);
+    let kernel = KERNELS.kernel(if clustered { "orthogonalize_cluster" } else { "orthogonalize_grid" });
     if clustered {
-        let kernel = KERNELS.kernel("orthogonalize_cluster");
-        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
-        device.function::<T>(kernel)?.set_attribute(attribute, 1).named("cuFuncSetAttribute")?;
-        launch!(
-            device,
-            T,
-            kernel,
-            config,
-            xp,
-            m as u64,
-            m as u32,
-            n as u32,
-            vp,
-            n as u64,
-            n as u32,
-            width as u32,
-            tolerance,
-            floor,
-            changed.pointer(),
-            sweeps.pointer(),
-            counter.pointer(),
-        )?;
-    } else {
-        launch_cooperative!(
-            device,
-            T,
-            KERNELS.kernel("orthogonalize_grid"),
-            config,
-            xp,
-            m as u64,
-            m as u32,
-            n as u32,
-            vp,
-            n as u64,
-            n as u32,
-            width as u32,
-            tolerance,
-            floor,
-            changed.pointer(),
-            sweeps.pointer(),
-            counter.pointer(),
-        )?;
+        kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
     }
+    launch!(
+        device,
+        T,
+        kernel,
+        config,
+        cooperative: !clustered,
+        xp,
+        m as u64,
+        m as u32,
+        n as u32,
+        vp,
+        n as u64,
+        n as u32,
+        width as u32,
+        tolerance,
+        floor,
+        changed.pointer(),
+        sweeps.pointer(),
+        counter.pointer(),
+    )?;
     sorted(operation, x, v, noise, &sweeps)
 }
 

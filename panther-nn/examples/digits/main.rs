@@ -7,6 +7,7 @@
 //! takes, and draws their learning curves to DIR/digits.png.
 
 mod data;
+#[path = "../common/device.rs"]
 mod device;
 mod models;
 mod plot;

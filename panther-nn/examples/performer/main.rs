@@ -5,6 +5,7 @@
 //! Trains both on the first book of Moses, prints the bits a character that each needs for the end of the text and some text that each
 //! writes, then measures a training step of both attentions at growing length, and draws that to DIR/performer.png.
 
+#[path = "../common/device.rs"]
 mod device;
 mod learn;
 mod measure;
