@@ -28,7 +28,8 @@ struct Inner {
     // Handles go before their stream.
     blas: CudaBlas,
     solver: DnHandle,
-    functions: Mutex<HashMap<(Kernel, &'static str), CudaFunction>>,
+    /// By the names of file, kernel and type.
+    functions: Mutex<HashMap<[&'static str; 3], CudaFunction>>,
     modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
     stream: Arc<CudaStream>,
     name: String,
@@ -159,7 +160,7 @@ impl Device {
 
     /// A kernel for numbers of type T, compiled with its file on first use.
     pub(crate) fn function<T: DeviceReal>(&self, kernel: Kernel) -> Result<CudaFunction, GpuError> {
-        let key = (kernel, T::CUDA_NAME);
+        let key = [kernel.file.name, kernel.name, T::CUDA_NAME];
         let mut functions = self.inner.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(function) = functions.get(&key) {
             return Ok(function.clone());

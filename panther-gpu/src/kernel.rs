@@ -16,7 +16,7 @@ const COMMON: &str = concat!(
 );
 
 /// A file of kernels, written for a type `real` that is float or double.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KernelFile {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
@@ -34,7 +34,7 @@ macro_rules! kernel_file {
 pub(crate) use kernel_file;
 
 /// A kernel of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Kernel {
     pub(crate) file: KernelFile,
     pub(crate) name: &'static str,
