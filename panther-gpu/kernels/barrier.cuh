@@ -26,6 +26,19 @@ __device__ __forceinline__ void cluster_barrier() {
 #endif
 }
 
+// What stands in the place of `p` in the shared memory of another block of the cluster. Between a barrier and the next it may be read,
+// if nobody writes it meanwhile.
+template <typename T>
+__device__ __forceinline__ T *in_block(T *p, u32 block) {
+#if __CUDA_ARCH__ >= 900
+    u64 address;
+    asm volatile("mapa.u64 %0, %1, %2;" : "=l"(address) : "l"(p), "r"(block));
+    return (T *)address;
+#else
+    return p;
+#endif
+}
+
 template <bool CLUSTER>
 __device__ __forceinline__ void all_blocks(u32 *counter, u32 &passed) {
     if (CLUSTER) {

@@ -1,6 +1,7 @@
 // Classical column pivoting (Businger and Golub 1965) in one launch. The columns live in shared memory, dealt out over the
 // blocks; a step takes one barrier: each block publishes the column that it would choose, and after the barrier every block
-// sees which one is chosen and makes the reflector from it on its own.
+// sees which one is chosen and makes the reflector from it on its own. The blocks of a cluster write what they offer into each other's
+// shared memory and read the column that is chosen where it stands; those of a grid publish through the device's memory.
 
 // A column that may be chosen, as a number that is the greater the longer the column is, and of equals the further left it stands: the
 // bits of its squared norm, the last of which make room for its place.
@@ -22,6 +23,15 @@ constexpr double UNDERFLOW = 1e-290;
 
 extern __shared__ double memory[];
 
+// A column that a block of a cluster would choose: with its squared norm and its place there.
+struct Offer {
+    u64 candidate;
+    real norm;
+    u32 place;
+};
+
+constexpr u32 MOST_OFFERS = 16;
+
 // a is m×n. Takes up to `most` steps, until the sum of the squares left is at most `tolerance`. order[j] becomes the step that
 // took column j (it starts as −1), *steps their number. The rows of R are left in the rows of `a`, whose columns stay in
 // their places; the reflector of a step, I − factors[step]·v·vᵀ, is v in the rows from `step` on of that column of `reflectors`.
@@ -30,6 +40,7 @@ template <bool CLUSTER>
 __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                       real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
     __shared__ u64 of_warps[WARP], chosen;
+    __shared__ Offer offers[2][MOST_OFFERS];
     __shared__ double scratch[WARP];
     const u32 blocks = gridDim.x, block = blockIdx.x;
     const u32 mine = block < n ? (n - block + blocks - 1) / blocks : 0;
@@ -50,6 +61,12 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
     __syncwarp();
 
     u32 step = 0, passed = 0;
+    // The number of R that the last step left to be put into its column, once nobody reads that any more.
+    real *head_of_last = nullptr, last_beta = 0;
+    auto place_last = [&] {
+        if (threadIdx.x == 0 && head_of_last != nullptr) *head_of_last = last_beta;
+        head_of_last = nullptr;
+    };
     for (; step < most; step++) {
         // 1. The best column of the block.
         u64 best = NO_COLUMN;
@@ -61,29 +78,49 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
         __syncthreads();
         best = warp_max(lane < warps ? of_warps[lane] : NO_COLUMN);
         // 2. It is published, alternately in two places: a slow block may still read the last one.
-        const u32 slots = (step % 2) * blocks;
-        if (threadIdx.x == 0) __stcg(candidates + slots + block, best);
-        if (best != NO_COLUMN) {
-            const u32 c = (column_of(best) - block) / blocks;
-            const real *column = columns + (u64)c * m;
-            real *to = published + (u64)(slots + block) * (m + 1);
-            for (u32 i = step + threadIdx.x; i < m; i += blockDim.x) __stcg(to + i, column[i]);
-            if (threadIdx.x == 0) __stcg(to + m, norms[c]);
+        const u32 parity = step % 2, slots = parity * blocks, c = (column_of(best) - block) / blocks;
+        if (CLUSTER) {
+            if (threadIdx.x < blocks) {
+                const real norm = best == NO_COLUMN ? real(0) : norms[c];
+                *in_block(&offers[parity][block], threadIdx.x) = {best, norm, c};
+            }
+        } else {
+            if (threadIdx.x == 0) __stcg(candidates + slots + block, best);
+            if (best != NO_COLUMN) {
+                const real *column = columns + (u64)c * m;
+                real *to = published + (u64)(slots + block) * (m + 1);
+                for (u32 i = step + threadIdx.x; i < m; i += blockDim.x) __stcg(to + i, column[i]);
+                if (threadIdx.x == 0) __stcg(to + m, norms[c]);
+            }
         }
         all_blocks<CLUSTER>(counter, passed);
-        // 3. The best of all. One warp looks: the numbers are few, and all blocks want them at once.
-        if (warp == 0) {
-            best = NO_COLUMN;
-            for (u32 k = lane; k < blocks; k += WARP) best = max(best, __ldcg(candidates + slots + k));
-            best = warp_max(best);
-            if (lane == 0) chosen = best;
+        place_last();
+        // 3. The best of all.
+        if (CLUSTER) {
+            best = warp_max(lane < blocks ? offers[parity][lane].candidate : NO_COLUMN);
+        } else {
+            // One warp looks: the numbers are many, and all blocks want them at once.
+            if (warp == 0) {
+                best = NO_COLUMN;
+                for (u32 k = lane; k < blocks; k += WARP) best = max(best, __ldcg(candidates + slots + k));
+                best = warp_max(best);
+                if (lane == 0) chosen = best;
+            }
+            __syncthreads();
+            best = chosen;
         }
-        __syncthreads();
-        best = chosen;
         if (best == NO_COLUMN) break;
         const u32 pivot_column = column_of(best), owner = pivot_column % blocks;
-        const real *from = published + (u64)(slots + owner) * (m + 1);
-        for (u32 i = step + threadIdx.x; i <= m; i += blockDim.x) v[i] = __ldcg(from + i);
+        if (CLUSTER) {
+            const Offer &offer = offers[parity][owner];
+            // Blocks differ in how many columns they have, and so in where the columns lie.
+            const real *from = in_block(columns + (u64)offer.place * m, owner);
+            for (u32 i = step + threadIdx.x; i < m; i += blockDim.x) v[i] = from[i];
+            if (threadIdx.x == 0) v[m] = offer.norm;
+        } else {
+            const real *from = published + (u64)(slots + owner) * (m + 1);
+            for (u32 i = step + threadIdx.x; i <= m; i += blockDim.x) v[i] = __ldcg(from + i);
+        }
         __syncthreads();
         const double squared_norm = v[m];
         if (!(squared_norm > UNDERFLOW)) break;
@@ -107,6 +144,8 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
                 reflectors[i + (u64)step * m] = i == step ? head : v[i];
             }
             if (threadIdx.x == 0) factors[step] = factor;
+            head_of_last = columns + (u64)(pivot_column / blocks) * m + step;
+            last_beta = beta;
         }
         // 5. The columns that are left, and their norms below this row.
         for (u32 c = warp; c < mine; c += warps) {
@@ -115,7 +154,6 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
                 __syncwarp();
                 if (lane == 0) {
                     norms[c] = -1;
-                    column[step] = beta;
                     order[pivot_column] = step;
                 }
             } else if (norms[c] >= 0) {
@@ -146,6 +184,9 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
         }
     }
 
+    // A block may not leave while others read its columns.
+    all_blocks<CLUSTER>(counter, passed);
+    place_last();
     __syncthreads();
     for (u32 c = warp; c < mine; c += warps) {
         real *to = a + (u64)(block + c * blocks) * lda;

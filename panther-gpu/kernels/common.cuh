@@ -32,6 +32,27 @@ constexpr real EPSILON = 2.220446049250313e-16;
 constexpr real HIGHEST = 1.7976931348623157e308;
 #endif
 
+// What one load brings.
+struct alignas(16) Quad {
+    real x[16 / sizeof(real)];
+};
+
+// From global into shared memory, without waiting: copied when `all_copied` is passed, for this thread.
+__device__ __forceinline__ void copy_later(real *shared, const real *global) {
+#if __CUDA_ARCH__ >= 800
+    const u32 to = (u32)__cvta_generic_to_shared(shared);
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global), "n"(sizeof(real)) : "memory");
+#else
+    *shared = *global;
+#endif
+}
+
+__device__ __forceinline__ void all_copied() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
 // Sum over the lanes of a warp, the same in each, in a fixed order.
 template <typename T>
 __device__ __forceinline__ T warp_sum(T x) {

@@ -95,24 +95,6 @@ extern "C" __global__ void partial_defect(const real *g, u64 ldg, u64 n, double 
     if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
-// One block: the least and the greatest number of a diagonal, and the code of a factorisation, side by side.
-extern "C" __global__ void diagonal_extent(const real *r, u64 ldr, u64 n, const int *code, double *extent) {
-    __shared__ double scratch[WARP];
-    double least = 1e308, greatest = 0;
-    for (u64 i = threadIdx.x; i < n; i += blockDim.x) {
-        double x = r[i + i * ldr];
-        least = fmin(least, x);
-        greatest = fmax(greatest, x);
-    }
-    greatest = block_max(greatest, 0.0, scratch);
-    least = -block_max(-least, -1e308, scratch);
-    if (threadIdx.x == 0) {
-        extent[0] = least;
-        extent[1] = greatest;
-        extent[2] = *code;
-    }
-}
-
 // A block a row: the sum of the squares of r[i, i...].
 extern "C" __global__ void row_energies(const real *r, u64 ldr, u64 columns, double *energies) {
     __shared__ double scratch[WARP];

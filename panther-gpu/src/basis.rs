@@ -14,7 +14,7 @@ use crate::probe::ErrorProbe;
 use crate::projection::Projection;
 use crate::range_finder::extend;
 use crate::small::{column_energies, identity};
-use crate::small_svd::{Svd, thin_svd};
+use crate::small_svd::{Svd, projected_svd, thin_svd};
 use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
 /// Q, W and T, with the SVD of QᵀA.
@@ -159,7 +159,7 @@ impl<T: DeviceReal> Basis<'_, T> {
     }
 
     fn solve(&mut self) -> Result<(), GpuError> {
-        self.svd = thin_svd("rsvd", self.projection.t.as_ref().t(), exponent_of(self.frobenius))?;
+        self.svd = projected_svd("rsvd", self.projection.t.as_ref(), exponent_of(self.frobenius))?;
         Ok(())
     }
 

@@ -2,11 +2,13 @@
 
 use panther_linalg::LinalgError;
 
+use crate::cholesky::{Standard, judged_factor};
 use crate::magnitude::{NearOne, magnitude};
 use crate::orthonormal::multiplied;
-use crate::small::{Report, add_to_diagonal, frobenius, rescale, upper_triangle};
-use crate::solver::{cholesky, gram, solve_on_the_right};
-use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixRef};
+use crate::small::{Report, add_to_diagonal, frobenius, rescale};
+use crate::solver::gram;
+use crate::triangular::solve_on_the_right;
+use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
 /// A = Q R on a device.
 #[derive(Debug)]
@@ -32,18 +34,11 @@ pub(crate) fn cholesky_pass<T: DeviceReal>(
     if shift != T::ZERO {
         add_to_diagonal(&mut g, shift)?;
     }
-    let code = Buffer::<i32>::zeros(q.device(), 1)?;
     let report = Report::new(q.device())?;
-    cholesky(g.as_mut(), &code)?;
-    report.factor(g.as_ref(), &code)?;
-    let seen = report.read()?;
-    // A negative code would be a wrong argument.
-    if seen.code != 0.0 || seen.least.is_nan() || seen.least <= 0.0 || !seen.greatest.is_finite() {
-        return Ok(Err(Breakdown { column: (seen.code as usize).saturating_sub(1) }));
-    }
-    let r = upper_triangle(g.as_ref())?;
+    let r = judged_factor(g, Standard { tolerance: 0.0, ratio: 0.0 }, &report)?;
     solve_on_the_right(q.as_mut(), r.as_ref())?;
-    Ok(Ok(r))
+    let seen = report.read()?;
+    Ok(if seen.sound { Ok(r) } else { Err(Breakdown { column: seen.breakdown.saturating_sub(1) }) })
 }
 
 /// The shift that makes the Gram matrix positive definite whatever A is (Fukaya et al. 2020, equation 4.1, with the

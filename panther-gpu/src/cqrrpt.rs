@@ -15,7 +15,8 @@ use crate::pivoted_qr::reduce;
 use crate::probe::{Residual, measure_orthogonality, measure_residual};
 use crate::sketch::DeviceSketch;
 use crate::small::{frobenius, gather_columns, identity, rescale};
-use crate::solver::{householder_qr, solve_on_the_right};
+use crate::solver::householder_qr;
+use crate::triangular::solve_on_the_right;
 use crate::{Buffer, DevicePivotedQr, DeviceReal, GpuError, Matrix, MatrixRef, pivoted_qr, product};
 
 /// A\[:, P\] ≈ Q R for tall A by a sketch, pivoted QR of the sketch, and Cholesky QR of the preconditioned matrix, on the device

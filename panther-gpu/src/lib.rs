@@ -18,6 +18,7 @@
 
 mod basis;
 mod buffer;
+mod cholesky;
 mod cholesky_qr;
 mod column_pivoting;
 mod cqrrpt;
@@ -44,6 +45,7 @@ mod small;
 mod small_svd;
 mod solver;
 mod timing;
+mod triangular;
 
 pub use buffer::Buffer;
 pub use cholesky_qr::{DeviceThinQr, cholesky_qr2, shifted_cholesky_qr3};

@@ -2,10 +2,12 @@
 
 use panther_linalg::rules::derive_seed;
 
+use crate::cholesky::{Standard, judged_factor};
 use crate::column_pivoting::column_pivoted_qr;
-use crate::small::{Report, scatter_columns};
-use crate::solver::{cholesky, householder_qr, solve_on_the_right};
-use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixRef, product};
+use crate::small::{Report, identity, scatter_columns};
+use crate::solver::householder_qr;
+use crate::triangular::solve_on_the_right;
+use crate::{DeviceReal, GpuError, Matrix, MatrixRef, product};
 
 /// Y = V·coefficients + Q·r, as [`orthonormalize_against`] leaves it.
 pub(crate) struct NewDirections<T> {
@@ -15,8 +17,11 @@ pub(crate) struct NewDirections<T> {
     pub(crate) r: Matrix<T>,
 }
 
-/// Passes after which orthogonality must have been reached, as on the CPU.
-const PASSES: usize = 6;
+/// Rounds of two passes after which orthogonality must have been reached, as on the CPU.
+const ROUNDS: usize = 3;
+
+/// After the first pass columns have unit length, and one of rounding errors alone would show as one that is far shorter.
+const LEFT_OF_ONE: f64 = 0.01;
 
 /// α·A·B as a matrix of its own.
 pub(crate) fn multiplied<T: DeviceReal>(
@@ -33,81 +38,121 @@ pub(crate) fn multiplied<T: DeviceReal>(
 /// (absolute) is dropped, so there may be fewer new directions than columns, or none.
 ///
 /// Block Gram–Schmidt, twice, with Cholesky QR inside the block and pivoted Householder QR where that would lose digits. The
-/// host waits once a pass.
+/// host waits once for both passes: a factor that must not be used changes nothing.
 pub(crate) fn orthonormalize_against<T: DeviceReal>(
     v: MatrixRef<'_, T>,
     y: Matrix<T>,
     tolerance: f64,
 ) -> Result<NewDirections<T>, GpuError> {
     let device = y.device().clone();
-    let mut new = NewDirections {
-        coefficients: Matrix::zeros(&device, v.ncols(), y.ncols())?,
-        r: crate::small::identity(&device, y.ncols())?,
-        q: y,
-    };
-    for pass in 0..PASSES {
+    let mut new = Unfinished { v, coefficients: None, r: None, q: y };
+    let mut left = tolerance;
+    for _ in 0..ROUNDS {
         if new.q.ncols() == 0 {
             break;
         }
+        let (first, second) = (Report::new(&device)?, Report::new(&device)?);
+        new.pass(left, &first)?;
+        new.pass(LEFT_OF_ONE, &second)?;
+        let (first, second) = (first.read()?, second.read()?);
+        match (first.sound, second.sound) {
+            // The second pass had next to nothing to do.
+            (true, true) if second.defect <= 0.1 && second.squares.sqrt() <= 0.1 => break,
+            (_, true) => {}
+            (true, false) => new.reveal(LEFT_OF_ONE)?,
+            (false, false) => new.reveal(left)?,
+        }
+        left = LEFT_OF_ONE;
+    }
+    new.finish()
+}
+
+/// A basis of what `y` has beside `v`, nearly orthonormal: after one pass, which is enough where only the span is wanted.
+pub(crate) fn nearly_orthonormal<T: DeviceReal>(
+    v: MatrixRef<'_, T>,
+    y: Matrix<T>,
+    tolerance: f64,
+) -> Result<Matrix<T>, GpuError> {
+    let report = Report::new(y.device())?;
+    let mut new = Unfinished { v, coefficients: None, r: None, q: y };
+    new.pass(tolerance, &report)?;
+    if report.read()?.sound {
+        return Ok(new.q);
+    }
+    new.reveal(tolerance)?;
+    Ok(orthonormalize_against(v, new.q, LEFT_OF_ONE)?.q)
+}
+
+/// Y = V·coefficients + Q·r at any time, with Q on its way to be orthonormal and orthogonal to V.
+struct Unfinished<'a, T> {
+    v: MatrixRef<'a, T>,
+    q: Matrix<T>,
+    /// None is zero.
+    coefficients: Option<Matrix<T>>,
+    /// None is the identity.
+    r: Option<Matrix<T>>,
+}
+
+impl<T: DeviceReal> Unfinished<'_, T> {
+    /// One pass of block Gram–Schmidt and Cholesky QR, or of the former alone where the Gram matrix cannot tell the shortest
+    /// column from rounding errors or from `tolerance`.
+    fn pass(&mut self, tolerance: f64, report: &Report) -> Result<(), GpuError> {
         // 1. Take out what the basis spans.
-        let report = Report::new(&device)?;
-        if v.ncols() > 0 {
-            let inside = multiplied(T::ONE, v.t(), new.q.as_ref())?;
-            product(new.q.as_mut(), -T::ONE, v, inside.as_ref(), T::ONE)?;
-            product(new.coefficients.as_mut(), T::ONE, inside.as_ref(), new.r.as_ref(), T::ONE)?;
+        if self.v.ncols() > 0 {
+            let inside = multiplied(T::ONE, self.v.t(), self.q.as_ref())?;
+            product(self.q.as_mut(), -T::ONE, self.v, inside.as_ref(), T::ONE)?;
             report.squares(inside.as_ref())?;
+            self.add_to_coefficients(inside)?;
         }
-        // 2. Orthonormalise the rest. After the first pass columns have unit length, and one of rounding errors alone
-        // would show as one that is far shorter.
-        let left = if pass == 0 { tolerance } else { 0.01 };
-        let Step { factor, defect, inside } = orthonormalize_once(&mut new.q, left, &report)?;
-        new.r = multiplied(T::ONE, factor.as_ref(), new.r.as_ref())?;
-        // 3. Done when this pass had next to nothing to do.
-        if pass > 0 && defect <= 0.1 && inside <= 0.1 {
-            break;
+        // 2. Orthonormalise the rest. What a pass leaves the next one mends; on the CPU half of the digits must survive, since
+        // Householder QR costs less there.
+        let g = multiplied(T::ONE, self.q.as_ref().t(), self.q.as_ref())?;
+        let standard = Standard { tolerance, ratio: 4.0 * T::EPSILON.to_f64().sqrt() };
+        let factor = judged_factor(g, standard, report)?;
+        solve_on_the_right(self.q.as_mut(), factor.as_ref())?;
+        self.multiply_r(factor)
+    }
+
+    /// Householder and pivoted QR, dropping what is below `tolerance`.
+    fn reveal(&mut self, tolerance: f64) -> Result<(), GpuError> {
+        let nothing = Matrix::zeros(self.q.device(), 0, 0)?;
+        let (new, factor) = revealing_qr(std::mem::replace(&mut self.q, nothing), tolerance)?;
+        self.q = new;
+        self.multiply_r(factor)
+    }
+
+    fn add_to_coefficients(&mut self, inside: Matrix<T>) -> Result<(), GpuError> {
+        match (&mut self.coefficients, &self.r) {
+            (Some(before), Some(r)) => product(before.as_mut(), T::ONE, inside.as_ref(), r.as_ref(), T::ONE),
+            // The first pass.
+            _ => {
+                self.coefficients = Some(inside);
+                Ok(())
+            }
         }
     }
-    Ok(new)
-}
 
-struct Step<T> {
-    factor: Matrix<T>,
-    /// ‖YᵀY − I‖_F of what there was before.
-    defect: f64,
-    /// The norm that was put into the report before.
-    inside: f64,
-}
-
-/// Makes `q` orthonormal to about ε·κ², dropping what is below `tolerance`.
-fn orthonormalize_once<T: DeviceReal>(q: &mut Matrix<T>, tolerance: f64, report: &Report) -> Result<Step<T>, GpuError> {
-    let b = q.ncols();
-    let code = Buffer::<i32>::zeros(q.device(), 1)?;
-    let mut g = multiplied(T::ONE, q.as_ref().t(), q.as_ref())?;
-    report.defect(g.as_ref())?;
-    cholesky(g.as_mut(), &code)?;
-    report.factor(g.as_ref(), &code)?;
-    let seen = report.read()?;
-    let inside = seen.squares.sqrt();
-    // The Gram matrix must tell the shortest column from rounding errors; what the pass leaves the next one mends. On the CPU
-    // half of the digits must survive, since Householder QR costs less there.
-    let sound = seen.code == 0.0 && seen.least > seen.greatest * T::EPSILON.to_f64().sqrt() * 4.0;
-    if sound && seen.least > tolerance {
-        let factor = crate::small::upper_triangle(g.as_ref())?;
-        solve_on_the_right(q.as_mut(), factor.as_ref())?;
-        return Ok(Step { factor, defect: seen.defect, inside });
+    fn multiply_r(&mut self, factor: Matrix<T>) -> Result<(), GpuError> {
+        self.r = Some(match &self.r {
+            None => factor,
+            Some(r) => multiplied(T::ONE, factor.as_ref(), r.as_ref())?,
+        });
+        Ok(())
     }
-    let nothing = Matrix::zeros(q.device(), 0, 0)?;
-    let (new, factor) = revealing_qr(std::mem::replace(q, nothing), tolerance)?;
-    *q = new;
-    debug_assert_eq!(factor.ncols(), b);
-    // No claim of a defect: the next pass measures it.
-    Ok(Step { factor, defect: f64::INFINITY, inside })
+
+    fn finish(self) -> Result<NewDirections<T>, GpuError> {
+        let columns = self.q.ncols();
+        let r = self.r.map_or_else(|| identity(self.q.device(), columns), Ok)?;
+        let coefficients =
+            self.coefficients.map_or_else(|| Matrix::zeros(self.q.device(), self.v.ncols(), r.ncols()), Ok)?;
+        Ok(NewDirections { q: self.q, coefficients, r })
+    }
 }
 
 /// Y = Q·F with orthonormal Q, dropping what is below `tolerance`: Householder QR, then pivoted QR of its R.
 fn revealing_qr<T: DeviceReal>(y: Matrix<T>, tolerance: f64) -> Result<(Matrix<T>, Matrix<T>), GpuError> {
     let (m, b) = (y.nrows(), y.ncols());
-    let (q, r) = if m >= b { householder_qr(y)? } else { (crate::small::identity(y.device(), m)?, y) };
+    let (q, r) = if m >= b { householder_qr(y)? } else { (identity(y.device(), m)?, y) };
     let (small, factor) = pivoted_factors(r, tolerance)?;
     Ok((multiplied(T::ONE, q.as_ref(), small.as_ref())?, factor))
 }
@@ -148,10 +193,4 @@ pub(crate) fn complete<T: DeviceReal>(q: Matrix<T>, columns: usize, seed: u64) -
         draw += 1;
     }
     grown.view().to_owned()
-}
-
-/// Orthonormal columns that span those of `y`.
-pub(crate) fn orthonormal_basis<T: DeviceReal>(y: Matrix<T>, tolerance: f64) -> Result<Matrix<T>, GpuError> {
-    let nothing = Matrix::zeros(y.device(), y.nrows(), 0)?;
-    Ok(orthonormalize_against(nothing.as_ref(), y, tolerance)?.q)
 }

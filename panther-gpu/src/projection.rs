@@ -100,14 +100,9 @@ impl<'a, T: DeviceReal> Projection<'a, T> {
         self.product_columns += columns;
     }
 
-    /// An orthonormal basis of what `y`, in the range of A, has beside Q.
-    pub(crate) fn new_directions(&self, y: Matrix<T>) -> Result<Matrix<T>, GpuError> {
-        Ok(orthonormalize_against(self.q.view(), y, self.tolerance)?.q)
-    }
-
     /// Adds what is new in `y` to Q; returns how many columns that is.
     pub(crate) fn extend_q(&mut self, y: Matrix<T>) -> Result<usize, GpuError> {
-        let new = self.new_directions(y)?;
+        let new = orthonormalize_against(self.q.view(), y, self.tolerance)?.q;
         self.q.append(new.as_ref())?;
         Ok(new.ncols())
     }

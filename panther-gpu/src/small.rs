@@ -3,7 +3,7 @@
 use panther_linalg::LinalgError;
 use panther_linalg::rules::exponent_of;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Pointer};
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
 use cudarc::driver::LaunchConfig;
@@ -25,7 +25,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(device: &Device) -> Result<Self, GpuError> {
-        Ok(Self { numbers: Buffer::zeros(device, 2 * PARTS + 3)? })
+        Ok(Self { numbers: Buffer::zeros(device, 2 * PARTS + 4)? })
     }
 
     /// Σ x² for [`Reported::squares`].
@@ -59,19 +59,14 @@ impl Report {
         )
     }
 
-    /// The least and the greatest number of a diagonal, and the code of the factorisation that made it.
-    pub(crate) fn factor<T: DeviceReal>(&self, r: MatrixRef<'_, T>, code: &Buffer<i32>) -> Result<(), GpuError> {
-        launch!(
-            r.device,
-            T,
-            KERNELS.kernel("diagonal_extent"),
-            block_each(1, 256),
-            r.place.pointer,
-            r.place.stride as u64,
-            r.ncols() as u64,
-            code.pointer(),
-            self.numbers.at(2 * PARTS),
-        )
+    /// Where the kernel of a small factor writes ‖G − I‖²_F.
+    pub(crate) fn defect_at(&self) -> Pointer {
+        self.numbers.at(PARTS)
+    }
+
+    /// Where what is told of a factor goes: four numbers.
+    pub(crate) fn judgement_at(&self) -> Pointer {
+        self.numbers.at(2 * PARTS)
     }
 
     /// Waits for the numbers.
@@ -80,9 +75,8 @@ impl Report {
         Ok(Reported {
             squares: numbers[..PARTS].iter().sum(),
             defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
-            least: numbers[2 * PARTS],
-            greatest: numbers[2 * PARTS + 1],
-            code: numbers[2 * PARTS + 2],
+            breakdown: numbers[2 * PARTS + 2] as usize,
+            sound: numbers[2 * PARTS + 3] != 0.0,
         })
     }
 }
@@ -92,9 +86,10 @@ impl Report {
 pub(crate) struct Reported {
     pub(crate) squares: f64,
     pub(crate) defect: f64,
-    pub(crate) least: f64,
-    pub(crate) greatest: f64,
-    pub(crate) code: f64,
+    /// The column, from 1 on, at which a Gram matrix is not positive definite.
+    pub(crate) breakdown: usize,
+    /// Whether the factor was used.
+    pub(crate) sound: bool,
 }
 
 /// ‖x‖_F, summed in double precision and unscaled.

@@ -10,7 +10,7 @@ use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::magnitude::scaled_copy;
 use crate::orthonormal::{complete, multiplied};
 use crate::pivoted_qr::reduce;
-use crate::small::{block_each, frobenius, identity, scatter_rows};
+use crate::small::{block_each, identity, scatter_rows};
 use crate::solver::householder_qr;
 use crate::{Device, DeviceReal, GpuError, Matrix, MatrixRef};
 
@@ -44,12 +44,36 @@ pub(crate) fn thin_svd<T: DeviceReal>(
         let Svd { u, s, v } = thin_svd(operation, a.t(), exponent)?;
         return Ok(Svd { u: v, s, v: u });
     }
-    let Svd { u, mut s, v } = tall_svd(operation, scaled_copy(a, -exponent)?)?;
+    scaled_back(tall_svd(operation, scaled_copy(a, -exponent)?)?, exponent)
+}
+
+/// As [`thin_svd`] for the T of AᵀQ = W·T, L×K with L ≤ K: its rows fall off as they were found, so that those of T are rotated at
+/// once, and it need not be pivoted first.
+pub(crate) fn projected_svd<T: DeviceReal>(
+    operation: &'static str,
+    t: MatrixRef<'_, T>,
+    exponent: i32,
+) -> Result<Svd<T>, GpuError> {
+    if t.nrows() == 0 {
+        return thin_svd(operation, t.t(), exponent);
+    }
+    match jacobi_svd(operation, scaled_copy(t.t(), -exponent)?) {
+        Ok(svd) => scaled_back(svd, exponent),
+        // Where rows are in no order there may be too many sweeps, and where they are long they do not fit.
+        Err(GpuError::Linalg(LinalgError::NoConvergence { .. }) | GpuError::Shape { .. }) => {
+            thin_svd(operation, t.t(), exponent)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// With σ·2^exponent.
+fn scaled_back<T: DeviceReal>(mut svd: Svd<T>, exponent: i32) -> Result<Svd<T>, GpuError> {
     let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
-    for s in &mut s {
+    for s in &mut svd.s {
         *s = *s * first * second;
     }
-    Ok(Svd { u, s, v })
+    Ok(svd)
 }
 
 fn tall_svd<T: DeviceReal>(operation: &'static str, a: Matrix<T>) -> Result<Svd<T>, GpuError> {
@@ -61,57 +85,77 @@ fn tall_svd<T: DeviceReal>(operation: &'static str, a: Matrix<T>) -> Result<Svd<
     if m < 2 * n
         && let Some(pivoted) = column_pivoted_qr(a.as_ref(), n, 0.0)?
     {
-        return from_factors(operation, &pivoted.q()?, &pivoted.r, pivoted.ends.0, &pivoted.permutation);
+        return from_factors(operation, &pivoted.q()?, &pivoted.r, &pivoted.permutation);
     }
     let (q, r) = householder_qr(a)?;
     if let Some(pivoted) = column_pivoted_qr(r.as_ref(), n, 0.0)? {
-        let Svd { u, s, v } = from_factors(operation, &pivoted.q()?, &pivoted.r, pivoted.ends.0, &pivoted.permutation)?;
+        let Svd { u, s, v } = from_factors(operation, &pivoted.q()?, &pivoted.r, &pivoted.permutation)?;
         return Ok(Svd { u: multiplied(T::ONE, q.as_ref(), u.as_ref())?, s, v });
     }
     let reduced = reduce(r, 0.0, &PivotedQrOptions::default())?;
     let r = reduced.r()?;
-    let Svd { u, s, v } = from_factors(operation, &reduced.q()?, &r, frobenius(r.as_ref())?, &reduced.permutation)?;
+    let Svd { u, s, v } = from_factors(operation, &reduced.q()?, &r, &reduced.permutation)?;
     let u = complete(multiplied(T::ONE, q.as_ref(), u.as_ref())?, n, 0)?;
     let mut s = s;
     s.resize(n, T::ZERO);
     Ok(Svd { u, s, v: complete(v, n, 1)? })
 }
 
-/// The SVD of A from A·P = Q·R, R r×n, whose longest row is about as long as `scale`: with Rᵀ·V = U·Σ it is
-/// Q·V·Σ·(P·U)ᵀ.
+/// The SVD of A from A·P = Q·R, R r×n: with Rᵀ·V = U·Σ it is Q·V·Σ·(P·U)ᵀ.
 fn from_factors<T: DeviceReal>(
     operation: &'static str,
     q: &Matrix<T>,
     r: &Matrix<T>,
-    scale: f64,
     permutation: &Buffer<i32>,
 ) -> Result<Svd<T>, GpuError> {
-    let Svd { u, s, v } = jacobi_svd(operation, r.as_ref().t().to_owned()?, scale)?;
+    let Svd { u, s, v } = jacobi_svd(operation, r.as_ref().t().to_owned()?)?;
     Ok(Svd { u: multiplied(T::ONE, q.as_ref(), v.as_ref())?, s, v: scatter_rows(&u, permutation)? })
 }
 
-/// How the columns are dealt out: columns of a block, and thread blocks, one for every two blocks.
-fn deal<T: DeviceReal>(device: &Device, rows: usize, n: usize) -> Option<(usize, usize, bool)> {
-    let room = device.shared_bytes() as usize - 1024;
-    let fits = |width: usize| 2 * width * rows * size_of::<T>() <= room;
-    // A cluster's barrier is cheaper than the device's.
-    let width = n.div_ceil(2 * CLUSTER).max(1);
-    if device.has_clusters() && width <= 16 && fits(width) {
-        return Some((width, CLUSTER, true));
-    }
-    let width = n.div_ceil(2 * device.multiprocessors() as usize).max(8).min(n.div_ceil(2).max(1));
-    let width = if fits(width) { width } else { n.div_ceil(2 * device.multiprocessors() as usize).max(1) };
-    fits(width).then(|| (width, n.div_ceil(2 * width), false))
+/// How the columns are dealt out.
+struct Deal {
+    /// Columns of a block.
+    width: usize,
+    /// Thread blocks, one for every two blocks of columns.
+    thread_blocks: usize,
+    /// They are one cluster.
+    clustered: bool,
+    shared_bytes: usize,
 }
 
-/// Part of ε·σ₁ below which a column is rounding errors, without a direction of its own.
+/// As many columns of m rows to a block as keep all thread blocks busy and fit.
+fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Option<Deal> {
+    /// Of a block, a warp for each.
+    const MOST_COLUMNS: usize = 16;
+    const WARP: usize = 32;
+    // A column in whole groups of a warp, a column of rotations, and the norm.
+    let numbers = m.next_multiple_of(WARP) + WARP + 1;
+    let with = |width: usize, thread_blocks: usize, clustered| {
+        let shared_bytes = 2 * width * numbers * size_of::<T>();
+        let fits = width <= MOST_COLUMNS && shared_bytes + 1024 <= device.shared_bytes() as usize;
+        fits.then_some(Deal { width, thread_blocks, clustered, shared_bytes })
+    };
+    // A cluster's barrier is cheaper than the device's.
+    let of_cluster = n.div_ceil(2 * CLUSTER).max(1);
+    if device.has_clusters()
+        && let Some(deal) = with(of_cluster, CLUSTER, true)
+    {
+        return Some(deal);
+    }
+    let least = n.div_ceil(2 * device.multiprocessors() as usize).max(1);
+    let with = |width: usize| with(width, n.div_ceil(2 * width), false);
+    with(least.max(8)).or_else(|| with(least))
+}
+
+/// Part of ε·σ₁ below which a column is rounding errors, without a direction of its own. The kernel's, of the longest column,
+/// is not above it.
 const NOISE: f64 = 1.0 / 16.0;
 
-/// Rotates the columns of `x`, m×n with m ≥ n, until they are orthogonal, but for those that are far below ε·`scale`.
-fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>, scale: f64) -> Result<Svd<T>, GpuError> {
+/// Rotates the columns of `x`, m×n with m ≥ n, until they are orthogonal, but for those that are far below ε·σ₁.
+fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Result<Svd<T>, GpuError> {
     let device = x.device().clone();
     let (m, n) = (x.nrows(), x.ncols());
-    let Some((width, blocks, clustered)) = deal::<T>(&device, m + n, n) else {
+    let Some(Deal { width, thread_blocks, clustered, shared_bytes }) = deal::<T>(&device, m, n) else {
         return Err(GpuError::shape(
             operation,
             "a",
@@ -121,15 +165,15 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>, scale: f
     };
     let mut v = identity::<T>(&device, n)?;
     let changed = Buffer::<i32>::zeros(&device, MOST_SWEEPS as usize)?;
-    let sweeps = Buffer::<i32>::zeros(&device, 1)?;
+    let largest = Buffer::<u64>::zeros(&device, 1)?;
+    // The lengths of the columns of x and v, and the number of sweeps.
+    let report = Buffer::<f64>::zeros(&device, 2 * n + 1)?;
     let counter = Buffer::<u32>::zeros(&device, 1)?;
     let tolerance = T::EPSILON * T::from_f64((m as f64).sqrt());
-    let noise = NOISE * T::EPSILON.to_f64() * scale;
-    let floor = T::from_f64(noise * noise);
     let config = LaunchConfig {
-        grid_dim: (blocks as u32, 1, 1),
+        grid_dim: (thread_blocks as u32, 1, 1),
         block_dim: (THREADS, 1, 1),
-        shared_mem_bytes: (2 * width * (m + n) * size_of::<T>()) as u32,
+        shared_mem_bytes: shared_bytes as u32,
     };
     let (xp, vp) = (x.as_mut().place.pointer, v.as_mut().place.pointer);
     let kernel = KERNELS.kernel(if clustered { "orthogonalize_cluster" } else { "orthogonalize_grid" });
@@ -148,15 +192,14 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>, scale: f
         n as u32,
         vp,
         n as u64,
-        n as u32,
         width as u32,
         tolerance,
-        floor,
         changed.pointer(),
-        sweeps.pointer(),
+        largest.pointer(),
+        report.at(2 * n),
         counter.pointer(),
     )?;
-    sorted(operation, x, v, noise, &sweeps)
+    sorted(operation, x, v, &report)
 }
 
 /// σ from the lengths of the columns, descending, and the columns in that order and of unit length.
@@ -164,12 +207,10 @@ fn sorted<T: DeviceReal>(
     operation: &'static str,
     x: Matrix<T>,
     v: Matrix<T>,
-    noise: f64,
-    sweeps: &Buffer<i32>,
+    report: &Buffer<f64>,
 ) -> Result<Svd<T>, GpuError> {
     let device = x.device().clone();
     let (m, n) = (x.nrows(), x.ncols());
-    let lengths = Buffer::<f64>::zeros(&device, 2 * n)?;
     for (matrix, rows, first) in [(&x, m, 0), (&v, n, n)] {
         launch!(
             device,
@@ -179,20 +220,20 @@ fn sorted<T: DeviceReal>(
             matrix.as_ref().place.pointer,
             rows as u64,
             rows as u64,
-            lengths.at(first)
+            report.at(first)
         )?;
     }
-    let lengths = lengths.to_host()?;
-    if sweeps.to_host()?[0] >= MOST_SWEEPS {
+    let report = report.to_host()?;
+    if report[2 * n] >= f64::from(MOST_SWEEPS) {
         return Err(LinalgError::NoConvergence { operation, shape: (m, n) }.into());
     }
-    let (of_x, of_v) = lengths.split_at(n);
+    let (of_x, of_v) = report[..2 * n].split_at(n);
     // What rounding did to the lengths of v it did to those of x.
     let sigma: Vec<f64> = of_x.iter().zip(of_v).map(|(x, v)| x / v).collect();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| sigma[j].total_cmp(&sigma[i]));
     // Shorter columns may not have been rotated.
-    let least = 2.0 * noise;
+    let least = 2.0 * NOISE * T::EPSILON.to_f64() * order.first().map_or(0.0, |&j| sigma[j]);
     let known = order.iter().take_while(|&&j| sigma[j] > least).count();
     let columns: Vec<i32> = order.iter().map(|&j| j as i32).collect();
     let inverse = |lengths: &[f64]| -> Vec<f64> {

@@ -1,19 +1,17 @@
-//! Factorisations and triangular solves through cuBLAS and cuSOLVER.
+//! Factorisations through cuSOLVER, and Gram matrices.
 
-use cudarc::cublas::sys::{cublasDiagType_t, cublasFillMode_t, cublasOperation_t, cublasSideMode_t};
 use cudarc::cusolver::sys as cusolver;
 
 use crate::error::Named;
-use crate::real::sealed::Libraries;
 use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef, product};
 
 /// An extent as LAPACK takes it.
-fn size(n: usize) -> Result<i32, GpuError> {
+pub(crate) fn size(n: usize) -> Result<i32, GpuError> {
     i32::try_from(n).map_err(|_| GpuError::shape("solver", "extent", "below 2³¹", n.to_string()))
 }
 
 /// The leading dimension of a column-major matrix.
-fn leading<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<i32, GpuError> {
+pub(crate) fn leading<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<i32, GpuError> {
     debug_assert!(!a.place.row_major, "LAPACK reads by columns");
     size(a.place.stride)
 }
@@ -49,36 +47,6 @@ pub(crate) fn gram<T: DeviceReal>(q: MatrixRef<'_, T>) -> Result<Matrix<T>, GpuE
         product(above, T::ONE, q.subcols(0, start + width).t(), q.subcols(start, width), T::ZERO)?;
     }
     Ok(g)
-}
-
-/// a = a·R⁻¹ with the upper triangle of `r`: m·n² operations.
-pub(crate) fn solve_on_the_right<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
-    let (m, n) = (a.nrows(), a.ncols());
-    if m == 0 || n == 0 {
-        return Ok(());
-    }
-    let (lda, ldr) = (leading(a.rb())?, leading(r)?);
-    let handle = a.device.blas()?;
-    let one = T::ONE;
-    // SAFETY: `a` is m×n and `r` n×n with these leading dimensions; α is read before the call returns.
-    unsafe {
-        <T as Libraries>::TRSM(
-            handle,
-            cublasSideMode_t::CUBLAS_SIDE_RIGHT,
-            cublasFillMode_t::CUBLAS_FILL_MODE_UPPER,
-            cublasOperation_t::CUBLAS_OP_N,
-            cublasDiagType_t::CUBLAS_DIAG_NON_UNIT,
-            size(m)?,
-            size(n)?,
-            &raw const one,
-            r.place.pointer as *const T,
-            ldr,
-            a.place.pointer as *mut T,
-            lda,
-        )
-    }
-    .result()
-    .named("cublastrsm")
 }
 
 /// Householder QR in place, as LAPACK leaves it: R above, the reflectors below the diagonal, their τ into `tau` from number

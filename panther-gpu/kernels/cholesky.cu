@@ -1,0 +1,204 @@
+// Cholesky factors of Gram matrices, G = RᵀR, judged where they are made: a factor that must not be used becomes the identity, so
+// that what follows can be asked for before anybody knows.
+
+extern __shared__ double memory[];
+
+// What is told of a factor, side by side: the least and the greatest number of its diagonal, the column at which G is not positive
+// definite (from 1 on, or 0), and whether the factor is to be used.
+__device__ __forceinline__ bool judge(double least, double greatest, int code, double tolerance, double ratio, double *report) {
+    const bool sound = code == 0 && least > tolerance && least > ratio * greatest && greatest <= HIGHEST;
+    if (threadIdx.x == 0) {
+        report[0] = least;
+        report[1] = greatest;
+        report[2] = code;
+        report[3] = sound;
+    }
+    return sound;
+}
+
+// One block of 1024 threads, n ≤ 32·TILES: ‖G − I‖²_F, and R with zeros below its diagonal. A thread holds the entries whose row and column
+// leave its remainders by 32; elimination without square roots takes one barrier a row.
+template <u32 TILES>
+__device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect,
+                                       double *report) {
+    __shared__ double scratch[WARP];
+    __shared__ real pivots[2][TILES * WARP], heads[TILES * WARP];
+    const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    real x[TILES][TILES];
+    double sum = 0;
+#pragma unroll
+    for (u32 a = 0; a < TILES; a++) {
+#pragma unroll
+        for (u32 b = 0; b < TILES; b++) {
+            const u32 i = a * WARP + warp, j = b * WARP + lane;
+            // Of the symmetric matrix the upper triangle, read along its columns.
+            x[a][b] = i < n && j < n ? (i <= j ? g[i + j * ldg] : g[j + i * ldg]) : real(0);
+            const double y = x[a][b] - real(i == j && i < n);
+            sum += y * y;
+        }
+    }
+    auto publish = [&](u32 k) {
+#pragma unroll
+        for (u32 a = 0; a < TILES; a++) {
+#pragma unroll
+            for (u32 b = 0; b < TILES; b++) {
+                if (a * WARP + warp == k) pivots[k % 2][b * WARP + lane] = x[a][b];
+            }
+        }
+    };
+    publish(0);
+    sum = block_sum(sum, scratch);
+    if (threadIdx.x == 0) *defect = sum;
+    // 1. Row i of what is left after row k: Gᵢⱼ − Gₖᵢ·Gₖⱼ/Gₖₖ.
+    u32 k = 0;
+    for (; k < n; k++) {
+        __syncthreads();
+        const real *pivot = pivots[k % 2];
+        const real head = pivot[k];
+        if (!(head > 0) || head > HIGHEST) break;
+        if (threadIdx.x == 0) heads[k] = head;
+        const real inverse = 1 / head;
+        real row[TILES];
+#pragma unroll
+        for (u32 b = 0; b < TILES; b++) row[b] = pivot[b * WARP + lane];
+#pragma unroll
+        for (u32 a = 0; a < TILES; a++) {
+            const u32 i = a * WARP + warp;
+            if (i <= k) continue;
+            const real factor = pivot[i] * inverse;
+#pragma unroll
+            for (u32 b = 0; b < TILES; b++) x[a][b] -= factor * row[b];
+        }
+        publish(k + 1);
+    }
+    __syncthreads();
+    // 2. The diagonal of R is the square root of what was divided by.
+    double least = 1e308, greatest = 0;
+    for (u32 i = threadIdx.x; i < k; i += blockDim.x) {
+        const double y = sqrt((double)heads[i]);
+        least = fmin(least, y);
+        greatest = fmax(greatest, y);
+    }
+    greatest = block_max(greatest, 0.0, scratch);
+    least = -block_max(-least, -1e308, scratch);
+    const bool sound = judge(least, greatest, k < n ? k + 1 : 0, tolerance, ratio, report);
+#pragma unroll
+    for (u32 a = 0; a < TILES; a++) {
+#pragma unroll
+        for (u32 b = 0; b < TILES; b++) {
+            const u32 i = a * WARP + warp, j = b * WARP + lane;
+            if (i >= n || j >= n) continue;
+            real y = i == j;
+            if (sound) y = i > j ? real(0) : x[a][b] / sqrt(heads[i]);
+            r[i + j * n] = y;
+        }
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+    factor_64(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
+    factor<2>(g, ldg, n, tolerance, ratio, r, defect, report);
+}
+
+extern "C" __global__ void __launch_bounds__(1024)
+    factor_128(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
+    factor<4>(g, ldg, n, tolerance, ratio, r, defect, report);
+}
+
+// One block: the judgement of a factor that a library has made in the upper triangle of r.
+extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int *code, double tolerance, double ratio,
+                                        double *report) {
+    __shared__ double scratch[WARP];
+    double least = 1e308, greatest = 0;
+    bool all_numbers = true;
+    for (u64 i = threadIdx.x; i < n; i += blockDim.x) {
+        const double x = r[i + i * ldr];
+        all_numbers &= x == x;
+        least = fmin(least, x);
+        greatest = fmax(greatest, x);
+    }
+    all_numbers = __syncthreads_and(all_numbers);
+    greatest = block_max(greatest, 0.0, scratch);
+    least = -block_max(-least, -1e308, scratch);
+    judge(all_numbers ? least : 0.0, greatest, *code, tolerance, ratio, report);
+}
+
+// r = the upper triangle of a factor that is sound, or the identity.
+extern "C" __global__ void accepted_factor(const real *factor, u64 ldf, u64 n, const double *report, real *r) {
+    const bool sound = report[3] != 0;
+    FOR_EACH(k, n * n) {
+        u64 i, j;
+        split(k, n, i, j);
+        real x = i == j;
+        if (sound) x = i > j ? real(0) : factor[i + j * ldf];
+        r[k] = x;
+    }
+}
+
+// a = a·R⁻¹ by substitution, four threads a row, with the upper triangle of R, n×n. Columns are solved in panels; a thread holds
+// four of a panel. Shared memory holds R, n rounded up to panels and squared with some more in each row, and as many numbers a row of a.
+extern "C" __global__ void __launch_bounds__(128) solve_rows(real *a, u64 lda, u64 m, u32 n, const real *r, u64 ldr) {
+    constexpr u32 PANEL = 16, EACH = 4, SHARE = PANEL / EACH, QUAD = sizeof(Quad) / sizeof(real);
+    // Rows of R begin in different banks.
+    const u32 padded = (n + PANEL - 1) / PANEL * PANEL, pitch = padded + QUAD, rows = blockDim.x / SHARE;
+    real *factor = (real *)memory, *numbers = factor + padded * pitch;
+    const u32 row = threadIdx.x / SHARE, share = threadIdx.x % SHARE;
+    for (u32 k = threadIdx.x; k < padded * padded; k += blockDim.x) {
+        const u32 j = k / padded, i = k - j * padded;
+        real *to = factor + i * pitch + j;
+        if (i <= j && j < n) {
+            copy_later(to, r + i + j * ldr);
+        } else {
+            *to = 0;
+        }
+    }
+    for (u64 first = (u64)blockIdx.x * rows; first < m; first += (u64)gridDim.x * rows) {
+        // 1. All numbers are on their way at once.
+        for (u32 k = threadIdx.x; k < padded * rows; k += blockDim.x) {
+            const u32 j = k / rows, i = k - j * rows;
+            if (j < n && first + i < m) {
+                copy_later(numbers + k, a + first + i + j * lda);
+            } else {
+                numbers[k] = 0;
+            }
+        }
+        all_copied();
+        __syncthreads();
+        for (u32 start = 0; start < padded; start += PANEL) {
+            const u32 mine = start + share * EACH;
+            real x[EACH];
+#pragma unroll
+            for (u32 c = 0; c < EACH; c++) x[c] = numbers[(mine + c) * rows + row];
+            // 2. What the columns solved before take out of this panel.
+#pragma unroll 4
+            for (u32 k = 0; k < start; k++) {
+                const real y = numbers[k * rows + row];
+                const Quad *from = (const Quad *)(factor + k * pitch + mine);
+#pragma unroll
+                for (u32 c = 0; c < EACH; c++) x[c] -= y * from[c / QUAD].x[c % QUAD];
+            }
+            // 3. The panel itself, a column after the other.
+#pragma unroll
+            for (u32 k = 0; k < PANEL; k++) {
+                const real *from = factor + (start + k) * pitch + start;
+                // Beyond the last column there is nothing to divide by.
+                real y = start + k < n ? x[k % EACH] / from[k] : real(0);
+                y = __shfl_sync(ALL_LANES, y, k / EACH, SHARE);
+#pragma unroll
+                for (u32 c = 0; c < EACH; c++) {
+                    const u32 place = share * EACH + c;
+                    if (place == k) x[c] = y;
+                    if (place > k) x[c] -= y * from[place];
+                }
+            }
+#pragma unroll
+            for (u32 c = 0; c < EACH; c++) {
+                numbers[(mine + c) * rows + row] = x[c];
+                if (mine + c < n && first + row < m) a[first + row + (mine + c) * lda] = x[c];
+            }
+            // The four threads of a row are of one warp.
+            __syncwarp();
+        }
+        __syncthreads();
+    }
+}

@@ -1,0 +1,50 @@
+//! Cholesky factors of Gram matrices, judged on the device: nobody waits before the factor is used.
+
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::small::{Report, block_each};
+use crate::solver::cholesky;
+use crate::{Buffer, DeviceReal, GpuError, Matrix};
+
+const KERNELS: KernelFile = kernel_file!("cholesky");
+
+/// Up to so many columns our kernel is faster than the library's.
+const MOST_COLUMNS: usize = 128;
+
+/// What the diagonal of a factor must satisfy to be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standard {
+    /// All of it is above this.
+    pub(crate) tolerance: f64,
+    /// The least number is above so many times the greatest.
+    pub(crate) ratio: f64,
+}
+
+/// R of G = RᵀR with zeros below its diagonal, n³/3 operations, from the upper triangle of `g`, which is used up. The identity where G is
+/// not positive definite or R below the standard: dividing by it changes nothing, and `report` tells, together with ‖G − I‖_F.
+pub(crate) fn judged_factor<T: DeviceReal>(
+    mut g: Matrix<T>,
+    standard: Standard,
+    report: &Report,
+) -> Result<Matrix<T>, GpuError> {
+    let Standard { tolerance, ratio } = standard;
+    let device = g.device().clone();
+    let n = g.ncols();
+    let mut r = Matrix::uninitialized(&device, n, n)?;
+    let (from, to) = (g.as_ref().place.pointer, r.as_mut().place.pointer);
+    if n <= MOST_COLUMNS {
+        let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
+        let config = block_each(1, 1024);
+        let (defect, judgement) = (report.defect_at(), report.judgement_at());
+        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, judgement)?;
+        return Ok(r);
+    }
+    report.defect(g.as_ref())?;
+    let code = Buffer::<i32>::zeros(&device, 1)?;
+    cholesky(g.as_mut(), &code)?;
+    let (kernel, judgement) = (KERNELS.kernel("judge_factor"), report.judgement_at());
+    let one_block = block_each(1, 256);
+    launch!(device, T, kernel, one_block, from, n as u64, n as u64, code.pointer(), tolerance, ratio, judgement)?;
+    let kernel = KERNELS.kernel("accepted_factor");
+    launch!(device, T, kernel, grid_over(n * n, 256), from, n as u64, n as u64, judgement, to)?;
+    Ok(r)
+}
