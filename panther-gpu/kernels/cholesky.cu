@@ -16,60 +16,69 @@ __device__ __forceinline__ bool judge(double least, double greatest, int code, d
     return sound;
 }
 
-// One block of 1024 threads, n ≤ 32·TILES: ‖G − I‖²_F, and R with zeros below its diagonal. A thread holds the entries whose row and column
-// leave its remainders by 32; elimination without square roots takes one barrier a row.
+// One block of SIDE² threads, n ≤ SIDE·TILES: ‖G − I‖²_F, and R with zeros below its diagonal. A thread holds the entries whose row and
+// column leave its remainders by SIDE; elimination without square roots takes one barrier a row.
+constexpr u32 SIDE = 16;
+
 template <u32 TILES>
 __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect,
                                        double *report) {
     __shared__ double scratch[WARP];
-    __shared__ real pivots[2][TILES * WARP], heads[TILES * WARP];
-    const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    __shared__ real pivots[2][TILES * SIDE], heads[TILES * SIDE];
+    const u32 across = threadIdx.x % SIDE, down = threadIdx.x / SIDE;
     real x[TILES][TILES];
     double sum = 0;
 #pragma unroll
     for (u32 a = 0; a < TILES; a++) {
 #pragma unroll
         for (u32 b = 0; b < TILES; b++) {
-            const u32 i = a * WARP + warp, j = b * WARP + lane;
-            // Of the symmetric matrix the upper triangle, read along its columns.
+            const u32 i = a * SIDE + down, j = b * SIDE + across;
+            // Of the symmetric matrix the upper triangle.
             x[a][b] = i < n && j < n ? (i <= j ? g[i + j * ldg] : g[j + i * ldg]) : real(0);
             const double y = x[a][b] - real(i == j && i < n);
             sum += y * y;
         }
     }
-    auto publish = [&](u32 k) {
-#pragma unroll
-        for (u32 a = 0; a < TILES; a++) {
-#pragma unroll
-            for (u32 b = 0; b < TILES; b++) {
-                if (a * WARP + warp == k) pivots[k % 2][b * WARP + lane] = x[a][b];
-            }
-        }
-    };
-    publish(0);
     sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) *defect = sum;
+    // Row k for all, by those who hold it: row `tile` of their entries.
+    auto publish = [&](u32 k, const real (&row)[TILES]) {
+        if (k % SIDE != down) return;
+#pragma unroll
+        for (u32 b = 0; b < TILES; b++) pivots[k % 2][b * SIDE + across] = row[b];
+    };
+    publish(0, x[0]);
     // 1. Row i of what is left after row k: Gᵢⱼ − Gₖᵢ·Gₖⱼ/Gₖₖ.
     u32 k = 0;
-    for (; k < n; k++) {
-        __syncthreads();
-        const real *pivot = pivots[k % 2];
-        const real head = pivot[k];
-        if (!(head > 0) || head > HIGHEST) break;
-        if (threadIdx.x == 0) heads[k] = head;
-        const real inverse = 1 / head;
-        real row[TILES];
+    bool definite = true;
 #pragma unroll
-        for (u32 b = 0; b < TILES; b++) row[b] = pivot[b * WARP + lane];
+    for (u32 tile = 0; tile < TILES; tile++) {
+        for (u32 step = 0; step < SIDE && k < n && definite; step++) {
+            __syncthreads();
+            const real *pivot = pivots[k % 2];
+            const real head = pivot[k];
+            definite = head > 0 && head <= HIGHEST;
+            if (!definite) break;
+            if (threadIdx.x == 0) heads[k] = head;
+            const real inverse = 1 / head;
+            real row[TILES];
 #pragma unroll
-        for (u32 a = 0; a < TILES; a++) {
-            const u32 i = a * WARP + warp;
-            if (i <= k) continue;
-            const real factor = pivot[i] * inverse;
+            for (u32 b = tile; b < TILES; b++) row[b] = pivot[b * SIDE + across];
 #pragma unroll
-            for (u32 b = 0; b < TILES; b++) x[a][b] -= factor * row[b];
+            for (u32 a = tile; a < TILES; a++) {
+                const u32 i = a * SIDE + down;
+                // Rows up to this one are done.
+                const real factor = i > k ? pivot[i] * inverse : real(0);
+#pragma unroll
+                for (u32 b = tile; b < TILES; b++) x[a][b] -= factor * row[b];
+            }
+            k += 1;
+            if (step + 1 < SIDE) {
+                publish(k, x[tile]);
+            } else if (tile + 1 < TILES) {
+                publish(k, x[tile + 1 < TILES ? tile + 1 : tile]);
+            }
         }
-        publish(k + 1);
     }
     __syncthreads();
     // 2. The diagonal of R is the square root of what was divided by.
@@ -86,7 +95,7 @@ __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tol
     for (u32 a = 0; a < TILES; a++) {
 #pragma unroll
         for (u32 b = 0; b < TILES; b++) {
-            const u32 i = a * WARP + warp, j = b * WARP + lane;
+            const u32 i = a * SIDE + down, j = b * SIDE + across;
             if (i >= n || j >= n) continue;
             real y = i == j;
             if (sound) y = i > j ? real(0) : x[a][b] / sqrt(heads[i]);
@@ -95,14 +104,14 @@ __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tol
     }
 }
 
-extern "C" __global__ void __launch_bounds__(1024)
+extern "C" __global__ void __launch_bounds__(256)
     factor_64(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
-    factor<2>(g, ldg, n, tolerance, ratio, r, defect, report);
+    factor<4>(g, ldg, n, tolerance, ratio, r, defect, report);
 }
 
-extern "C" __global__ void __launch_bounds__(1024)
+extern "C" __global__ void __launch_bounds__(256)
     factor_128(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
-    factor<4>(g, ldg, n, tolerance, ratio, r, defect, report);
+    factor<8>(g, ldg, n, tolerance, ratio, r, defect, report);
 }
 
 // One block: the judgement of a factor that a library has made in the upper triangle of r.

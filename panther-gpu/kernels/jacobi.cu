@@ -17,13 +17,24 @@ struct Rotation {
     real grown;   // what ‖y‖² gains and ‖x‖² loses
 };
 
+// Quotients and inverse roots to two units in the last place, for float in a few instructions.
+#ifdef REAL_IS_FLOAT
+__device__ __forceinline__ real quotient(real x, real y) { return __fdividef(x, y); }
+#else
+__device__ __forceinline__ real quotient(real x, real y) { return x / y; }
+#endif
+
 __device__ __forceinline__ bool rotation_of(real xx, real yy, real xy, real tolerance, real floor, Rotation &rotation) {
     if (xx <= floor || yy <= floor || xy * xy <= tolerance * tolerance * xx * yy) return false;
-    // The smaller root t of t² + 2ζt − 1, ζ = (‖y‖² − ‖x‖²)/(2xᵀy).
-    const real d = yy - xx, h = 2 * xy;
-    const real t = copysign(h, d < 0 ? -h : h) / (fabs(d) + sqrt(d * d + h * h));
-    const real c = rsqrt(1 + t * t), s = c * t;
-    rotation = {s, s / (1 + c), t * xy};
+    // The smaller root t of t² + 2ζt − 1.
+    const real zeta = quotient(yy - xx, 2 * xy), w = 1 + zeta * zeta;
+    const real t = copysign(quotient(1, fabs(zeta) + w * rsqrt(w)), zeta);
+    // Sine and cosine, and what is missing from the sum of their squares put right: lengths would drift.
+    real c = rsqrt(1 + t * t), s = c * t;
+    const real half_missing = (1 - (c * c + s * s)) / 2;
+    c += half_missing * c;
+    s += half_missing * s;
+    rotation = {s, quotient(s, 1 + c), t * xy};
     return true;
 }
 
@@ -34,89 +45,89 @@ __device__ __forceinline__ void turn(const Rotation &rotation, real &x, real &y)
     y = b + rotation.s * (a - rotation.tau * b);
 }
 
-// Shared memory holds the columns of two blocks, each in groups of WARP numbers: those of x, filled up with zeros, and a last group
-// with the column of the product of the rotations so far, which starts as the identity. Numbers that a lane has of a column:
-template <u32 HELD>
+// Numbers of a column that are GROUPS·WARP apart in all and WARP apart from each other, of which a lane has every WARP-th.
+template <u32 GROUPS>
 struct Lane {
-    real x[HELD];
+    real x[GROUPS];
 
-    __device__ __forceinline__ void load(const real *column, u32 first, u32 groups, u32 lane) {
+    __device__ __forceinline__ void load(const real *column) {
 #pragma unroll
-        for (u32 l = 0; l < HELD; l++) x[l] = first + l < groups ? column[(first + l) * WARP + lane] : real(0);
+        for (u32 l = 0; l < GROUPS; l++) x[l] = column[l * WARP];
     }
 
-    __device__ __forceinline__ void store(real *column, u32 first, u32 groups, u32 lane) const {
+    __device__ __forceinline__ void store(real *column) const {
 #pragma unroll
-        for (u32 l = 0; l < HELD; l++) {
-            if (first + l < groups) column[(first + l) * WARP + lane] = x[l];
-        }
+        for (u32 l = 0; l < GROUPS; l++) column[l * WARP] = x[l];
     }
 };
 
-// The sum of the products of what a lane has of two columns, of which `counted` groups count.
-template <u32 HELD>
-__device__ __forceinline__ real products(const Lane<HELD> &a, const Lane<HELD> &b, u32 first, u32 counted) {
-    real sum = 0;
+template <u32 GROUPS>
+__device__ __forceinline__ real products(const Lane<GROUPS> &a, const Lane<GROUPS> &b) {
+    real even = 0, odd = 0;
 #pragma unroll
-    for (u32 l = 0; l < HELD; l++) sum += first + l < counted ? a.x[l] * b.x[l] : real(0);
-    return sum;
+    for (u32 l = 0; l < GROUPS; l += 2) {
+        even += a.x[l] * b.x[l];
+        if (l + 1 < GROUPS) odd += a.x[l + 1] * b.x[l + 1];
+    }
+    return even + odd;
 }
 
-template <u32 HELD>
-__device__ __forceinline__ void turn(const Rotation &rotation, Lane<HELD> &a, Lane<HELD> &b) {
+template <u32 GROUPS>
+__device__ __forceinline__ void turn(const Rotation &rotation, Lane<GROUPS> &a, Lane<GROUPS> &b) {
 #pragma unroll
-    for (u32 l = 0; l < HELD; l++) turn(rotation, a.x[l], b.x[l]);
+    for (u32 l = 0; l < GROUPS; l++) turn(rotation, a.x[l], b.x[l]);
 }
 
-// What a warp must know to make columns orthogonal.
-struct Measure {
-    u32 counted;  // groups of x
-    real tolerance, floor;
-    u32 lane;
-};
-
-// Makes two columns in shared memory orthogonal; whether they were not. Reads them in parts.
-__device__ __forceinline__ bool rotate(real *x, real *y, real &xx, real &yy, const Measure &measure) {
-    constexpr u32 PART = 8;
-    const u32 counted = measure.counted, all = counted + 1, lane = measure.lane;
-    Lane<PART> a, b;
+// Makes two columns in shared memory orthogonal; whether they were not. By a warp: `x` and `y` are what its lane has of them, in `parts`
+// parts of GROUPS groups, and a group with the column of the product of the rotations. Of one part all is read once.
+template <u32 GROUPS>
+__device__ __forceinline__ bool rotate(real *x, real *y, u32 parts, real &xx, real &yy, real tolerance, real floor) {
+    constexpr u32 PART = GROUPS * WARP;
+    Lane<GROUPS> a, b;
     real xy = 0;
-    for (u32 first = 0; first < counted; first += PART) {
-        a.load(x, first, counted, lane);
-        b.load(y, first, counted, lane);
-        xy += products(a, b, first, counted);
+    for (u32 part = 0; part < parts; part++) {
+        a.load(x + part * PART);
+        b.load(y + part * PART);
+        xy += products(a, b);
     }
+    Lane<1> j, k;
+    j.load(x + parts * PART);
+    k.load(y + parts * PART);
     Rotation rotation;
-    if (!rotation_of(xx, yy, warp_sum(xy), measure.tolerance, measure.floor, rotation)) return false;
-    for (u32 first = 0; first < all; first += PART) {
-        a.load(x, first, all, lane);
-        b.load(y, first, all, lane);
+    if (!rotation_of(xx, yy, warp_sum(xy), tolerance, floor, rotation)) return false;
+    turn(rotation, j, k);
+    j.store(x + parts * PART);
+    k.store(y + parts * PART);
+    // The last part is there already.
+    for (u32 part = parts; part-- > 0;) {
+        if (part + 1 < parts) {
+            a.load(x + part * PART);
+            b.load(y + part * PART);
+        }
         turn(rotation, a, b);
-        a.store(x, first, all, lane);
-        b.store(y, first, all, lane);
+        a.store(x + part * PART);
+        b.store(y + part * PART);
     }
-    __syncwarp();
-    if (lane == 0) {
+    if (threadIdx.x % WARP == 0) {
         xx -= rotation.grown;
         yy += rotation.grown;
     }
     return true;
 }
 
-// A column of `rows` numbers into shared memory and zeros up to whole groups, by a warp: eight loads on their way at a time. Its squared
-// norm.
-__device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 groups, u32 lane) {
-    constexpr u32 AHEAD = 8;
+// A column of `rows` numbers into shared memory, and zeros up to whole parts, by a warp. Its squared norm.
+template <u32 GROUPS>
+__device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 parts, u32 lane) {
     real sum = 0;
-    for (u32 first = 0; first < groups; first += AHEAD) {
-        Lane<AHEAD> part;
+    for (u32 part = 0; part < parts; part++) {
+        Lane<GROUPS> numbers;
 #pragma unroll
-        for (u32 l = 0; l < AHEAD; l++) {
-            const u32 i = (first + l) * WARP + lane;
-            part.x[l] = i < rows ? __ldcg(from + i) : real(0);
+        for (u32 l = 0; l < GROUPS; l++) {
+            const u32 i = (part * GROUPS + l) * WARP + lane;
+            numbers.x[l] = i < rows ? __ldcg(from + i) : real(0);
         }
-        part.store(to, first, groups, lane);
-        sum += products(part, part, first, groups);
+        numbers.store(to + part * GROUPS * WARP + lane);
+        sum += products(numbers, numbers);
     }
     return warp_sum(sum);
 }
@@ -138,6 +149,7 @@ __device__ __forceinline__ void multiply(At at, u32 rows, u32 columns, const rea
         }
         // The other warp with these rows must have read them.
         __syncthreads();
+        if (unit >= groups * shares) continue;
         const u32 share = unit % shares, width = columns / shares;
 #pragma unroll 2
         for (u32 c = share * width; c < (share + 1) * width; c++) {
@@ -175,30 +187,36 @@ struct Problem {
     u32 *counter;
 };
 
-// Shared memory holds 2·width columns and as many squared norms, which are kept up to date within a round and taken anew in the next. A
-// warp keeps one of its columns in registers through a round, if HELD groups are enough for it.
-template <bool CLUSTER, u32 HELD, u32 COLUMNS>
-__device__ __forceinline__ void orthogonalize(const Problem &problem) {
+// Below this the squares of products have no digits.
+#ifdef REAL_IS_FLOAT
+constexpr real UNDERFLOW = 1e-19f;
+#else
+constexpr real UNDERFLOW = 1e-150;
+#endif
+
+// Shared memory holds 2·width columns, in parts of GROUPS groups of WARP numbers and a last group with the column of the product of the
+// rotations of this round, and as many squared norms, which are kept up to date within a round and taken anew in the next.
+template <bool CLUSTER, u32 GROUPS, u32 COLUMNS>
+__device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts) {
     extern __shared__ double memory[];
     const u32 m = problem.m, n = problem.n, width = problem.width, players = 2 * gridDim.x;
     const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    const u32 groups = (m + WARP - 1) / WARP, all = groups + 1, length = all * WARP;
-    real *columns = (real *)memory, *norms = columns + (u64)2 * width * length;
+    const u32 filled = parts * GROUPS * WARP, length = filled + WARP;
+    real *columns = (real *)memory, *norms = columns + 2 * width * length;
     u32 passed = 0, sweep = 0;
     for (; sweep < MOST_SWEEPS; sweep++) {
-        const real floor = sweep == 0 ? 0.0 : NOISE * __longlong_as_double(__ldcg(problem.largest));
-        const Measure measure = {groups, problem.tolerance, floor, lane};
+        real floor = UNDERFLOW;
+        if (sweep > 0) floor = max(floor, real(NOISE * __longlong_as_double(__ldcg(problem.largest))));
         for (u32 round = 0; round + 1 < players; round++) {
             u32 p, q;
             players_of(round, blockIdx.x, players, p, q);
             // The column of the matrix that stands in place c, if there is one.
             auto column_of = [&](u32 c) { return c < width ? p * width + c : q * width + c - width; };
-            auto is_there = [&](u32 c) { return column_of(c) < n; };
             for (u32 c = warp; c < 2 * width; c += warps) {
-                real *column = columns + (u64)c * length;
-                column[groups * WARP + lane] = lane == c;
-                if (!is_there(c)) continue;
-                const real norm = fetch(column, problem.x + column_of(c) * problem.ldx, m, groups, lane);
+                real *column = columns + c * length;
+                const u32 from = column_of(c), rows = from < n ? m : 0;
+                const real norm = fetch<GROUPS>(column, problem.x + from * problem.ldx, rows, parts, lane);
+                column[filled + lane] = lane == c;
                 if (lane == 0) {
                     norms[c] = norm;
                     if (sweep == 0 && round == 0) atomicMax(problem.largest, (u64)__double_as_longlong(norm));
@@ -206,65 +224,36 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
             }
             __syncthreads();
             bool turned = false;
+            auto meet = [&](u32 a, u32 b) {
+                real *x = columns + a * length + lane, *y = columns + b * length + lane;
+                turned |= rotate<GROUPS>(x, y, parts, norms[a], norms[b], problem.tolerance, floor);
+            };
             if (round == 0) {
                 // Once a sweep the columns of a block meet each other, too.
                 for (u32 inner = 0; inner + 1 < 2 * width; inner++) {
-                    if (warp < width) {
-                        u32 a, b;
-                        players_of(inner, warp, 2 * width, a, b);
-                        if (is_there(a) && is_there(b)) {
-                            turned |= rotate(columns + (u64)a * length, columns + (u64)b * length, norms[a], norms[b], measure);
-                        }
-                    }
-                    __syncthreads();
-                }
-            } else if (HELD == 0) {
-                for (u32 inner = 0; inner < width; inner++) {
-                    const u32 other = width + (warp + inner) % width;
-                    if (warp < width && is_there(warp) && is_there(other)) {
-                        turned |= rotate(columns + (u64)warp * length, columns + (u64)other * length, norms[warp], norms[other],
-                                         measure);
-                    }
+                    u32 a, b;
+                    players_of(inner, warp, 2 * width, a, b);
+                    if (warp < width) meet(a, b);
                     __syncthreads();
                 }
             } else {
-                const bool plays = warp < width && is_there(warp);
-                Lane<HELD + 1> x, y;
-                real xx = 0;
-                if (plays) {
-                    x.load(columns + (u64)warp * length, 0, all, lane);
-                    xx = norms[warp];
-                }
-                for (u32 inner = 0; inner < width; inner++) {
-                    const u32 other = width + (warp + inner) % width;
-                    if (plays && is_there(other)) {
-                        real *column = columns + (u64)other * length;
-                        y.load(column, 0, all, lane);
-                        const real yy = norms[other], xy = warp_sum(products(x, y, 0, groups));
-                        Rotation rotation;
-                        if (rotation_of(xx, yy, xy, measure.tolerance, floor, rotation)) {
-                            turned = true;
-                            turn(rotation, x, y);
-                            y.store(column, 0, all, lane);
-                            xx -= rotation.grown;
-                            if (lane == 0) norms[other] = yy + rotation.grown;
-                        }
-                    }
+                for (u32 inner = 0, other = warp; inner < width; inner++) {
+                    if (warp < width) meet(warp, width + other);
+                    other = other + 1 < width ? other + 1 : 0;
                     __syncthreads();
                 }
-                if (plays) x.store(columns + (u64)warp * length, 0, all, lane);
             }
             if (__syncthreads_or(turned)) {
                 if (threadIdx.x == 0) problem.changed[sweep] = 1;
                 for (u32 c = warp; c < 2 * width; c += warps) {
-                    if (!is_there(c)) continue;
+                    if (column_of(c) >= n) continue;
                     real *to = problem.x + column_of(c) * problem.ldx;
-                    const real *from = columns + (u64)c * length;
+                    const real *from = columns + c * length;
 #pragma unroll 8
                     for (u32 i = lane; i < m; i += WARP) __stcg(to + i, from[i]);
                 }
-                auto at = [&](u32 c) { return is_there(c) ? problem.v + column_of(c) * problem.ldv : nullptr; };
-                multiply<COLUMNS>(at, n, 2 * width, columns + groups * WARP, length);
+                auto at = [&](u32 c) { return column_of(c) < n ? problem.v + column_of(c) * problem.ldv : nullptr; };
+                multiply<COLUMNS>(at, n, 2 * width, columns + filled, length);
             }
             all_blocks<CLUSTER>(problem.counter, passed);
         }
@@ -273,16 +262,16 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
     if (blockIdx.x == 0 && threadIdx.x == 0) *problem.sweeps = sweep;
 }
 
+// Columns that fit into the registers of a warp are one part.
 template <bool CLUSTER>
 __device__ __forceinline__ void by_length(const Problem &problem) {
-    if (problem.m <= 4 * WARP && problem.width <= 8) {
-        orthogonalize<CLUSTER, 4, 16>(problem);
-    } else if (problem.m <= 8 * WARP && problem.width <= 8) {
-        orthogonalize<CLUSTER, 8, 16>(problem);
-    } else if (problem.m <= 16 * WARP) {
-        orthogonalize<CLUSTER, 16, 32>(problem);
+    const u32 groups = (problem.m + WARP - 1) / WARP;
+    if (groups <= 4 && problem.width <= 8) {
+        orthogonalize<CLUSTER, 4, 16>(problem, 1);
+    } else if (groups <= 8 && problem.width <= 8) {
+        orthogonalize<CLUSTER, 8, 16>(problem, 1);
     } else {
-        orthogonalize<CLUSTER, 0, 32>(problem);
+        orthogonalize<CLUSTER, 8, 32>(problem, (groups + 7) / 8);
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     let (from, to) = (g.as_ref().place.pointer, r.as_mut().place.pointer);
     if n <= MOST_COLUMNS {
         let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
-        let config = block_each(1, 1024);
+        let config = block_each(1, 256);
         let (defect, judgement) = (report.defect_at(), report.judgement_at());
         launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, judgement)?;
         return Ok(r);

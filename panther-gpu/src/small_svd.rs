@@ -128,8 +128,9 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Option<Deal> {
     /// Of a block, a warp for each.
     const MOST_COLUMNS: usize = 16;
     const WARP: usize = 32;
-    // A column in whole groups of a warp, a column of rotations, and the norm.
-    let numbers = m.next_multiple_of(WARP) + WARP + 1;
+    // A column in whole parts, a column of rotations, and the norm.
+    let part = if m <= 4 * WARP { 4 * WARP } else { 8 * WARP };
+    let numbers = m.next_multiple_of(part) + WARP + 1;
     let with = |width: usize, thread_blocks: usize, clustered| {
         let shared_bytes = 2 * width * numbers * size_of::<T>();
         let fits = width <= MOST_COLUMNS && shared_bytes + 1024 <= device.shared_bytes() as usize;
