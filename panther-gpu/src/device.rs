@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::cublas::CudaBlas;
+use cudarc::cublas::sys::cublasSetWorkspace_v2;
 use cudarc::cusolver::safe::DnHandle;
 use cudarc::driver::sys::{
-    CUdevice_attribute, CUmemPool_attribute, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute, cuMemPoolTrimTo,
+    CUdevice_attribute, CUmemPool_attribute, CUstream, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute,
+    cuMemPoolTrimTo,
 };
-use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
 
-use crate::error::Named;
+use crate::buffer::Memory;
+use crate::error::{Named, allocated};
+use crate::graph::Recording;
 use crate::kernel::{Kernel, compile};
 use crate::{DeviceReal, GpuError, libraries};
 
@@ -28,6 +32,9 @@ struct Inner {
     // Handles go before their stream.
     blas: CudaBlas,
     solver: DnHandle,
+    // cuBLAS's, held but not looked at again.
+    _workspace: Memory,
+    recording: Mutex<Option<Recording>>,
     functions: Mutex<HashMap<(Kernel, &'static str), CudaFunction>>,
     modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
     stream: Arc<CudaStream>,
@@ -70,15 +77,18 @@ impl Device {
         let blas = CudaBlas::new(stream.clone()).named("cublasCreate")?;
         let solver = DnHandle::new(stream.clone()).named("cusolverDnCreate")?;
         let attribute = |attribute| context.attribute(attribute).named("cuDeviceGetAttribute");
+        let capability = context.compute_capability().named("cuDeviceGetAttribute")?;
         let inner = Inner {
+            _workspace: give_workspace(&stream, &blas, capability)?,
             blas,
             solver,
+            recording: Mutex::default(),
             functions: Mutex::default(),
             modules: Mutex::default(),
             name: context.name().named("cuDeviceGetName")?,
             multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
             shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as u32,
-            capability: context.compute_capability().named("cuDeviceGetAttribute")?,
+            capability,
             stream,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -95,6 +105,7 @@ impl Device {
     /// # Errors
     /// [`GpuError::Call`] with what went wrong meanwhile.
     pub fn synchronize(&self) -> Result<(), GpuError> {
+        self.refuse_recording("waiting for the device", "nothing runs meanwhile")?;
         self.inner.stream.synchronize().named("cuStreamSynchronize")
     }
 
@@ -130,15 +141,32 @@ impl Device {
         &self.inner.stream
     }
 
+    /// The stream as the driver knows it; this thread may enqueue work there.
+    pub(crate) fn raw_stream(&self) -> Result<CUstream, GpuError> {
+        self.enter()?;
+        Ok(self.stream().cu_stream())
+    }
+
+    /// Makes this thread one that may call the driver and the libraries, unless another records a graph.
+    pub(crate) fn enter(&self) -> Result<(), GpuError> {
+        self.check_turn()?;
+        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")
+    }
+
+    /// What is being recorded.
+    pub(crate) fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
+        self.inner.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The handle of cuBLAS; this thread may call it.
     pub(crate) fn blas(&self) -> Result<cudarc::cublas::sys::cublasHandle_t, GpuError> {
-        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        self.enter()?;
         Ok(*self.inner.blas.handle())
     }
 
     /// The handle of cuSOLVER; this thread may call it.
     pub(crate) fn solver(&self) -> Result<cudarc::cusolver::sys::cusolverDnHandle_t, GpuError> {
-        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        self.enter()?;
         Ok(self.inner.solver.cu())
     }
 
@@ -159,6 +187,7 @@ impl Device {
 
     /// A kernel for numbers of type T, compiled with its file on first use.
     pub(crate) fn function<T: DeviceReal>(&self, kernel: Kernel) -> Result<CudaFunction, GpuError> {
+        self.check_turn()?;
         let key = (kernel, T::CUDA_NAME);
         let mut functions = self.inner.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(function) = functions.get(&key) {
@@ -196,4 +225,15 @@ fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
         let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
         cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().named("cuMemPoolSetAttribute")
     }
+}
+
+/// A workspace for cuBLAS, as large as its own: in a graph it would otherwise allocate one for each product.
+fn give_workspace(stream: &Arc<CudaStream>, blas: &CudaBlas, capability: (i32, i32)) -> Result<Memory, GpuError> {
+    let bytes: usize = if capability >= (9, 0) { 32 << 20 } else { 4 << 20 };
+    // SAFETY: cuBLAS writes it before it reads it.
+    let workspace: Memory = allocated(unsafe { stream.alloc(bytes) }, bytes)?;
+    let (address, _) = workspace.device_ptr(stream);
+    // SAFETY: the workspace is as long, of the handle's stream, and freed after the handle.
+    unsafe { cublasSetWorkspace_v2(*blas.handle(), address as *mut _, bytes) }.result().named("cublasSetWorkspace")?;
+    Ok(workspace)
 }
