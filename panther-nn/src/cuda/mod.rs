@@ -73,8 +73,10 @@ impl Cuda {
         Self { device, precision: Precision::default() }
     }
 
-    /// The same device, with the products of f32 matrices taken in this precision. Convolutions and attention through random features
-    /// are computed in full precision always.
+    /// The same device, with the products of f32 matrices taken in this precision: those of [`Products`](crate::backend::Products), on which
+    /// linear layers, projections and dense attention rest, and of a convolution only the gradient by the hidden channels of an
+    /// [`SkConv2d`](crate::layers::SkConv2d). What kernels of panther-gpu compute is in full precision always: all else of convolutions,
+    /// and attention through random features.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }

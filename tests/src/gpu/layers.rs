@@ -221,6 +221,10 @@ fn products<T: Scalar, B: Backend>(backend: &B) -> Outputs {
             backend.gemm(T::ONE, (&a, a_at), (&b, b_at), T::from_f64(beta), (&mut c, c_at))?;
             case.keep("transposed", &c)?;
         }
+        let a_at = Layout::matrix(m, k).batched([outer, inner], [inner * m * k, m * k]);
+        let b_at = Layout::matrix(n, k).t().batched([outer, inner], [0, n * k]);
+        let product = backend.product(&[outer, inner, m, n], T::from_f64(1.5), (&a, a_at), (&b, b_at))?;
+        case.keep("new", &product)?;
     }
     Ok(case.outputs)
 }
@@ -396,6 +400,8 @@ fn convolutions<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         ([2, 4, 23, 19], 9, geometry([3, 5], [2, 3], [[1, 0], [2, 1]], [1, 2])),
         ([1, 2, 70, 66], 17, geometry([9, 9], [1, 1], [[4; 2]; 2], [1, 1])),
         ([1, 40, 12, 40], 40, geometry([3, 3], [1, 1], [[0, 2], [3, 0]], [2, 2])),
+        // Several tiles each way, several shares of them, and channels in several slabs.
+        ([3, 37, 70, 75], 20, geometry([3, 3], [1, 1], [[1; 2]; 2], [1, 1])),
         // A patch that shared memory does not hold.
         ([1, 1, 420, 430], 2, geometry([2, 2], [1, 1], [[0; 2]; 2], [400, 400])),
     ] {
