@@ -174,7 +174,8 @@ __device__ __forceinline__ void store(const Correlation &c, const Share &at, con
                                       const real *bias, u32 has_bias, real *image) {
     i64 row = at.row + at.band * ROWS, column = at.column + at.lane, plane = c.target[0] * c.target[1];
     if (column >= c.target[1]) return;
-    int rows = (int)(c.target[0] - row < ROWS ? c.target[0] - row : ROWS), count = (int)(channels - first < GROUP ? channels - first : GROUP);
+    int rows = (int)(c.target[0] - row < ROWS ? c.target[0] - row : ROWS);
+    int count = (int)(channels - first < GROUP ? channels - first : GROUP);
     real *to = image + first * plane + row * c.target[1] + column;
 #pragma unroll
     for (int g = 0; g < GROUP; g++, to += plane) {
@@ -209,7 +210,7 @@ extern "C" __global__ void TILE_BOUNDS correlate(Correlation c, const real *sour
     }
 }
 
-// The same, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
+// As `correlate`, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
 // memory when they are mixed, and nowhere else. `mix` has `pitch` columns, a multiple of GROUP. Grid: tiles, one, images.
 extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real *source, const real *weight, const real *mix,
                                                        u64 pitch, u64 outputs, const real *bias, u32 has_bias, real *target,
@@ -239,7 +240,7 @@ extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real
     }
 }
 
-// The same, a thread for each target, from global memory: for patches that shared memory does not hold.
+// As `correlate`, a thread for each target, from global memory: for patches that shared memory does not hold.
 extern "C" __global__ void correlate_simply(Correlation c, const real *source, const real *weight, const real *bias, u32 has_bias,
                                             real *target, u64 count) {
     i64 taps = c.kernel[0] * c.kernel[1];

@@ -110,7 +110,8 @@ struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn start(device: &'a Device) -> Result<Self, GpuError> {
         device.refuse_recording("a graph", "one is being recorded already")?;
-        device.enter()?;
+        // What is free by now must not have to wait for the stream that is recorded.
+        device.synchronize()?;
         let side = device.stream().context().new_stream().named("cuStreamCreate")?;
         let mut recording = device.recording();
         // Relaxed: memory is allocated meanwhile, on another stream. What must not happen is refused by name.
