@@ -21,6 +21,8 @@ constexpr int ROWS = 8;
 constexpr int COLUMNS = 32;
 // Warps of a block below each other.
 constexpr int BANDS = 2;
+// Columns of the patches of small kernels, known to the compiler so that addresses need no arithmetic.
+constexpr int PITCH = 40;
 
 // The GROUP numbers at an address that is a multiple of 16.
 __device__ __forceinline__ void take_group(const real *from, real (&numbers)[GROUP]) {
@@ -137,16 +139,30 @@ __device__ __forceinline__ void add_products(const real *x, int step, const real
     }
 }
 
+// sums += the products of a slab of `channels`. STEP numbers lie between the pixels of a thread, or so many as the slab says.
+template <int STEP>
+__device__ __forceinline__ void add_slab(const Correlation &c, int channels, const real *patch, const real *weights, Sums &sums) {
+    int taps = (int)(c.kernel[0] * c.kernel[1]), width = (int)c.patch[1], area = (int)c.patch[0] * width;
+    int outputs = (int)c.block_targets, step = STEP > 0 ? STEP : (int)c.step[0] * width;
+    int tap_row = (int)c.dilation[0] * width, tap_column = (int)c.dilation[1];
+    for (int channel = 0; channel < channels; channel++) {
+        const real *w = weights + channel * taps * outputs;
+        for (int i = 0; i < (int)c.kernel[0]; i++) {
+            const real *x = patch + channel * area + i * tap_row;
+            for (int j = 0; j < (int)c.kernel[1]; j++, x += tap_column, w += outputs) add_products(x, step, w, sums);
+        }
+    }
+}
+
 // The sums of an image, whose target channels are block_targets from `first_target` on. Shared memory: the weights of a slab of
 // source channels, then their patches.
 __device__ __forceinline__ void correlate_image(const Correlation &c, const Share &at, const real *image, const real *weight,
                                                 i64 first_target, real *weights, Sums &sums) {
-    int taps = (int)(c.kernel[0] * c.kernel[1]), width = (int)c.patch[1], area = (int)c.patch[0] * width;
-    int outputs = (int)c.block_targets;
+    int taps = (int)(c.kernel[0] * c.kernel[1]), outputs = (int)c.block_targets;
     real *patch = weights + (i64)c.slab * taps * outputs;
     i64 source_row = at.row * c.step[0] + c.offset[0], source_column = at.column * c.step[1] + c.offset[1];
-    int step_row = (int)c.step[0] * width, tap_row = (int)c.dilation[0] * width, tap_column = (int)c.dilation[1];
-    int own = at.band * ROWS * step_row + at.lane * (int)c.step[1];
+    const real *own_patch = patch + at.band * ROWS * (int)(c.step[0] * c.patch[1]) + at.lane * (int)c.step[1];
+    const real *own_weights = weights + at.group * GROUP;
     clear(sums);
     for (i64 first = 0; first < c.sources; first += c.slab) {
         int channels = (int)(c.sources - first < c.slab ? c.sources - first : c.slab);
@@ -159,12 +175,10 @@ __device__ __forceinline__ void correlate_image(const Correlation &c, const Shar
             weights[k] = from[line * c.packed + k - line * outputs];
         }
         __syncthreads();
-        for (int channel = 0; channel < channels; channel++) {
-            const real *w = weights + channel * taps * outputs + at.group * GROUP;
-            for (int i = 0; i < (int)c.kernel[0]; i++) {
-                const real *x = patch + channel * area + own + i * tap_row;
-                for (int j = 0; j < (int)c.kernel[1]; j++, x += tap_column, w += outputs) add_products(x, step_row, w, sums);
-            }
+        if (c.step[0] == 1 && c.patch[1] == PITCH) {
+            add_slab<PITCH>(c, channels, own_patch, own_weights, sums);
+        } else {
+            add_slab<0>(c, channels, own_patch, own_weights, sums);
         }
     }
 }

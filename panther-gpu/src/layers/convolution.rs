@@ -73,6 +73,8 @@ const COLUMNS: usize = 32;
 const BANDS: usize = 2;
 const PAIRS: usize = 9;
 const BLOCK_TARGETS: usize = BANDS * GROUP;
+/// Columns that patches wider than a tile have at the least: the kernels know this many at compile time.
+const PITCH: i64 = 40;
 
 /// Groups of channels that a block makes at the most.
 const MOST_GROUPS: usize = 4;
@@ -166,7 +168,8 @@ impl Correlation {
                 .saturating_add((self.kernel[axis] - 1).saturating_mul(self.dilation[axis]))
                 .saturating_add(1)
         };
-        self.patch = [reach(0, rows), reach(1, COLUMNS)];
+        let width = reach(1, COLUMNS);
+        self.patch = [reach(0, rows), if width > COLUMNS as i64 { width.max(PITCH) } else { width }];
     }
 
     /// Numbers of a patch of one channel.
