@@ -287,6 +287,27 @@ constexpr int PAIRS = 9;
 // Targets of a block, in BANDS groups.
 constexpr int BLOCK_TARGETS = BANDS * GROUP;
 
+typedef real Slopes[PAIRS][GROUP];
+
+// sums += the products of one pixel of each row, the rows' x STEP numbers apart, or so many as `step` says.
+template <int STEP>
+__device__ __forceinline__ void add_pixels(const real *x, int step, const int (&offsets)[PAIRS], const real *slopes, int rows,
+                                           Slopes &sums) {
+    constexpr int UNROLLED = STEP > 0 ? 4 : 1;
+#pragma unroll UNROLLED
+    for (int row = 0; row < rows; row++) {
+        real factors[GROUP];
+#pragma unroll
+        for (int g = 0; g < GROUP; g++) factors[g] = slopes[(row * BLOCK_TARGETS + g) * COLUMNS];
+#pragma unroll
+        for (int k = 0; k < PAIRS; k++) {
+            real v = x[offsets[k] + row * (STEP > 0 ? STEP : step)];
+#pragma unroll
+            for (int g = 0; g < GROUP; g++) sums[k][g] = fma(v, factors[g], sums[k][g]);
+        }
+    }
+}
+
 // Blocks: `share` tiles of `tile_rows`×COLUMNS pixels each (grid x), warps/BANDS·PAIRS columns (grid y), BLOCK_TARGETS targets
 // (grid z). shares[x][target][column]. Shared memory: the targets' gradients by rows of the tile, then the patches of the channels.
 extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const real *source, const real *gradient, u64 tile_rows,
@@ -305,7 +326,7 @@ extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const re
     int channels = (int)((last_column - 1) / taps + 1 - first_channel);
     i64 plane = c.target[0] * c.target[1];
     int offsets[PAIRS];
-    real sums[PAIRS][GROUP];
+    Slopes sums;
 #pragma unroll
     for (int k = 0; k < PAIRS; k++) {
         int relative = (int)(own_column + k - first_channel * taps), channel = relative / taps, tap = relative - channel * taps;
@@ -339,18 +360,11 @@ extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const re
             }
         }
         __syncthreads();
-        const real *by = slopes + group * GROUP * COLUMNS + lane, *x = patch;
-#pragma unroll 1
-        for (int row = 0; row < rows; row++, by += BLOCK_TARGETS * COLUMNS, x += (int)c.step[0] * width) {
-            real factors[GROUP];
-#pragma unroll
-            for (int g = 0; g < GROUP; g++) factors[g] = by[g * COLUMNS];
-#pragma unroll
-            for (int k = 0; k < PAIRS; k++) {
-                real v = x[offsets[k]];
-#pragma unroll
-                for (int g = 0; g < GROUP; g++) sums[k][g] = fma(v, factors[g], sums[k][g]);
-            }
+        const real *by = slopes + group * GROUP * COLUMNS + lane;
+        if (c.step[0] == 1 && width == PITCH) {
+            add_pixels<PITCH>(patch, PITCH, offsets, by, rows, sums);
+        } else {
+            add_pixels<0>(patch, (int)c.step[0] * width, offsets, by, rows, sums);
         }
     }
 #pragma unroll
