@@ -54,6 +54,7 @@ fn main() -> ExitCode {
             gpu::times::run(&device, &only, runs)
                 .map_err(NnError::from)
                 .and_then(|()| gpu::layer_times::run(&device, &only, runs))
+                .and_then(|()| gpu::graph_times::run(&device, &only, runs))
                 .map(|()| true)
         }
     };

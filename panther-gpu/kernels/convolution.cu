@@ -21,6 +21,8 @@ constexpr int ROWS = 8;
 constexpr int COLUMNS = 32;
 // Warps of a block below each other.
 constexpr int BANDS = 2;
+// Columns of the patches of small kernels, known to the compiler so that addresses need no arithmetic.
+constexpr int PITCH = 40;
 
 // The GROUP numbers at an address that is a multiple of 16.
 __device__ __forceinline__ void take_group(const real *from, real (&numbers)[GROUP]) {
@@ -46,108 +48,213 @@ extern "C" __global__ void pack(const real *weight, u64 source_stride, u64 targe
     }
 }
 
-// Where a place on the dilated source stands in it, or −1.
+// Where a place on the source, with zeros between its pixels if SPREAD, stands in it, or −1.
+template <bool SPREAD>
 __device__ __forceinline__ i64 source_place(i64 at, i64 up, i64 extent) {
-    if (at < 0) return -1;
-    if (up != 1) {
-        if (at % up != 0) return -1;
+    if (SPREAD) {
+        if (at < 0 || at % up != 0) return -1;
         at /= up;
     }
-    return at < extent ? at : -1;
+    return (u64)at < (u64)extent ? at : -1;
 }
 
-// The patch of `channels` source channels from `first` on whose corner is (row, column), into shared memory.
-__device__ __forceinline__ void take_patch(const Correlation &c, const real *image, i64 first, i64 channels, i64 row, i64 column,
+// Loads that a thread has on the way at a time.
+constexpr int AHEAD = 8;
+
+// The patch of `channels` source channels from `first` on whose corner is (row, column), into shared memory: a warp takes lines of
+// it, COLUMNS numbers at a time.
+template <bool SPREAD>
+__device__ __forceinline__ void take_lines(const Correlation &c, const real *image, i64 first, int channels, i64 row, i64 column,
                                            real *patch) {
-    i64 plane = c.source[0] * c.source[1];
-    int height = (int)c.patch[0], width = (int)c.patch[1], warps = blockDim.x / WARP, lane = threadIdx.x % WARP;
-    for (int line = threadIdx.x / WARP; line < (int)channels * height; line += warps) {
-        int channel = line / height, down = line - channel * height;
-        i64 r = source_place(row + down, c.up[0], c.source[0]);
-        const real *from = image + (first + channel) * plane + r * c.source[1];
-        for (int right = lane; right < width; right += WARP) {
-            i64 s = r < 0 ? -1 : source_place(column + right, c.up[1], c.source[1]);
-            patch[line * width + right] = s < 0 ? real(0) : from[s];
+    i64 pitch = c.source[1], plane = c.source[0] * pitch;
+    int height = (int)c.patch[0], width = (int)c.patch[1], lines = channels * height;
+    int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
+    i64 next_channel = plane - height * pitch, next_line = warps * pitch;
+    for (int right = lane; right < width; right += WARP) {
+        i64 s = source_place<SPREAD>(column + right, c.up[1], pitch);
+        const real *from = image + first * plane + s;
+        real *to = patch + right;
+        int channel = 0, down = warp;
+        // Where line `down` of the channel stands in a source without zeros between its pixels.
+        i64 place = (row + down) * pitch;
+        for (int line = warp; line < lines; line += warps * AHEAD) {
+            real values[AHEAD];
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++, down += warps, place += next_line) {
+                for (; down >= height; down -= height, place += next_channel) channel++;
+                i64 r = source_place<SPREAD>(row + down, c.up[0], c.source[0]);
+                bool inside = s >= 0 && r >= 0 && channel < channels;
+                values[k] = inside ? from[SPREAD ? channel * plane + r * pitch : place] : real(0);
+            }
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) {
+                if (line + k * warps < lines) to[(line + k * warps) * width] = values[k];
+            }
         }
     }
 }
 
-// A block: a tile of BANDS·ROWS×COLUMNS targets of block_targets channels. Shared memory: the patches of a slab, then its weights.
-// Grid: tiles (columns fastest), blocks of target channels, images.
-extern "C" __global__ void
-#ifdef REAL_IS_FLOAT
-__launch_bounds__(256, 2)
-#else
-__launch_bounds__(256, 1)
-#endif
-correlate(Correlation c, const real *source, const real *weight, const real *bias, u32 has_bias, real *target, u64 across) {
-    extern __shared__ __align__(16) unsigned char shared[];
+__device__ __forceinline__ void take_patch(const Correlation &c, const real *image, i64 first, int channels, i64 row, i64 column,
+                                           real *patch) {
+    if (c.up[0] == 1 && c.up[1] == 1) {
+        take_lines<false>(c, image, first, channels, row, column, patch);
+    } else {
+        take_lines<true>(c, image, first, channels, row, column, patch);
+    }
+}
+
+// What a thread of a block of BANDS·ROWS×COLUMNS targets makes: ROWS of them below each other in GROUP channels.
+struct Share {
+    // Of the block's first target.
+    i64 row, column;
+    int group, band, lane;
+
+    __device__ __forceinline__ Share(u64 across)
+        : row((i64)(blockIdx.x / across) * (BANDS * ROWS)),
+          column((i64)(blockIdx.x % across) * COLUMNS),
+          group(threadIdx.x / WARP / BANDS),
+          band(threadIdx.x / WARP % BANDS),
+          lane(threadIdx.x % WARP) {}
+};
+
+typedef real Sums[ROWS][GROUP];
+
+__device__ __forceinline__ void clear(Sums &sums) {
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+#pragma unroll
+        for (int g = 0; g < GROUP; g++) sums[r][g] = 0;
+    }
+}
+
+// sums[r][g] += x[r·step]·w[g].
+__device__ __forceinline__ void add_products(const real *x, int step, const real *w, Sums &sums) {
+    real factors[GROUP];
+    take_group(w, factors);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        real v = x[r * step];
+#pragma unroll
+        for (int g = 0; g < GROUP; g++) sums[r][g] = fma(v, factors[g], sums[r][g]);
+    }
+}
+
+// sums += the products of a slab of `channels`. STEP numbers lie between the pixels of a thread, or so many as the slab says.
+template <int STEP>
+__device__ __forceinline__ void add_slab(const Correlation &c, int channels, const real *patch, const real *weights, Sums &sums) {
     int taps = (int)(c.kernel[0] * c.kernel[1]), width = (int)c.patch[1], area = (int)c.patch[0] * width;
-    int outputs = (int)c.block_targets;
-    real *weights = reinterpret_cast<real *>(shared);
-    real *patch = weights + (i64)c.slab * taps * outputs;
-    int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
-    int group = warp / BANDS, band = warp % BANDS;
-    i64 tile_row = (i64)(blockIdx.x / across) * (BANDS * ROWS), tile_column = (i64)(blockIdx.x % across) * COLUMNS;
-    i64 first_target = (i64)blockIdx.y * outputs;
-    i64 source_row = tile_row * c.step[0] + c.offset[0], source_column = tile_column * c.step[1] + c.offset[1];
-    int step_row = (int)c.step[0] * width, step_column = (int)c.step[1];
+    int outputs = (int)c.block_targets, step = STEP > 0 ? STEP : (int)c.step[0] * width;
     int tap_row = (int)c.dilation[0] * width, tap_column = (int)c.dilation[1];
-    int own = band * ROWS * step_row + lane * step_column;
-    for (u64 image = blockIdx.z; image < c.batch; image += gridDim.z) {
-        const real *numbers = source + image * (u64)(c.sources * c.source[0] * c.source[1]);
-        real sums[ROWS][GROUP];
+    for (int channel = 0; channel < channels; channel++) {
+        const real *w = weights + channel * taps * outputs;
+        for (int i = 0; i < (int)c.kernel[0]; i++) {
+            const real *x = patch + channel * area + i * tap_row;
+            for (int j = 0; j < (int)c.kernel[1]; j++, x += tap_column, w += outputs) add_products(x, step, w, sums);
+        }
+    }
+}
+
+// The sums of an image, whose target channels are block_targets from `first_target` on. Shared memory: the weights of a slab of
+// source channels, then their patches.
+__device__ __forceinline__ void correlate_image(const Correlation &c, const Share &at, const real *image, const real *weight,
+                                                i64 first_target, real *weights, Sums &sums) {
+    int taps = (int)(c.kernel[0] * c.kernel[1]), outputs = (int)c.block_targets;
+    real *patch = weights + (i64)c.slab * taps * outputs;
+    i64 source_row = at.row * c.step[0] + c.offset[0], source_column = at.column * c.step[1] + c.offset[1];
+    const real *own_patch = patch + at.band * ROWS * (int)(c.step[0] * c.patch[1]) + at.lane * (int)c.step[1];
+    const real *own_weights = weights + at.group * GROUP;
+    clear(sums);
+    for (i64 first = 0; first < c.sources; first += c.slab) {
+        int channels = (int)(c.sources - first < c.slab ? c.sources - first : c.slab);
+        __syncthreads();
+        take_patch(c, image, first, channels, source_row, source_column, patch);
+        const real *from = weight + first * taps * c.packed + first_target;
+#pragma unroll 4
+        for (int k = threadIdx.x; k < channels * taps * outputs; k += blockDim.x) {
+            int line = k / outputs;
+            weights[k] = from[line * c.packed + k - line * outputs];
+        }
+        __syncthreads();
+        if (c.step[0] == 1 && c.patch[1] == PITCH) {
+            add_slab<PITCH>(c, channels, own_patch, own_weights, sums);
+        } else {
+            add_slab<0>(c, channels, own_patch, own_weights, sums);
+        }
+    }
+}
+
+// sums and bias as GROUP of an image's `channels` target channels, from channel `first` on.
+__device__ __forceinline__ void store(const Correlation &c, const Share &at, const Sums &sums, i64 first, i64 channels,
+                                      const real *bias, u32 has_bias, real *image) {
+    i64 row = at.row + at.band * ROWS, column = at.column + at.lane, plane = c.target[0] * c.target[1];
+    if (column >= c.target[1]) return;
+    int rows = (int)(c.target[0] - row < ROWS ? c.target[0] - row : ROWS);
+    int count = (int)(channels - first < GROUP ? channels - first : GROUP);
+    real *to = image + first * plane + row * c.target[1] + column;
+#pragma unroll
+    for (int g = 0; g < GROUP; g++, to += plane) {
+        if (g >= count) break;
+        real added = has_bias ? bias[first + g] : real(0);
+        real *line = to;
+#pragma unroll
+        for (int r = 0; r < ROWS; r++, line += c.target[1]) {
+            if (r < rows) *line = sums[r][g] + added;
+        }
+    }
+}
+
+#ifdef REAL_IS_FLOAT
+#define TILE_BOUNDS __launch_bounds__(256, 2)
+#else
+#define TILE_BOUNDS __launch_bounds__(256, 1)
+#endif
+
+// Grid: tiles (columns fastest), blocks of target channels, images.
+extern "C" __global__ void TILE_BOUNDS correlate(Correlation c, const real *source, const real *weight, const real *bias,
+                                                 u32 has_bias, real *target, u64 across) {
+    extern __shared__ __align__(16) unsigned char shared[];
+    Share at(across);
+    i64 first_target = (i64)blockIdx.y * c.block_targets;
+    for (i64 image = blockIdx.z; image < (i64)c.batch; image += gridDim.z) {
+        Sums sums;
+        const real *from = source + image * c.sources * c.source[0] * c.source[1];
+        correlate_image(c, at, from, weight, first_target, reinterpret_cast<real *>(shared), sums);
+        real *to = target + image * c.targets * c.target[0] * c.target[1];
+        store(c, at, sums, first_target + at.group * GROUP, c.targets, bias, has_bias, to);
+    }
+}
+
+// As `correlate`, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
+// memory when they are mixed, and nowhere else. `mix` has `pitch` columns, a multiple of GROUP. Grid: tiles, one, images.
+extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real *source, const real *weight, const real *mix,
+                                                       u64 pitch, u64 outputs, const real *bias, u32 has_bias, real *target,
+                                                       u64 across) {
+    constexpr int PIXELS = BANDS * ROWS * COLUMNS;
+    extern __shared__ __align__(16) unsigned char shared[];
+    real *hidden = reinterpret_cast<real *>(shared);
+    Share at(across);
+    real *own = hidden + at.band * ROWS * COLUMNS + at.lane;
+    for (i64 image = blockIdx.z; image < (i64)c.batch; image += gridDim.z) {
+        Sums sums;
+        correlate_image(c, at, source + image * c.sources * c.source[0] * c.source[1], weight, 0, hidden, sums);
+        __syncthreads();
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
 #pragma unroll
-            for (int g = 0; g < GROUP; g++) sums[r][g] = 0;
+            for (int g = 0; g < GROUP; g++) own[(at.group * GROUP + g) * PIXELS + r * COLUMNS] = sums[r][g];
         }
-        for (i64 first = 0; first < c.sources; first += c.slab) {
-            int channels = (int)(c.sources - first < c.slab ? c.sources - first : c.slab);
-            __syncthreads();
-            take_patch(c, numbers, first, channels, source_row, source_column, patch);
-            for (int k = threadIdx.x; k < channels * taps * outputs; k += blockDim.x) {
-                int line = k / outputs, at = k - line * outputs;
-                weights[k] = weight[(first * taps + line) * c.packed + first_target + at];
-            }
-            __syncthreads();
-            for (int channel = 0; channel < channels; channel++) {
-                const real *w = weights + channel * taps * outputs + group * GROUP;
-                for (int i = 0; i < (int)c.kernel[0]; i++) {
-                    const real *x = patch + channel * area + own + i * tap_row;
-                    for (int j = 0; j < (int)c.kernel[1]; j++, x += tap_column, w += outputs) {
-                        real factors[GROUP];
-                        take_group(w, factors);
-#pragma unroll
-                        for (int r = 0; r < ROWS; r++) {
-                            real v = x[r * step_row];
-#pragma unroll
-                            for (int g = 0; g < GROUP; g++) sums[r][g] = fma(v, factors[g], sums[r][g]);
-                        }
-                    }
-                }
-            }
-        }
-        i64 column = tile_column + lane;
-        if (column < c.target[1]) {
-#pragma unroll
-            for (int g = 0; g < GROUP; g++) {
-                i64 channel = first_target + group * GROUP + g;
-                if (channel < c.targets) {
-                    real added = has_bias ? bias[channel] : real(0);
-                    real *plane = target + ((i64)image * c.targets + channel) * c.target[0] * c.target[1];
-#pragma unroll
-                    for (int r = 0; r < ROWS; r++) {
-                        i64 row = tile_row + band * ROWS + r;
-                        if (row < c.target[0]) plane[row * c.target[1] + column] = sums[r][g] + added;
-                    }
-                }
-            }
+        __syncthreads();
+        real *to = target + image * (i64)outputs * c.target[0] * c.target[1];
+        for (i64 first = at.group * GROUP; first < (i64)outputs; first += c.block_targets) {
+            clear(sums);
+#pragma unroll 2
+            for (int k = 0; k < (int)c.targets; k++) add_products(own + k * PIXELS, COLUMNS, mix + k * pitch + first, sums);
+            store(c, at, sums, first, (i64)outputs, bias, has_bias, to);
         }
     }
 }
 
-// The same, a thread for each target, from global memory: for patches that shared memory does not hold.
+// As `correlate`, a thread for each target, from global memory: for patches that shared memory does not hold.
 extern "C" __global__ void correlate_simply(Correlation c, const real *source, const real *weight, const real *bias, u32 has_bias,
                                             real *target, u64 count) {
     i64 taps = c.kernel[0] * c.kernel[1];
@@ -161,10 +268,10 @@ extern "C" __global__ void correlate_simply(Correlation c, const real *source, c
         for (i64 s = 0; s < c.sources; s++) {
             const real *plane = source + (image * c.sources + s) * c.source[0] * c.source[1];
             for (i64 i = 0; i < c.kernel[0]; i++) {
-                i64 r = source_place(row * c.step[0] + i * c.dilation[0] + c.offset[0], c.up[0], c.source[0]);
+                i64 r = source_place<true>(row * c.step[0] + i * c.dilation[0] + c.offset[0], c.up[0], c.source[0]);
                 if (r < 0) continue;
                 for (i64 j = 0; j < c.kernel[1]; j++) {
-                    i64 p = source_place(column * c.step[1] + j * c.dilation[1] + c.offset[1], c.up[1], c.source[1]);
+                    i64 p = source_place<true>(column * c.step[1] + j * c.dilation[1] + c.offset[1], c.up[1], c.source[1]);
                     if (p < 0) continue;
                     sum = fma(plane[r * c.source[1] + p], weight[(s * taps + i * c.kernel[1] + j) * c.packed + channel], sum);
                 }
@@ -174,80 +281,101 @@ extern "C" __global__ void correlate_simply(Correlation c, const real *source, c
     }
 }
 
-// Gradient by the weight. Columns are the pairs (source channel, tap); a thread makes PAIRS of them, WARP apart, for GROUP targets.
-constexpr int PAIRS = 4;
+// Gradient by the weight. Its columns are the pairs of a source channel and a tap; a thread makes PAIRS neighbouring ones for GROUP
+// targets, from one pixel of COLUMNS side by side. The lanes are summed at the end.
+constexpr int PAIRS = 9;
 // Targets of a block, in BANDS groups.
 constexpr int BLOCK_TARGETS = BANDS * GROUP;
-// From one pixel to the next in shared memory: the numbers of a group stay aligned, and stores meet fewer banks twice.
-constexpr int PITCH = BLOCK_TARGETS + 4;
 
-// Blocks: `share` tiles of `tile_rows`×COLUMNS pixels each (grid x), warps/BANDS·WARP·PAIRS columns (grid y), BLOCK_TARGETS targets
-// (grid z). shares[x][target][column]. Shared memory: the targets' gradients, then the patches of `slab` channels.
-extern "C" __global__ void __launch_bounds__(256)
-correlate_weights(Correlation c, const real *source, const real *gradient, u64 tile_rows, u64 across, u64 down, u64 share,
-                  u64 tiles, real *shares) {
+typedef real Slopes[PAIRS][GROUP];
+
+// sums += the products of one pixel of each row, the rows' x STEP numbers apart, or so many as `step` says.
+template <int STEP>
+__device__ __forceinline__ void add_pixels(const real *x, int step, const int (&offsets)[PAIRS], const real *slopes, int rows,
+                                           Slopes &sums) {
+    constexpr int UNROLLED = STEP > 0 ? 4 : 1;
+#pragma unroll UNROLLED
+    for (int row = 0; row < rows; row++) {
+        real factors[GROUP];
+#pragma unroll
+        for (int g = 0; g < GROUP; g++) factors[g] = slopes[(row * BLOCK_TARGETS + g) * COLUMNS];
+#pragma unroll
+        for (int k = 0; k < PAIRS; k++) {
+            real v = x[offsets[k] + row * (STEP > 0 ? STEP : step)];
+#pragma unroll
+            for (int g = 0; g < GROUP; g++) sums[k][g] = fma(v, factors[g], sums[k][g]);
+        }
+    }
+}
+
+// Blocks: `share` tiles of `tile_rows`×COLUMNS pixels each (grid x), warps/BANDS·PAIRS columns (grid y), BLOCK_TARGETS targets
+// (grid z). shares[x][target][column]. Shared memory: the targets' gradients by rows of the tile, then the patches of the channels.
+extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const real *source, const real *gradient, u64 tile_rows,
+                                                         u64 across, u64 down, u64 share, u64 tiles, real *shares) {
     extern __shared__ __align__(16) unsigned char shared[];
     int taps = (int)(c.kernel[0] * c.kernel[1]), width = (int)c.patch[1], area = (int)c.patch[0] * width;
-    int rows = (int)tile_rows;
     real *slopes = reinterpret_cast<real *>(shared);
-    real *patch = slopes + rows * COLUMNS * PITCH;
-    int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    real *patch = slopes + (int)tile_rows * BLOCK_TARGETS * COLUMNS;
+    int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
     int group = warp % BANDS, part = warp / BANDS;
-    i64 columns = c.sources * taps, block_columns = (i64)(blockDim.x / (BANDS * WARP)) * WARP * PAIRS;
+    i64 columns = c.sources * taps, block_columns = (i64)(warps / BANDS) * PAIRS;
     i64 first_column = (i64)blockIdx.y * block_columns, first_target = (i64)blockIdx.z * BLOCK_TARGETS;
     i64 last_column = first_column + block_columns < columns ? first_column + block_columns : columns;
-    i64 first_channel = first_column / taps, channels = (last_column - 1) / taps + 1 - first_channel;
+    i64 own_column = first_column + part * PAIRS, own_target = first_target + group * GROUP;
+    i64 first_channel = first_column / taps;
+    int channels = (int)((last_column - 1) / taps + 1 - first_channel);
     i64 plane = c.target[0] * c.target[1];
     int offsets[PAIRS];
-    real sums[PAIRS][GROUP];
+    Slopes sums;
 #pragma unroll
     for (int k = 0; k < PAIRS; k++) {
-        i64 column = first_column + part * WARP * PAIRS + k * WARP + lane;
-        int relative = (int)(column - first_channel * taps), channel = relative / taps, tap = relative - channel * taps;
+        int relative = (int)(own_column + k - first_channel * taps), channel = relative / taps, tap = relative - channel * taps;
         int i = tap / (int)c.kernel[1], j = tap - i * (int)c.kernel[1];
-        offsets[k] = column < columns ? channel * area + i * (int)c.dilation[0] * width + j * (int)c.dilation[1] : 0;
+        // Columns beyond the last are made of the first, and left out.
+        offsets[k] = lane * (int)c.step[1];
+        if (own_column + k < columns) offsets[k] += channel * area + i * (int)c.dilation[0] * width + j * (int)c.dilation[1];
 #pragma unroll
         for (int g = 0; g < GROUP; g++) sums[k][g] = 0;
     }
     u64 first_tile = blockIdx.x * share, last_tile = first_tile + share < tiles ? first_tile + share : tiles;
     for (u64 tile = first_tile; tile < last_tile; tile++) {
-        u64 image = tile / (across * down), within = tile % (across * down);
-        i64 tile_row = (i64)(within / across) * rows, tile_column = (i64)(within % across) * COLUMNS;
+        i64 image = (i64)(tile / (across * down)), within = (i64)(tile % (across * down));
+        i64 tile_row = within / (i64)across * (i64)tile_rows, tile_column = within % (i64)across * COLUMNS;
+        int rows = (int)(c.target[0] - tile_row < (i64)tile_rows ? c.target[0] - tile_row : (i64)tile_rows);
         __syncthreads();
-        take_patch(c, source + image * (u64)(c.sources * c.source[0] * c.source[1]), first_channel, channels,
+        take_patch(c, source + image * c.sources * c.source[0] * c.source[1], first_channel, channels,
                    tile_row * c.step[0] + c.offset[0], tile_column * c.step[1] + c.offset[1], patch);
-        for (int k = threadIdx.x; k < BLOCK_TARGETS * rows * COLUMNS; k += blockDim.x) {
-            int pixel = k % (rows * COLUMNS), t = k / (rows * COLUMNS);
-            i64 row = tile_row + pixel / COLUMNS, column = tile_column + pixel % COLUMNS, target = first_target + t;
-            bool inside = row < c.target[0] && column < c.target[1] && target < c.targets;
-            slopes[pixel * PITCH + t] =
-                inside ? gradient[((i64)image * c.targets + target) * plane + row * c.target[1] + column] : real(0);
-        }
-        __syncthreads();
-        for (int row = 0; row < rows; row++) {
-            const real *by = slopes + row * COLUMNS * PITCH + group * GROUP;
-            const real *x = patch + row * (int)c.step[0] * width;
-#pragma unroll 4
-            for (int pixel = 0; pixel < COLUMNS; pixel++, by += PITCH, x += c.step[1]) {
-                real factors[GROUP];
-                take_group(by, factors);
+        for (int t = warp; t < BLOCK_TARGETS; t += warps) {
+            i64 target = first_target + t, column = tile_column + lane;
+            bool inside = target < c.targets && column < c.target[1];
+            const real *from = gradient + (image * c.targets + target) * plane + tile_row * c.target[1] + column;
+            for (int row = 0; row < rows; row += AHEAD) {
+                real values[AHEAD];
 #pragma unroll
-                for (int k = 0; k < PAIRS; k++) {
-                    real v = x[offsets[k]];
+                for (int k = 0; k < AHEAD; k++) values[k] = inside && row + k < rows ? from[(row + k) * c.target[1]] : real(0);
 #pragma unroll
-                    for (int g = 0; g < GROUP; g++) sums[k][g] = fma(v, factors[g], sums[k][g]);
+                for (int k = 0; k < AHEAD; k++) {
+                    if (row + k < rows) slopes[((row + k) * BLOCK_TARGETS + t) * COLUMNS + lane] = values[k];
                 }
             }
+        }
+        __syncthreads();
+        const real *by = slopes + group * GROUP * COLUMNS + lane;
+        if (c.step[0] == 1 && width == PITCH) {
+            add_pixels<PITCH>(patch, PITCH, offsets, by, rows, sums);
+        } else {
+            add_pixels<0>(patch, (int)c.step[0] * width, offsets, by, rows, sums);
         }
     }
 #pragma unroll
     for (int k = 0; k < PAIRS; k++) {
-        i64 column = first_column + part * WARP * PAIRS + k * WARP + lane;
-        if (column >= columns) continue;
 #pragma unroll
         for (int g = 0; g < GROUP; g++) {
-            i64 target = first_target + group * GROUP + g;
-            if (target < c.targets) shares[((i64)blockIdx.x * c.targets + target) * columns + column] = sums[k][g];
+            i64 column = own_column + k, target = own_target + g;
+            real sum = warp_sum(sums[k][g]);
+            if (lane == 0 && column < columns && target < c.targets) {
+                shares[((i64)blockIdx.x * c.targets + target) * columns + column] = sum;
+            }
         }
     }
 }
@@ -263,8 +391,8 @@ extern "C" __global__ void correlate_weights_simply(Correlation c, const real *s
         real total = 0;
         for (i64 at = threadIdx.x; at < (i64)c.batch * plane; at += blockDim.x) {
             i64 image = at / plane, pixel = at % plane;
-            i64 r = source_place(pixel / c.target[1] * c.step[0] + down, c.up[0], c.source[0]);
-            i64 p = source_place(pixel % c.target[1] * c.step[1] + right, c.up[1], c.source[1]);
+            i64 r = source_place<false>(pixel / c.target[1] * c.step[0] + down, c.up[0], c.source[0]);
+            i64 p = source_place<false>(pixel % c.target[1] * c.step[1] + right, c.up[1], c.source[1]);
             if (r < 0 || p < 0) continue;
             real x = source[(image * c.sources + channel) * c.source[0] * c.source[1] + r * c.source[1] + p];
             total = fma(x, gradient[(image * c.targets + target) * plane + pixel], total);

@@ -31,9 +31,13 @@ extern "C" __global__ void scale(real alpha, real *x, u64 count) {
     FOR_EACH(i, count) x[i] *= alpha;
 }
 
-// Rows of `width` numbers each get the bias.
-extern "C" __global__ void add_rows(const real *bias, u64 width, real *x, u64 count) {
-    FOR_EACH(i, count) x[i] += bias[i % width];
+// Rows of `width` numbers each get the bias: a thread goes down a column.
+extern "C" __global__ void add_rows(const real *bias, u64 width, real *x, u64 rows) {
+    u64 column = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= width) return;
+    real added = bias[column];
+#pragma unroll 4
+    for (u64 row = blockIdx.y; row < rows; row += gridDim.y) x[row * width + column] += added;
 }
 
 // C = β·C for matrices in two levels of batches; zero where β is, whatever C holds.

@@ -1,17 +1,25 @@
 //! Memory of a device.
 
-use cudarc::driver::{CudaSlice, CudaView, DevicePtr, DeviceRepr, ValidAsZeroBits};
+use std::marker::PhantomData;
+use std::sync::Arc;
 
-use crate::error::{Named, allocated};
+use cudarc::driver::result::{memcpy_dtod_async, memcpy_htod_async, memset_d8_async};
+use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, ValidAsZeroBits};
+
+use crate::error::Named;
 use crate::{Device, GpuError};
 
 /// Numbers in the memory of a device, freed in the order of its stream.
 #[derive(Debug)]
 pub struct Buffer<T> {
     device: Device,
-    slice: CudaSlice<T>,
+    memory: Arc<Memory>,
     len: usize,
+    numbers: PhantomData<T>,
 }
+
+/// What a buffer lies in. The graphs that work with it own it too.
+pub(crate) type Memory = CudaSlice<u8>;
 
 /// An address in the memory of a device, as kernels take it.
 pub(crate) type Pointer = u64;
@@ -23,10 +31,7 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         if isize::try_from(bytes).is_err() {
             return Err(GpuError::OutOfMemory { bytes });
         }
-        // An empty buffer has an address too.
-        // SAFETY: only kernels and copies of this crate read it, after another has written it.
-        let slice = allocated(unsafe { device.stream().alloc(len.max(1)) }, bytes)?;
-        Ok(Self { device: device.clone(), slice, len })
+        Ok(Self { device: device.clone(), memory: device.take_memory(bytes)?, len, numbers: PhantomData })
     }
 
     /// `len` zeros.
@@ -34,8 +39,12 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// # Errors
     /// [`GpuError::OutOfMemory`], [`GpuError::Call`].
     pub fn zeros(device: &Device, len: usize) -> Result<Self, GpuError> {
-        let mut buffer = Self::uninitialized(device, len)?;
-        device.stream().memset_zeros(&mut buffer.slice).named("cuMemsetD8Async")?;
+        let buffer = Self::uninitialized(device, len)?;
+        if len > 0 {
+            let stream = device.raw_stream()?;
+            // SAFETY: the memory is as long, and is freed behind this in the stream.
+            unsafe { memset_d8_async(buffer.pointer(), 0, buffer.bytes(), stream) }.named("cuMemsetD8Async")?;
+        }
         Ok(buffer)
     }
 
@@ -44,11 +53,45 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// # Errors
     /// As [`zeros`](Self::zeros).
     pub fn from_host(device: &Device, numbers: &[T]) -> Result<Self, GpuError> {
-        let mut buffer = Self::uninitialized(device, numbers.len())?;
-        if !numbers.is_empty() {
-            device.stream().memcpy_htod(numbers, &mut buffer.slice).named("cuMemcpyHtoDAsync")?;
-        }
+        let buffer = Self::uninitialized(device, numbers.len())?;
+        buffer.copy_from_host(numbers)?;
         Ok(buffer)
+    }
+
+    /// Takes over numbers of the host, in place: what a [`Graph`](crate::Graph) reads next time.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] where there are not as many, [`GpuError::NotRecordable`], [`GpuError::Call`].
+    pub fn copy_from_host(&self, numbers: &[T]) -> Result<(), GpuError> {
+        self.check_len("copy_from_host", numbers.len())?;
+        self.device.refuse_recording("a copy from the host", "the graph would read the host's memory when it runs")?;
+        if self.len == 0 {
+            return Ok(());
+        }
+        let stream = self.device.raw_stream()?;
+        // SAFETY: the memory is as long; the driver has read pageable memory of the host when it returns.
+        unsafe { memcpy_htod_async(self.pointer(), numbers, stream) }.named("cuMemcpyHtoDAsync")
+    }
+
+    /// Takes over the numbers of another buffer, in place.
+    ///
+    /// # Errors
+    /// [`GpuError::Shape`] where there are not as many, [`GpuError::Call`].
+    pub fn copy_from(&self, other: &Self) -> Result<(), GpuError> {
+        self.check_len("copy_from", other.len)?;
+        if self.len == 0 {
+            return Ok(());
+        }
+        let stream = self.device.raw_stream()?;
+        // SAFETY: both are as long, and are freed behind this in the stream.
+        unsafe { memcpy_dtod_async(self.pointer(), other.pointer(), self.bytes(), stream) }.named("cuMemcpyDtoDAsync")
+    }
+
+    fn check_len(&self, operation: &'static str, got: usize) -> Result<(), GpuError> {
+        if got == self.len {
+            return Ok(());
+        }
+        Err(GpuError::shape(operation, "numbers", format!("{} numbers", self.len), got.to_string()))
     }
 
     /// The numbers, once everything asked for before is done.
@@ -64,7 +107,11 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let part = self.slice.try_slice(start..start + count).ok_or_else(|| {
+        self.device.refuse_recording("a copy to the host", "it waits for the device")?;
+        self.device.enter()?;
+        // SAFETY: the memory holds so many numbers, and any bytes are one.
+        let all = unsafe { self.memory.transmute::<T>(self.len) };
+        let part = all.and_then(|all| all.try_slice(start..start.checked_add(count)?)).ok_or_else(|| {
             GpuError::shape("to_host", "range", format!("within {}", self.len), format!("{start}+{count}"))
         })?;
         let numbers = self.device.stream().clone_dtoh(&part).named("cuMemcpyDtoHAsync")?;
@@ -77,8 +124,8 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// # Errors
     /// As [`zeros`](Self::zeros).
     pub fn try_clone(&self) -> Result<Self, GpuError> {
-        let mut copy = Self::uninitialized(&self.device, self.len)?;
-        self.device.stream().memcpy_dtod(&self.slice, &mut copy.slice).named("cuMemcpyDtoDAsync")?;
+        let copy = Self::uninitialized(&self.device, self.len)?;
+        copy.copy_from(self)?;
         Ok(copy)
     }
 
@@ -100,15 +147,25 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         &self.device
     }
 
-    /// The address of number `index`.
+    const fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+
+    /// The address of number `index`, for work that a graph may record.
     pub(crate) fn at(&self, index: usize) -> Pointer {
-        let view: CudaView<'_, T> = self.slice.as_view();
-        let (address, _) = view.device_ptr(self.device.stream());
+        self.device.keep_memory(&self.memory);
+        let (address, _) = self.memory.device_ptr(self.device.stream());
         address + (index * size_of::<T>()) as Pointer
     }
 
     /// The address of the first number.
     pub(crate) fn pointer(&self) -> Pointer {
         self.at(0)
+    }
+}
+
+impl<T> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        self.device.leave_memory(&self.memory);
     }
 }

@@ -2,23 +2,28 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::cublas::CudaBlas;
+use cudarc::cublas::sys::cublasSetWorkspace_v2;
 use cudarc::cusolver::safe::DnHandle;
 use cudarc::driver::sys::{
-    CUdevice_attribute, CUmemPool_attribute, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute, cuMemPoolTrimTo,
+    CUdevice_attribute, CUmemPool_attribute, CUstream, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute,
+    cuMemPoolTrimTo,
 };
-use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
 
-use crate::error::Named;
+use crate::buffer::Memory;
+use crate::error::{Named, allocated};
+use crate::graph::Recording;
 use crate::kernel::{Kernel, compile};
 use crate::{DeviceReal, GpuError, libraries};
 
 /// A CUDA device: its stream, its handles of cuBLAS and cuSOLVER, and the kernels compiled so far.
 ///
 /// A handle: cheap to clone, and usable from any thread. All work of one device runs in one stream, in the order in which it was
-/// asked for; nothing waits for it but copies to the host.
+/// asked for; nothing waits for it but copies to the host. While one thread records a [`Graph`](crate::Graph), what others ask for is
+/// refused.
 #[derive(Clone)]
 pub struct Device {
     inner: Arc<Inner>,
@@ -28,6 +33,9 @@ struct Inner {
     // Handles go before their stream.
     blas: CudaBlas,
     solver: DnHandle,
+    // cuBLAS's, held but not looked at again.
+    _workspace: Memory,
+    recording: Mutex<Option<Recording>>,
     /// By the names of file, kernel and type.
     functions: Mutex<HashMap<[&'static str; 3], CudaFunction>>,
     modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
@@ -71,15 +79,18 @@ impl Device {
         let blas = CudaBlas::new(stream.clone()).named("cublasCreate")?;
         let solver = DnHandle::new(stream.clone()).named("cusolverDnCreate")?;
         let attribute = |attribute| context.attribute(attribute).named("cuDeviceGetAttribute");
+        let capability = context.compute_capability().named("cuDeviceGetAttribute")?;
         let inner = Inner {
+            _workspace: give_workspace(&stream, &blas, capability)?,
             blas,
             solver,
+            recording: Mutex::default(),
             functions: Mutex::default(),
             modules: Mutex::default(),
             name: context.name().named("cuDeviceGetName")?,
             multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
             shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as u32,
-            capability: context.compute_capability().named("cuDeviceGetAttribute")?,
+            capability,
             stream,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -96,6 +107,7 @@ impl Device {
     /// # Errors
     /// [`GpuError::Call`] with what went wrong meanwhile.
     pub fn synchronize(&self) -> Result<(), GpuError> {
+        self.refuse_recording("waiting for the device", "nothing runs meanwhile")?;
         self.inner.stream.synchronize().named("cuStreamSynchronize")
     }
 
@@ -131,15 +143,32 @@ impl Device {
         &self.inner.stream
     }
 
+    /// The stream as the driver knows it; this thread may enqueue work there.
+    pub(crate) fn raw_stream(&self) -> Result<CUstream, GpuError> {
+        self.enter()?;
+        Ok(self.stream().cu_stream())
+    }
+
+    /// Makes this thread one that may call the driver and the libraries, unless another records a graph.
+    pub(crate) fn enter(&self) -> Result<(), GpuError> {
+        self.check_turn()?;
+        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")
+    }
+
+    /// What is being recorded.
+    pub(crate) fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
+        self.inner.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The handle of cuBLAS; this thread may call it.
     pub(crate) fn blas(&self) -> Result<cudarc::cublas::sys::cublasHandle_t, GpuError> {
-        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        self.enter()?;
         Ok(*self.inner.blas.handle())
     }
 
     /// The handle of cuSOLVER; this thread may call it.
     pub(crate) fn solver(&self) -> Result<cudarc::cusolver::sys::cusolverDnHandle_t, GpuError> {
-        self.stream().context().bind_to_thread().named("cuCtxSetCurrent")?;
+        self.enter()?;
         Ok(self.inner.solver.cu())
     }
 
@@ -160,6 +189,7 @@ impl Device {
 
     /// A kernel for numbers of type T, compiled with its file on first use.
     pub(crate) fn function<T: DeviceReal>(&self, kernel: Kernel) -> Result<CudaFunction, GpuError> {
+        self.check_turn()?;
         let key = [kernel.file.name, kernel.name, T::CUDA_NAME];
         let mut functions = self.inner.functions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(function) = functions.get(&key) {
@@ -197,4 +227,15 @@ fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
         let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
         cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().named("cuMemPoolSetAttribute")
     }
+}
+
+/// A workspace for cuBLAS, as large as its own: in a graph it would otherwise allocate one for each product.
+fn give_workspace(stream: &Arc<CudaStream>, blas: &CudaBlas, capability: (i32, i32)) -> Result<Memory, GpuError> {
+    let bytes: usize = if capability >= (9, 0) { 32 << 20 } else { 4 << 20 };
+    // SAFETY: cuBLAS writes it before it reads it.
+    let workspace: Memory = allocated(unsafe { stream.alloc(bytes) }, bytes)?;
+    let (address, _) = workspace.device_ptr(stream);
+    // SAFETY: the workspace is as long, of the handle's stream, and freed after the handle.
+    unsafe { cublasSetWorkspace_v2(*blas.handle(), address as *mut _, bytes) }.result().named("cublasSetWorkspace")?;
+    Ok(workspace)
 }

@@ -42,6 +42,14 @@ pub enum GpuError {
         /// The library's own name of what went wrong.
         code: String,
     },
+    /// A [`Graph`](crate::Graph) is being recorded, of which this cannot be a part.
+    #[error("{operation} cannot be recorded in a graph: {reason}")]
+    NotRecordable {
+        /// What was asked for.
+        operation: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// A kernel's source was refused.
     #[error("{kernels}: NVRTC refused them: {log}")]
     Compilation {

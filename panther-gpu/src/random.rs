@@ -35,8 +35,9 @@ pub fn fill_normal<T: DeviceReal>(buffer: &mut Buffer<T>, deviation: f64, seed: 
 /// precisions and on the CPU.
 ///
 /// # Errors
-/// [`GpuError::Call`].
+/// [`GpuError::NotRecordable`], [`GpuError::Call`].
 pub fn dropout<T: DeviceReal>(x: &mut Buffer<T>, rate: f64, seed: u64) -> Result<(), GpuError> {
+    x.device().refuse_recording("dropout", "every launch would drop the same places")?;
     if x.is_empty() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ impl Device {
     /// # Errors
     /// What `work` returns, and [`GpuError::Call`].
     pub fn seconds_of(&self, work: impl FnOnce() -> Result<(), GpuError>) -> Result<f64, GpuError> {
+        self.refuse_recording("timing", "nothing runs meanwhile")?;
         let timed = Some(CUevent_flags::CU_EVENT_DEFAULT);
         let start = self.stream().record_event(timed).named("cuEventRecord")?;
         work()?;

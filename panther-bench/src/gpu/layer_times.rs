@@ -66,7 +66,11 @@ fn time(
     let dy = cuda.normal::<f32>(&shape, 1.0, 8)?;
     let forward = median(device, runs, || layer.forward(x).map(drop))?;
     let memory_forward = memory_of(device, || layer.forward(x).map(drop))?;
-    let mut both = || layer.forward_train(x).and_then(|_| layer.backward(&dy)).map(drop);
+    // The output is the caller's, and gone before the way back.
+    let mut both = || {
+        drop(layer.forward_train(x)?);
+        layer.backward(&dy).map(drop)
+    };
     let backward = median(device, runs, &mut both)?;
     let memory = memory_of(device, both)?;
     println!(

@@ -1,5 +1,6 @@
 //! What is done on a device.
 
 pub mod check;
+pub mod graph_times;
 pub mod layer_times;
 pub mod times;

@@ -1,10 +1,12 @@
 //! Correlations of batches of images with small kernels.
 //!
 //! A tile of targets is made from patches of the source in shared memory, so that no unfolded image is written anywhere. Forward and
-//! backward by the input are the same kernel, with the roles of stride and zeros between the pixels exchanged.
+//! backward by the input are the same kernel, with the roles of stride and zeros between the pixels exchanged. Everything is
+//! computed in full precision.
 
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
+use crate::buffer::Pointer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::reductions::add_shares;
 use crate::layers::{THREADS, block_a_row, holds};
@@ -63,18 +65,27 @@ struct Correlation {
 // SAFETY: numbers of eight bytes each, in the order of the kernels' struct.
 unsafe impl DeviceRepr for Correlation {}
 
-/// Constants of the kernels: channels a thread makes, rows and columns of a tile, warps below each other, pairs of a thread.
+/// Constants of the kernels: channels a thread makes, rows and columns of a tile, warps below each other, columns of a gradient that a
+/// thread makes.
 const GROUP: usize = 8;
 const TILE_ROWS: usize = 16;
 const COLUMNS: usize = 32;
 const BANDS: usize = 2;
-const PAIRS: usize = 4;
+const PAIRS: usize = 9;
 const BLOCK_TARGETS: usize = BANDS * GROUP;
-const PITCH: usize = BLOCK_TARGETS + 4;
+/// Columns that patches wider than a tile have at the least: the kernels know this many at compile time.
+const PITCH: i64 = 40;
 
-/// Shared memory that leaves room for several blocks, and the most that is asked for before a simpler kernel is taken, in bytes.
-const SHARED: usize = 48 * 1024;
-const WEIGHT_SHARED: usize = 72 * 1024;
+/// Groups of channels that a block makes at the most.
+const MOST_GROUPS: usize = 4;
+
+/// Shared memory in bytes that leaves room for as many blocks as registers do, where less than a channel does not need more: of
+/// targets, and of a gradient by the weight.
+const SHARED: usize = 60 * 1024;
+const WEIGHT_SHARED: usize = 112 * 1024;
+
+/// Blocks of a gradient by the weight that a multiprocessor runs at a time.
+const WEIGHT_BLOCKS: usize = 2;
 
 /// The greatest extent of a grid but the first.
 const MOST_BLOCKS: usize = 65535;
@@ -94,6 +105,15 @@ impl Images {
 
     fn weights(&self) -> usize {
         self.channels[0] * self.channels[1] * self.taps()
+    }
+
+    /// From y to `channels`, pixel by pixel. Which rows the pixels stand in does not matter: such as fill the tiles.
+    fn pixelwise(&self, channels: usize) -> Self {
+        let [rows, columns] = self.positions;
+        let pixels = rows * columns;
+        let image = if pixels.is_multiple_of(COLUMNS) { [pixels / COLUMNS, COLUMNS] } else { [rows, columns] };
+        let window = Window { kernel: [1, 1], stride: [1, 1], before: [0, 0], dilation: [1, 1] };
+        Self { channels: [self.channels[1], channels], image, positions: image, window, ..*self }
     }
 
     fn forward(&self) -> Correlation {
@@ -148,7 +168,8 @@ impl Correlation {
                 .saturating_add((self.kernel[axis] - 1).saturating_mul(self.dilation[axis]))
                 .saturating_add(1)
         };
-        self.patch = [reach(0, rows), reach(1, COLUMNS)];
+        let width = reach(1, COLUMNS);
+        self.patch = [reach(0, rows), if width > COLUMNS as i64 { width.max(PITCH) } else { width }];
     }
 
     /// Numbers of a patch of one channel.
@@ -159,14 +180,17 @@ impl Correlation {
     /// The launch by tiles, where shared memory holds a channel's patch and weights.
     fn by_tiles<T: DeviceReal>(&mut self, device: &Device) -> Option<(LaunchConfig, usize)> {
         self.set_patch(TILE_ROWS);
-        let groups = (self.targets as usize).div_ceil(GROUP).clamp(1, 4);
+        let (sources, targets) = (self.sources as usize, self.targets as usize);
+        let groups = targets.div_ceil(GROUP).clamp(1, MOST_GROUPS);
         self.block_targets = (groups * GROUP) as i64;
         let channel = self.area().saturating_add(self.taps() * groups * GROUP).saturating_mul(size_of::<T>());
-        let slab = (SHARED / channel).max(1).min(self.sources as usize);
+        // Slabs of about the same size.
+        let slabs = sources.div_ceil((SHARED / channel).max(1)).max(1);
+        let slab = sources.div_ceil(slabs);
         let bytes = channel.saturating_mul(slab);
         let (down, across) =
             ((self.target[0] as usize).div_ceil(TILE_ROWS), (self.target[1] as usize).div_ceil(COLUMNS));
-        let (tiles, blocks) = (down * across, (self.targets as usize).div_ceil(groups * GROUP));
+        let (tiles, blocks) = (down * across, targets.div_ceil(groups * GROUP));
         if bytes > device.shared_bytes() as usize || tiles > i32::MAX as usize || blocks > MOST_BLOCKS {
             return None;
         }
@@ -175,14 +199,49 @@ impl Correlation {
         let block_dim = ((groups * BANDS * COLUMNS) as u32, 1, 1);
         Some((LaunchConfig { grid_dim, block_dim, shared_mem_bytes: bytes as u32 }, across))
     }
+
+    /// As [`by_tiles`](Self::by_tiles), where a block can make all targets of a tile and shared memory holds them too.
+    fn by_mixed_tiles<T: DeviceReal>(&mut self, device: &Device) -> Option<(LaunchConfig, usize)> {
+        let (config, across) = self.by_tiles::<T>(device)?;
+        let targets = self.block_targets as usize * TILE_ROWS * COLUMNS * size_of::<T>();
+        let shared_mem_bytes = config.shared_mem_bytes.max(targets as u32);
+        let fits = config.grid_dim.1 == 1 && shared_mem_bytes <= device.shared_bytes();
+        fits.then_some((LaunchConfig { shared_mem_bytes, ..config }, across))
+    }
 }
 
 /// A weight, source channels and target channels `strides` apart, its taps one behind the other.
+#[derive(Clone, Copy)]
 struct Weight<'a, T> {
     numbers: &'a Buffer<T>,
     strides: [usize; 2],
     flipped: bool,
     alpha: T,
+}
+
+impl<T: DeviceReal> Weight<'_, T> {
+    /// As the kernels read it: source channels, taps, target channels.
+    fn pack(self, at: &Correlation) -> Result<Buffer<T>, GpuError> {
+        let count = at.sources as usize * at.taps() * at.packed as usize;
+        let packed = Buffer::<T>::uninitialized(self.numbers.device(), count)?;
+        launch!(
+            self.numbers.device(),
+            T,
+            KERNELS.kernel("pack"),
+            grid_over(count, THREADS),
+            self.numbers.pointer(),
+            self.strides[0] as u64,
+            self.strides[1] as u64,
+            at.taps() as u64,
+            u32::from(self.flipped),
+            at.targets as u64,
+            at.packed as u64,
+            self.alpha,
+            packed.pointer(),
+            count as u64,
+        )?;
+        Ok(packed)
+    }
 }
 
 /// The targets, whose numbers are `count`.
@@ -197,26 +256,8 @@ fn correlate<T: DeviceReal>(
     if count == 0 || source.is_empty() {
         return Buffer::zeros(device, count);
     }
-    let numbers = at.sources as usize * at.taps() * at.packed as usize;
-    let packed = Buffer::<T>::uninitialized(device, numbers)?;
-    launch!(
-        device,
-        T,
-        KERNELS.kernel("pack"),
-        grid_over(numbers, THREADS),
-        weight.numbers.pointer(),
-        weight.strides[0] as u64,
-        weight.strides[1] as u64,
-        at.taps() as u64,
-        u32::from(weight.flipped),
-        at.targets as u64,
-        at.packed as u64,
-        weight.alpha,
-        packed.pointer(),
-        numbers as u64,
-    )?;
-    let target = Buffer::uninitialized(device, count)?;
-    let (bias, has_bias) = bias.map_or((0, 0u32), |bias| (bias.pointer(), 1));
+    let (packed, target) = (weight.pack(&at)?, Buffer::uninitialized(device, count)?);
+    let (bias, has_bias) = address(bias);
     let (from, with, to) = (source.pointer(), packed.pointer(), target.pointer());
     if let Some((config, across)) = at.by_tiles::<T>(device) {
         let kernel = KERNELS.kernel("correlate");
@@ -228,45 +269,63 @@ fn correlate<T: DeviceReal>(
     Ok(target)
 }
 
-/// y\[o, p\] = Σ weight\[o, c, t\]·x\[c, stride·p + dilation·t − before\], plus the bias of each channel.
+/// As the kernels take it.
+fn address<T: DeviceReal>(bias: Option<&Buffer<T>>) -> (Pointer, u32) {
+    bias.map_or((0, 0), |bias| (bias.pointer(), 1))
+}
+
+/// y\[o, p\] = Σ weight\[o, c, t\]·x\[c, stride·p + dilation·t − before\], plus the bias of each channel. With a `mix` (α, U), U
+/// hidden×channels, the second channels of `images` are the hidden ones, and y is α·Uᵀ times them before the bias is added.
+///
+/// Up to 32 hidden channels are mixed where they are made and stand nowhere in memory.
 ///
 /// # Errors
 /// Those of this module's parent.
 pub fn convolve<T: DeviceReal>(
     x: &Buffer<T>,
     weight: &Buffer<T>,
+    mix: Option<(T, &Buffer<T>)>,
     bias: Option<&Buffer<T>>,
     images: Images,
 ) -> Result<Buffer<T>, GpuError> {
     holds("convolve", "x", x, images.inputs())?;
     holds("convolve", "weight", weight, images.weights())?;
-    check_bias(bias, images.channels[1])?;
     let strides = [images.taps(), images.channels[0] * images.taps()];
     let weight = Weight { numbers: weight, strides, flipped: false, alpha: T::ONE };
-    correlate(images.forward(), x, weight, bias, images.outputs())
-}
-
-/// α·Uᵀ times the channels of each pixel of x, batch×hidden×rows×columns, plus the bias; U is hidden×channels.
-///
-/// # Errors
-/// Those of this module's parent.
-pub fn mix<T: DeviceReal>(
-    x: &Buffer<T>,
-    [batch, hidden, rows, columns]: [usize; 4],
-    (alpha, u): (T, &Buffer<T>),
-    bias: Option<&Buffer<T>>,
-) -> Result<Buffer<T>, GpuError> {
-    let pixels = rows * columns;
-    holds("mix", "x", x, batch * hidden * pixels)?;
-    let channels = u.len() / hidden.max(1);
-    holds("mix", "u", u, hidden * channels)?;
-    check_bias(bias, channels)?;
-    // Which rows the pixels stand in does not matter: such as fill the tiles.
-    let image = if pixels.is_multiple_of(COLUMNS) { [pixels / COLUMNS, COLUMNS] } else { [rows, columns] };
-    let window = Window { kernel: [1, 1], stride: [1, 1], before: [0, 0], dilation: [1, 1] };
-    let images = Images { batch, channels: [hidden, channels], image, positions: image, window };
-    let weight = Weight { numbers: u, strides: [channels, 1], flipped: false, alpha };
-    correlate(images.forward(), x, weight, bias, images.outputs())
+    let Some((alpha, u)) = mix else {
+        check_bias(bias, images.channels[1])?;
+        return correlate(images.forward(), x, weight, bias, images.outputs());
+    };
+    let mixed = images.pixelwise(u.len() / images.channels[1].max(1));
+    holds("convolve", "mix", u, mixed.weights())?;
+    check_bias(bias, mixed.channels[1])?;
+    let mix = Weight { numbers: u, strides: [mixed.channels[1], 1], flipped: false, alpha };
+    let (mut at, then) = (images.forward(), mixed.forward());
+    let plan = at.by_mixed_tiles::<T>(x.device()).filter(|_| mixed.outputs() > 0 && !x.is_empty());
+    let Some((config, across)) = plan else {
+        let hidden = correlate(at, x, weight, None, images.outputs())?;
+        return correlate(then, &hidden, mix, bias, mixed.outputs());
+    };
+    let (weight, mix) = (weight.pack(&at)?, mix.pack(&then)?);
+    let y = Buffer::uninitialized(x.device(), mixed.outputs())?;
+    let (bias, has_bias) = address(bias);
+    launch!(
+        x.device(),
+        T,
+        KERNELS.kernel("correlate_mixed"),
+        config,
+        at,
+        x.pointer(),
+        weight.pointer(),
+        mix.pointer(),
+        then.packed as u64,
+        then.targets as u64,
+        bias,
+        has_bias,
+        y.pointer(),
+        across as u64,
+    )?;
+    Ok(y)
 }
 
 fn check_bias<T: DeviceReal>(bias: Option<&Buffer<T>>, channels: usize) -> Result<(), GpuError> {
@@ -345,35 +404,39 @@ struct WeightPlan {
 impl WeightPlan {
     /// Where shared memory holds the patches of the channels that a block's columns come from.
     fn new<T: DeviceReal>(device: &Device, at: &mut Correlation) -> Option<Self> {
-        let columns = at.sources as usize * at.taps();
+        let (taps, columns) = (at.taps(), at.sources as usize * at.taps());
         // Warps side by side: as few columns beyond the last as can be, and then as many warps.
-        let wanted = (1..=4).rev().min_by_key(|warps| columns.div_ceil(warps * COLUMNS * PAIRS) * warps)?;
-        let choices = (1..=wanted).rev().flat_map(|warps| [8, 4, 2, 1].map(|rows| (warps, rows)));
-        let mut found = None;
-        for (warps, rows) in choices {
+        let wanted = (1..=4).rev().min_by_key(|warps| columns.div_ceil(warps * PAIRS) * warps)?;
+        let tallest = (at.target[0] as usize).next_power_of_two();
+        let rows = || [32, 16, 8, 4, 2, 1].into_iter().filter(|&rows| rows <= tallest);
+        let mut choices = (1..=wanted).rev().flat_map(|warps| rows().map(move |rows| (warps, rows)));
+        let (warps, rows, bytes) = choices.find_map(|(warps, rows)| {
             at.set_patch(rows);
-            let channels = (warps * COLUMNS * PAIRS - 1).div_ceil(at.taps()) + 1;
+            let width = warps * PAIRS;
+            let channels = if width.is_multiple_of(taps) { width / taps } else { (width - 1).div_ceil(taps) + 1 };
             let numbers = at.area().saturating_mul(channels.min(at.sources as usize));
-            let bytes = numbers.saturating_add(rows * COLUMNS * PITCH).saturating_mul(size_of::<T>());
-            if bytes <= WEIGHT_SHARED.min(device.shared_bytes() as usize) {
-                found = Some((warps, rows, bytes));
-                break;
-            }
-        }
-        let (warps, rows, bytes) = found?;
+            let bytes = numbers.saturating_add(rows * BLOCK_TARGETS * COLUMNS).saturating_mul(size_of::<T>());
+            (bytes <= WEIGHT_SHARED.min(device.shared_bytes() as usize)).then_some((warps, rows, bytes))
+        })?;
         let (down, across) = ((at.target[0] as usize).div_ceil(rows), (at.target[1] as usize).div_ceil(COLUMNS));
         let tiles = at.batch as usize * down * across;
-        let side = columns.div_ceil(warps * COLUMNS * PAIRS);
+        let side = columns.div_ceil(warps * PAIRS);
         let depth = (at.targets as usize).div_ceil(BLOCK_TARGETS);
         if side > MOST_BLOCKS || depth > MOST_BLOCKS {
             return None;
         }
-        let wanted = (4 * device.multiprocessors() as usize).div_ceil(side * depth).clamp(1, tiles);
-        let share = tiles.div_ceil(wanted);
+        let share = tiles_of_a_share(tiles, side * depth, WEIGHT_BLOCKS * device.multiprocessors() as usize);
         let shares = tiles.div_ceil(share);
         let grid_dim = (shares as u32, side as u32, depth as u32);
         let block_dim = ((warps * BANDS * COLUMNS) as u32, 1, 1);
         let config = LaunchConfig { grid_dim, block_dim, shared_mem_bytes: bytes as u32 };
         Some(Self { config, rows, across, down, tiles, share, shares })
     }
+}
+
+/// How many tiles a block takes, with `blocks` for each share of which `slots` run at a time: such as keep the device busy to the end.
+fn tiles_of_a_share(tiles: usize, blocks: usize, slots: usize) -> usize {
+    let most = (4 * slots).div_ceil(blocks).min(tiles);
+    let time = |share: usize| (tiles.div_ceil(share) * blocks).div_ceil(slots) * share;
+    (1..=most).map(|shares| tiles.div_ceil(shares)).min_by_key(|&share| time(share)).unwrap_or(tiles)
 }

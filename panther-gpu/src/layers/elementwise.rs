@@ -1,5 +1,7 @@
 //! Loops over elements.
 
+use cudarc::driver::LaunchConfig;
+
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
 use crate::{Buffer, DeviceReal, GpuError};
@@ -92,6 +94,9 @@ pub fn add_rows<T: DeviceReal>(bias: &Buffer<T>, x: &mut Buffer<T>) -> Result<()
     if count == 0 {
         return Ok(());
     }
-    let (kernel, config) = (KERNELS.kernel("add_rows"), grid_over(count, THREADS));
-    launch!(x.device(), T, kernel, config, bias.pointer(), width as u64, x.pointer(), count as u64)
+    let (rows, kernel) = (count / width, KERNELS.kernel("add_rows"));
+    // Some rows a thread, so that it has several loads on the way.
+    let grid_dim = (width.div_ceil(THREADS as usize) as u32, rows.div_ceil(4).min(u16::MAX.into()) as u32, 1);
+    let config = LaunchConfig { grid_dim, block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
+    launch!(x.device(), T, kernel, config, bias.pointer(), width as u64, x.pointer(), rows as u64)
 }

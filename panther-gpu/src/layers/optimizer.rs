@@ -107,6 +107,7 @@ pub fn adamw<T: DeviceReal>(
     start: usize,
 ) -> Result<(), GpuError> {
     within("adamw", gradient, value, start)?;
+    gradient.device().refuse_recording("a step of AdamW", "its factors change from step to step")?;
     let (device, count) = (gradient.device(), gradient.len());
     holds("adamw", "first moment", first, count)?;
     holds("adamw", "second moment", second, count)?;

@@ -73,6 +73,24 @@ impl Layout {
     }
 }
 
+/// α·A·B for each matrix of the batch, one behind the other by rows.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn new_product<T: DeviceReal>(
+    precision: Precision,
+    alpha: T,
+    a: (&Buffer<T>, Layout),
+    b: (&Buffer<T>, Layout),
+) -> Result<Buffer<T>, GpuError> {
+    let (rows, columns, batch) = (a.1.rows, b.1.columns, a.1.batch);
+    let batch_strides = [batch[1] * rows * columns, rows * columns];
+    let at = Layout { offset: 0, rows, columns, row_stride: columns, column_stride: 1, batch, batch_strides };
+    let mut c = Buffer::uninitialized(a.0.device(), batch[0] * batch_strides[0])?;
+    batched_product(precision, alpha, a, b, T::ZERO, (&mut c, at))?;
+    Ok(c)
+}
+
 /// C = α·A·B + β·C for each matrix of the batch. β = 0 overwrites C whatever it holds. The matrices of C must not overlap.
 ///
 /// One call of cuBLAS where one distance leads from each matrix to the next, and else one for each of the level with the fewer.

@@ -1,6 +1,6 @@
 //! Products of matrices that lie within tensors.
 
-use crate::backend::Storage;
+use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
 /// Where a matrix, or a batch of them in two levels, lies within a tensor. One of the two strides of the matrix is 1.
@@ -89,6 +89,37 @@ pub trait Products: Storage {
         beta: T,
         c: (&mut Self::Tensor<T>, Layout),
     ) -> Result<(), NnError>;
+
+    /// α·A·B for each matrix of the batch, one behind the other by rows, as a tensor of this shape.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm), and where the shape holds another count of numbers.
+    fn product<T: Scalar>(
+        &self,
+        shape: &[usize],
+        alpha: T,
+        a: (&Self::Tensor<T>, Layout),
+        b: (&Self::Tensor<T>, Layout),
+    ) -> Result<Self::Tensor<T>, NnError> {
+        let mut c = self.zeros(shape)?;
+        let at = product_layout(shape, a.1, b.1)?;
+        self.gemm(alpha, a, b, T::ZERO, (&mut c, at))?;
+        Ok(c)
+    }
+}
+
+/// Where a new product lies in a tensor of this shape.
+pub(crate) fn product_layout(shape: &[usize], a: Layout, b: Layout) -> Result<Layout, NnError> {
+    let (rows, columns, [outer, inner]) = (a.rows, b.columns, a.batch);
+    if count(shape) != outer * inner * rows * columns {
+        return Err(NnError::shape(
+            "product",
+            "shape",
+            format!("one of {outer}·{inner}·{rows}·{columns} numbers"),
+            shape,
+        ));
+    }
+    Ok(Layout::matrix(rows, columns).batched(a.batch, [inner * rows * columns, rows * columns]))
 }
 
 /// An error where the matrices of a product do not fit to each other, or into tensors of so many numbers: a, b and c.

@@ -30,16 +30,8 @@ impl Convolution for Cuda {
         let sizes = ConvolutionSizes::new("convolve", x.shape(), weight.shape(), geometry)?;
         let channels = sizes.mixed(mix.map(|(_, mix)| mix.shape()), bias.map(CudaTensor::shape))?;
         let shape = batch_shape("convolve", sizes.batch, channels, sizes.positions)?;
-        let (bias, images) = (bias.map(CudaTensor::buffer), images(&sizes));
-        let y = match mix {
-            None => convolution::convolve(x.buffer(), weight.buffer(), bias, images)?,
-            Some((alpha, mix)) => {
-                let hidden = convolution::convolve(x.buffer(), weight.buffer(), None, images)?;
-                let [rows, columns] = sizes.positions;
-                let extents = [sizes.batch, sizes.c_out, rows, columns];
-                convolution::mix(&hidden, extents, (alpha, mix.buffer()), bias)?
-            }
-        };
+        let (mix, bias) = (mix.map(|(alpha, mix)| (alpha, mix.buffer())), bias.map(CudaTensor::buffer));
+        let y = convolution::convolve(x.buffer(), weight.buffer(), mix, bias, images(&sizes))?;
         Ok(CudaTensor::new(&shape, y))
     }
 

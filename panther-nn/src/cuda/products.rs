@@ -2,7 +2,7 @@
 
 use panther_gpu::layers::products;
 
-use crate::backend::{Layout, Products, check_product, count};
+use crate::backend::{Layout, Products, check_product, count, product_layout};
 use crate::cuda::{Cuda, CudaTensor};
 use crate::{NnError, Scalar};
 
@@ -26,5 +26,18 @@ impl Products for Cuda {
         }
         let (a, b, c) = ((a.buffer(), layout(a_at)), (b.buffer(), layout(b_at)), (c.buffer_mut()?, layout(c_at)));
         Ok(products::batched_product(self.precision, alpha, a, b, beta, c)?)
+    }
+
+    fn product<T: Scalar>(
+        &self,
+        shape: &[usize],
+        alpha: T,
+        (a, a_at): (&CudaTensor<T>, Layout),
+        (b, b_at): (&CudaTensor<T>, Layout),
+    ) -> Result<CudaTensor<T>, NnError> {
+        let c_at = product_layout(shape, a_at, b_at)?;
+        check_product([a_at, b_at, c_at], [count(a.shape()), count(b.shape()), count(shape)])?;
+        let (a, b) = ((a.buffer(), layout(a_at)), (b.buffer(), layout(b_at)));
+        Ok(CudaTensor::new(shape, products::new_product(self.precision, alpha, a, b)?))
     }
 }

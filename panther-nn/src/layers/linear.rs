@@ -68,10 +68,9 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Linear<T, B> {
     fn forward(&self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let (d_out, d_in) = self.dimensions();
         let rows = rows_of("linear", "x", B::shape(x), d_in)?;
-        let mut y = self.backend.zeros(&with_last(B::shape(x), d_out))?;
         let weight = (&self.weight.value, Layout::matrix(d_out, d_in).t());
-        let at = Layout::matrix(rows, d_out);
-        self.backend.gemm(T::ONE, (x, Layout::matrix(rows, d_in)), weight, T::ZERO, (&mut y, at))?;
+        let shape = with_last(B::shape(x), d_out);
+        let mut y = self.backend.product(&shape, T::ONE, (x, Layout::matrix(rows, d_in)), weight)?;
         if let Some(bias) = &self.bias {
             self.backend.add_rows(&bias.value, &mut y)?;
         }
@@ -99,9 +98,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Linear<T, B> {
         if let Some(bias) = &mut self.bias {
             self.backend.sum_rows(dy, bias.gradient_mut(&self.backend)?)?;
         }
-        let mut dx = self.backend.zeros(B::shape(&x))?;
-        self.backend.gemm(T::ONE, (dy, dy_at), (&self.weight.value, weight_at), T::ZERO, (&mut dx, x_at))?;
-        Ok(dx)
+        self.backend.product(B::shape(&x), T::ONE, (dy, dy_at), (&self.weight.value, weight_at))
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>> {

@@ -176,12 +176,10 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkConv2d<T, B> {
             return Err(NnError::shape("sk_conv2d backward", "dy", "batch×C_out×rows×columns", B::shape(&dy)));
         };
         let pixels = rows * columns;
-        let mut d_hidden = self.backend.zeros(&[batch, hidden, rows, columns])?;
         let u1_at = Layout::matrix(hidden, c_out).batched([batch, 1], [0, 0]);
         let dy_at = Layout::matrix(c_out, pixels).batched([batch, 1], [c_out * pixels, 0]);
-        let hidden_at = Layout::matrix(hidden, pixels).batched([batch, 1], [hidden * pixels, 0]);
-        let u1 = (&self.u1.value, u1_at);
-        self.backend.gemm(self.mean(), u1, (&dy, dy_at), T::ZERO, (&mut d_hidden, hidden_at))?;
+        let (u1, shape) = ((&self.u1.value, u1_at), [batch, hidden, rows, columns]);
+        let d_hidden = self.backend.product(&shape, self.mean(), u1, (&dy, dy_at))?;
         let gradient = self.s1.gradient_mut(&self.backend)?;
         self.backend.convolve_backward_weight(&x, &d_hidden, self.geometry, gradient)?;
         if let Some(bias) = &mut self.bias {

@@ -142,16 +142,15 @@ impl<T: Scalar, B: Backend> SkLinear<T, B> {
     /// x·D.
     fn project(&self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let at = self.layouts(rows_of("sk_linear", "x", B::shape(x), self.dimensions().0)?);
-        let mut hidden = self.backend.zeros(&[at.hidden.rows, at.hidden.columns])?;
-        self.backend.gemm(T::ONE, (x, at.x), (&self.down.value, at.down.t()), T::ZERO, (&mut hidden, at.hidden))?;
-        Ok(hidden)
+        let shape = [at.hidden.rows, at.hidden.columns];
+        self.backend.product(&shape, T::ONE, (x, at.x), (&self.down.value, at.down.t()))
     }
 
     /// y, in the shape of x but for its last extent.
     fn combine(&self, x: &B::Tensor<T>, hidden: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let at = self.layouts(B::shape(hidden)[0]);
-        let mut y = self.backend.zeros(&with_last(B::shape(x), at.y.columns))?;
-        self.backend.gemm(self.mean(), (hidden, at.hidden), (&self.up.value, at.up), T::ZERO, (&mut y, at.y))?;
+        let shape = with_last(B::shape(x), at.y.columns);
+        let mut y = self.backend.product(&shape, self.mean(), (hidden, at.hidden), (&self.up.value, at.up))?;
         if let Some(bias) = &self.bias {
             self.backend.add_rows(&bias.value, &mut y)?;
         }
@@ -248,8 +247,8 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkLinear<T, B> {
         let rows = rows_of("sk_linear backward", "dy", B::shape(dy), self.dimensions().1)?;
         let (at, mean, half) = (self.layouts(rows), self.mean(), self.num_terms * self.low_rank);
         // d(x·D) = dy·Eᵀ/(2T).
-        let mut d_hidden = self.backend.zeros(&[rows, 2 * half])?;
-        self.backend.gemm(mean, (dy, at.y), (&self.up.value, at.up.t()), T::ZERO, (&mut d_hidden, at.hidden))?;
+        let up = (&self.up.value, at.up.t());
+        let d_hidden = self.backend.product(&[rows, 2 * half], mean, (dy, at.y), up)?;
         // dS1ᵀ += d(x·D)ᵀ·x and dS2 += (x·D)ᵀ·dy/(2T), each from its half of the columns.
         let ds1 = (self.down.gradient_mut(&self.backend)?, at.down.rows(0, half));
         self.backend.gemm(T::ONE, (&d_hidden, at.hidden.columns(0, half).t()), (&x, at.x), T::ONE, ds1)?;
@@ -258,9 +257,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkLinear<T, B> {
         if let Some(bias) = &mut self.bias {
             self.backend.sum_rows(dy, bias.gradient_mut(&self.backend)?)?;
         }
-        let mut dx = self.backend.zeros(B::shape(&x))?;
-        self.backend.gemm(T::ONE, (&d_hidden, at.hidden), (&self.down.value, at.down), T::ZERO, (&mut dx, at.x))?;
-        Ok(dx)
+        self.backend.product(B::shape(&x), T::ONE, (&d_hidden, at.hidden), (&self.down.value, at.down))
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>> {

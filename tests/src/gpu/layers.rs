@@ -2,11 +2,11 @@
 
 use panther_gpu::Device;
 use panther_nn::backend::{
-    Activation, AdamWStep, Arithmetic, AttentionInputs, AttentionKernel, Backend, CrossEntropy, Geometry, KeysSeen,
-    Layout, SequenceRows, SgdStep, Waves,
+    Activation, AdamWStep, Arithmetic, AttentionInputs, AttentionKernel, Backend, Convolution, CrossEntropy, Geometry,
+    KeysSeen, Layout, Products, Random as _, SequenceRows, SgdStep, Storage, Waves,
 };
 use panther_nn::cpu::Cpu;
-use panther_nn::cuda::Cuda;
+use panther_nn::cuda::{Cuda, Precision};
 use panther_nn::layers::{
     ActivationLayer, AvgPool2d, Conv2d, Embedding, Layer, LayerNorm, Linear, MaxPool2d, MultiHeadAttention,
     MultiHeadAttentionOptions, Padding, RandMultiHeadAttention, RandMultiHeadAttentionOptions, Sequential, SkConv2d,
@@ -134,6 +134,7 @@ pub fn layer_checks() -> Vec<Check> {
         check!("layers: elementwise", elementwise, 16.0),
         check!("layers: reductions", reductions, 256.0),
         check!("layers: products", products, 256.0),
+        Check { name: "layers: precisions", run: precisions },
         check!("layers: random", random, 4.0),
         check!("layers: gather", gather, 4.0),
         check!("layers: normalization", normalization, 512.0),
@@ -221,8 +222,68 @@ fn products<T: Scalar, B: Backend>(backend: &B) -> Outputs {
             backend.gemm(T::ONE, (&a, a_at), (&b, b_at), T::from_f64(beta), (&mut c, c_at))?;
             case.keep("transposed", &c)?;
         }
+        let a_at = Layout::matrix(m, k).batched([outer, inner], [inner * m * k, m * k]);
+        let b_at = Layout::matrix(n, k).t().batched([outer, inner], [0, n * k]);
+        let product = backend.product(&[outer, inner, m, n], T::from_f64(1.5), (&a, a_at), (&b, b_at))?;
+        case.keep("new", &product)?;
     }
     Ok(case.outputs)
+}
+
+/// Products err by no more than their precision allows, and convolutions do not depend on it.
+fn precisions(device: &Device) -> Result<(), String> {
+    let words = |error: NnError| error.to_string();
+    let full = convolved(&Cuda::of(device.clone())).map_err(words)?;
+    // Factors are off by a unit in their last place at the most, however they are rounded.
+    for (precision, unit) in
+        [(Precision::F32, 0.0), (Precision::Tf32, (-10.0_f64).exp2()), (Precision::Bf16, (-7.0_f64).exp2())]
+    {
+        let cuda = Cuda::of(device.clone()).with_precision(precision);
+        for [m, n, k] in [[1, 1, 1], [3, 5, 7], [64, 96, 200], [256, 128, 1024]] {
+            let mut random = Random::new(19);
+            let mut gaussian = |count: usize| (0..count).map(|_| random.gaussian() as f32).collect::<Vec<_>>();
+            let (a, b) = (gaussian(m * k), gaussian(k * n));
+            let product = cuda.upload(&[m, k], a.clone()).and_then(|a_there| {
+                let b_there = cuda.upload(&[k, n], b.clone())?;
+                let (a_there, b_there) = ((&a_there, Layout::matrix(m, k)), (&b_there, Layout::matrix(k, n)));
+                cuda.download(&cuda.product(&[m, n], 1.0_f32, a_there, b_there)?)
+            });
+            // Sums of k numbers in f32, truncated.
+            let allowed = unit * (2.0 + unit) + (k + 1) as f64 * f64::from(f32::EPSILON);
+            for (at, got) in product.map_err(words)?.into_iter().enumerate() {
+                let terms = (0..k).map(|l| f64::from(a[at / n * k + l]) * f64::from(b[l * n + at % n]));
+                let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+                let error = (f64::from(got) - sum).abs();
+                if error.is_nan() || error > allowed * size {
+                    let bound = allowed * size;
+                    return Err(format!(
+                        "{precision:?} {m}×{n}×{k}: entry {at} is off by {error:e}, may be by {bound:e}"
+                    ));
+                }
+            }
+        }
+        if convolved(&cuda).map_err(words)? != full {
+            return Err(format!("{precision:?}: a convolution is not that in full precision"));
+        }
+    }
+    Ok(())
+}
+
+/// A convolution's output and gradients, bit for bit.
+fn convolved(cuda: &Cuda) -> Result<Vec<u32>, NnError> {
+    let at = geometry([3, 3], [1, 1], [[1; 2]; 2], [1, 1]);
+    let (x, weight) = (cuda.normal::<f32>(&[2, 5, 20, 40], 1.0, 1)?, cuda.normal(&[16, 5, 3, 3], 1.0, 2)?);
+    let mix = cuda.normal(&[16, 24], 1.0, 3)?;
+    let y = cuda.convolve(&x, &weight, None, None, at)?;
+    let mixed = cuda.convolve(&x, &weight, Some((0.5, &mix)), None, at)?;
+    let dx = cuda.convolve_backward_input(&y, &weight, [20, 40], at)?;
+    let mut gradient = cuda.zeros(&[16, 5, 3, 3])?;
+    cuda.convolve_backward_weight(&x, &y, at, &mut gradient)?;
+    let mut bits = Vec::new();
+    for output in [&y, &mixed, &dx, &gradient] {
+        bits.extend(cuda.download(output)?.into_iter().map(f32::to_bits));
+    }
+    Ok(bits)
 }
 
 fn random<T: Scalar, B: Backend>(backend: &B) -> Outputs {
@@ -396,6 +457,8 @@ fn convolutions<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         ([2, 4, 23, 19], 9, geometry([3, 5], [2, 3], [[1, 0], [2, 1]], [1, 2])),
         ([1, 2, 70, 66], 17, geometry([9, 9], [1, 1], [[4; 2]; 2], [1, 1])),
         ([1, 40, 12, 40], 40, geometry([3, 3], [1, 1], [[0, 2], [3, 0]], [2, 2])),
+        // Several tiles each way, several shares of them, and channels in several slabs.
+        ([3, 37, 70, 75], 20, geometry([3, 3], [1, 1], [[1; 2]; 2], [1, 1])),
         // A patch that shared memory does not hold.
         ([1, 1, 420, 430], 2, geometry([2, 2], [1, 1], [[0; 2]; 2], [400, 400])),
     ] {

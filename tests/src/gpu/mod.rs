@@ -1,6 +1,7 @@
 //! Accuracy checks of the device against dense references and against the CPU, for the tests and for `panther-bench gpu-check`.
 
 mod decompositions;
+mod graphs;
 mod layers;
 mod sketches;
 
@@ -18,5 +19,5 @@ pub struct Check {
 /// All checks.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [decompositions::checks(), sketches::checks(), layers::layer_checks()].concat()
+    [decompositions::checks(), sketches::checks(), layers::layer_checks(), graphs::checks()].concat()
 }
