@@ -19,13 +19,14 @@ pub(crate) type Pointer = u64;
 impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// Room for `len` numbers, which must be written before they are read.
     pub(crate) fn uninitialized(device: &Device, len: usize) -> Result<Self, GpuError> {
-        let bytes = len.saturating_mul(size_of::<T>());
+        // An empty buffer has an address too.
+        let room = len.max(1);
+        let bytes = room.saturating_mul(size_of::<T>());
         if isize::try_from(bytes).is_err() {
             return Err(GpuError::OutOfMemory { bytes });
         }
-        // An empty buffer has an address too.
         // SAFETY: only kernels and copies of this crate read it, after another has written it.
-        let slice = allocated(unsafe { device.stream().alloc(len.max(1)) }, bytes)?;
+        let slice = allocated(unsafe { device.stream().alloc(room) }, bytes)?;
         Ok(Self { device: device.clone(), slice, len })
     }
 

@@ -2,9 +2,13 @@
 
 mod decompositions;
 mod layers;
+mod memory;
+mod repeats;
 mod sketches;
+mod work;
 
 use panther_gpu::Device;
+pub use repeats::{Repeat, repeats};
 
 /// One accuracy check.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +19,8 @@ pub struct Check {
     pub run: fn(&Device) -> Result<(), String>,
 }
 
-/// All checks.
+/// All checks, but for those of repetition.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [decompositions::checks(), sketches::checks(), layers::layer_checks()].concat()
+    [decompositions::checks(), sketches::checks(), layers::layer_checks(), memory::checks()].concat()
 }
