@@ -32,7 +32,7 @@ fn help_tells_of_the_device() {
     for (name, option) in [("gpu-svd", "--rank"), ("gpu-qr", "--gamma")] {
         let run = bench.run(name, "--help");
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-        for word in [name, option, "--device", "cuda:0", "--seed", "--json", "--out"] {
+        for word in ["Randomized", name, option, "--device", "cuda:0", "--seed", "--json", "--out"] {
             assert!(run.stdout.contains(word), "'{word}' not in\n{}", run.stdout);
         }
     }

@@ -11,7 +11,7 @@ use panther_linalg::Input;
 use crate::common::error::CliError;
 use crate::common::progress::timed;
 
-/// The command line of an example of panther-linalg, with a device.
+// The command line of an example of panther-linalg, whose description it keeps, with a device.
 #[derive(Parser)]
 pub struct OnDevice<A: Args> {
     #[command(flatten)]
