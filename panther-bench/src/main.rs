@@ -25,6 +25,9 @@ enum Command {
         /// Only checks whose name contains this.
         #[arg(default_value = "")]
         only: String,
+        /// Runs of each computation whose bytes must not differ.
+        #[arg(long, default_value_t = 20)]
+        repeats: usize,
     },
     /// Times decompositions, sketches and layers by the device's clock: medians after warming up.
     GpuTimes {
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
     };
     println!("{}", device.name());
     let outcome = match arguments.command {
-        Command::GpuCheck { only } => Ok(gpu::check::run(&device, &only)),
+        Command::GpuCheck { only, repeats } => Ok(gpu::check::run(&device, &only, repeats)),
         Command::GpuTimes { only, runs } => {
             let runs = gpu::times::Runs { warm: 2, timed: runs.max(1) };
             gpu::times::run(&device, &only, runs)

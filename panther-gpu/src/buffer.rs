@@ -27,7 +27,8 @@ pub(crate) type Pointer = u64;
 impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// Room for `len` numbers, which must be written before they are read.
     pub(crate) fn uninitialized(device: &Device, len: usize) -> Result<Self, GpuError> {
-        let bytes = len.saturating_mul(size_of::<T>());
+        // An empty buffer has an address too.
+        let bytes = len.max(1).saturating_mul(size_of::<T>());
         if isize::try_from(bytes).is_err() {
             return Err(GpuError::OutOfMemory { bytes });
         }

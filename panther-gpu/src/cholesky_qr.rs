@@ -1,6 +1,6 @@
 //! QR of tall matrices through the Cholesky factor of their Gram matrix.
 
-use panther_linalg::LinalgError;
+use panther_linalg::{LinalgError, ThinQr};
 
 use crate::cholesky::{Standard, judged_factor};
 use crate::magnitude::{NearOne, magnitude};
@@ -17,6 +17,16 @@ pub struct DeviceThinQr<T> {
     pub q: Matrix<T>,
     /// Upper triangular, n×n.
     pub r: Matrix<T>,
+}
+
+impl<T: DeviceReal> DeviceThinQr<T> {
+    /// A copy on the host.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn to_host(&self) -> Result<ThinQr<T>, GpuError> {
+        Ok(ThinQr { q: self.q.to_host()?, r: self.r.to_host()? })
+    }
 }
 
 /// The Gram matrix is not positive definite at this column.
@@ -49,18 +59,20 @@ pub(crate) fn stabilizing_shift<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<T,
     Ok(T::from_f64(11.0 * (m * n + n * (n + 1)) as f64) * T::EPSILON * norm * norm)
 }
 
-/// A = Q R by CholeskyQR2 (Yamamoto et al. 2015) on a device: as [`panther_linalg::cholesky_qr2`], in everything.
+/// A = Q R by CholeskyQR2 (Yamamoto et al. 2015) on a device: as [`panther_linalg::cholesky_qr2`], in everything. About 4mn²
+/// operations in products, memory of one copy of A (its Q); the host reads a few numbers after each of the two passes.
 ///
 /// # Errors
-/// As there, and [`GpuError::OutOfMemory`].
+/// Those of [`panther_linalg::cholesky_qr2`] as [`GpuError::Linalg`], and [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn cholesky_qr2<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<DeviceThinQr<T>, GpuError> {
     by_passes("cholesky_qr2", a, &[false, false])
 }
 
-/// A = Q R by shifted CholeskyQR3 (Fukaya et al. 2020) on a device: as [`panther_linalg::shifted_cholesky_qr3`], in everything.
+/// A = Q R by shifted CholeskyQR3 (Fukaya et al. 2020) on a device: as [`panther_linalg::shifted_cholesky_qr3`], in everything. Half
+/// as much again as [`cholesky_qr2`].
 ///
 /// # Errors
-/// As there, and [`GpuError::OutOfMemory`].
+/// Those of [`panther_linalg::shifted_cholesky_qr3`] as [`GpuError::Linalg`], and [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn shifted_cholesky_qr3<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<DeviceThinQr<T>, GpuError> {
     by_passes("shifted_cholesky_qr3", a, &[true, false, false])
 }

@@ -8,8 +8,8 @@ use cudarc::cublas::CudaBlas;
 use cudarc::cublas::sys::cublasSetWorkspace_v2;
 use cudarc::cusolver::safe::DnHandle;
 use cudarc::driver::sys::{
-    CUdevice_attribute, CUmemPool_attribute, CUstream, cuDeviceGetDefaultMemPool, cuMemPoolSetAttribute,
-    cuMemPoolTrimTo,
+    CUdevice_attribute, CUmemPool_attribute, CUmemoryPool, CUstream, cuDeviceGetDefaultMemPool, cuMemPoolGetAttribute,
+    cuMemPoolSetAttribute, cuMemPoolTrimTo,
 };
 use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
 
@@ -125,18 +125,28 @@ impl Device {
     /// [`GpuError::Call`].
     pub fn release_memory(&self) -> Result<(), GpuError> {
         self.synchronize()?;
-        let context = self.stream().context();
-        if !context.has_async_alloc() {
-            return Ok(());
-        }
-        let mut pool = std::ptr::null_mut();
-        // SAFETY: the out-pointer lives through the call, and the pool belongs to the device.
-        unsafe {
-            cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device())
-                .result()
-                .named("cuDeviceGetDefaultMemPool")?;
-            cuMemPoolTrimTo(pool, 0).result().named("cuMemPoolTrimTo")
-        }
+        let Some(pool) = pool(self.stream().context())? else { return Ok(()) };
+        // SAFETY: the pool belongs to the device.
+        unsafe { cuMemPoolTrimTo(pool, 0) }.result().named("cuMemPoolTrimTo")
+    }
+
+    /// Bytes of the device that this process has allocated and not freed, by whichever handle of the device; waits for it.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn used_memory(&self) -> Result<usize, GpuError> {
+        self.synchronize()?;
+        let Some(pool) = pool(self.stream().context())? else {
+            let (free, total) = self.memory()?;
+            return Ok(total - free);
+        };
+        let mut bytes = 0_u64;
+        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT;
+        // SAFETY: the out-pointer lives through the call, and the attribute is a 64-bit number.
+        unsafe { cuMemPoolGetAttribute(pool, attribute, (&raw mut bytes).cast()) }
+            .result()
+            .named("cuMemPoolGetAttribute")?;
+        Ok(bytes as usize)
     }
 
     pub(crate) fn stream(&self) -> &Arc<CudaStream> {
@@ -214,19 +224,28 @@ impl Device {
     }
 }
 
-/// Freed memory stays with the process, so that the next allocation does not wait for the system.
-fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
+/// Where memory is allocated from; `None` where the driver has no pools for this device.
+fn pool(context: &CudaContext) -> Result<Option<CUmemoryPool>, GpuError> {
     if !context.has_async_alloc() {
-        return Ok(());
+        return Ok(None);
     }
     let mut pool = std::ptr::null_mut();
+    // SAFETY: the out-pointer lives through the call.
+    unsafe { cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()) }
+        .result()
+        .named("cuDeviceGetDefaultMemPool")?;
+    Ok(Some(pool))
+}
+
+/// Freed memory stays with the process, so that the next allocation does not wait for the system.
+fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
+    let Some(pool) = pool(context)? else { return Ok(()) };
     let mut threshold = u64::MAX;
-    // SAFETY: both out-pointers live through the calls, and the attribute is a 64-bit number.
-    unsafe {
-        cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result().named("cuDeviceGetDefaultMemPool")?;
-        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()).result().named("cuMemPoolSetAttribute")
-    }
+    let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the pointer lives through the call, and the attribute is a 64-bit number.
+    unsafe { cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()) }
+        .result()
+        .named("cuMemPoolSetAttribute")
 }
 
 /// A workspace for cuBLAS, as large as its own: in a graph it would otherwise allocate one for each product.

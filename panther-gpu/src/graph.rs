@@ -174,7 +174,6 @@ impl Recording {
 impl Device {
     /// Memory of so many bytes, at least one, so that an empty buffer has an address too.
     pub(crate) fn take_memory(&self, bytes: usize) -> Result<Arc<Memory>, GpuError> {
-        let bytes = bytes.max(1);
         self.check_turn()?;
         if let Some(recording) = &mut *self.recording() {
             return recording.take(self, bytes);

@@ -11,8 +11,11 @@
 //!
 //! let device = Device::new(0)?;
 //! let a = Mat::from_fn(4000, 1000, |i, j| 1.0 / (1 + i + j) as f32);
-//! let svd = rsvd(Matrix::from_host(&device, a.as_ref())?.as_ref(), Target::Rank(20), &RsvdOptions::default())?;
+//! let on_device = Matrix::from_host(&device, a.as_ref())?;
+//! let svd = rsvd(on_device.as_ref(), Target::Rank(20), &RsvdOptions::default())?;
 //! println!("‖A − UΣVᵀ‖ ≤ {:.1e}", svd.error_estimate);
+//! let svd = svd.to_host()?;
+//! assert_eq!(svd.v.shape(), (1000, 20));
 //! # Ok::<(), panther_gpu::GpuError>(())
 //! ```
 

@@ -87,7 +87,7 @@ impl<T: DeviceReal> Matrix<T> {
         Ok(Self { buffer: Buffer::zeros(device, rows.saturating_mul(columns))?, rows, columns })
     }
 
-    /// A copy of a matrix of the host.
+    /// A copy of a matrix of the host, of any layout, by way of a column-major copy there.
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros).
@@ -144,6 +144,7 @@ impl<T: DeviceReal> Matrix<T> {
     }
 
     /// All of it, to be written.
+    #[must_use]
     pub fn as_mut(&mut self) -> MatrixMut<'_, T> {
         let place = self.place();
         MatrixMut { device: self.buffer.device(), place, numbers: PhantomData }
@@ -205,6 +206,7 @@ impl<'a, T: DeviceReal> MatrixRef<'a, T> {
 
 impl<'a, T: DeviceReal> MatrixMut<'a, T> {
     /// The same, for a shorter time.
+    #[must_use]
     pub fn rb_mut(&mut self) -> MatrixMut<'_, T> {
         MatrixMut { device: self.device, place: self.place, numbers: PhantomData }
     }

@@ -32,10 +32,11 @@ impl Precision {
     }
 }
 
-/// C = α·A·B + β·C in full precision. β = 0 overwrites C whatever it holds.
+/// C = α·A·B + β·C in full precision, for C m×n, A m×k and B k×n of any layout: 2mnk operations, and nothing is copied. β = 0
+/// overwrites C whatever it holds.
 ///
 /// # Errors
-/// [`GpuError::Shape`], [`GpuError::Call`].
+/// [`GpuError::Shape`] where shapes do not go together or an extent is 2³¹ or more, [`GpuError::Call`].
 pub fn product<T: DeviceReal>(
     c: MatrixMut<'_, T>,
     alpha: T,

@@ -1,14 +1,14 @@
 //! A ≈ Q B on a device: the stage before the SVD.
 
 use panther_linalg::rules::{checked_for_shape, quantum, scaled_back};
-use panther_linalg::{RsvdOptions, Target};
+use panther_linalg::{NormSource, Qb, RsvdOptions, Target};
 
 use crate::basis::build_basis;
 use crate::orthonormal::multiplied;
 use crate::small::rescale;
 use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
-/// A ≈ Q B with orthonormal Q, on a device; the fields are those of [`panther_linalg::Qb`].
+/// A ≈ Q B with orthonormal Q, on a device; the fields are those of [`Qb`].
 #[derive(Debug)]
 pub struct DeviceQb<T> {
     /// Orthonormal basis, m×l.
@@ -25,6 +25,25 @@ pub struct DeviceQb<T> {
     pub tolerance_met: Option<bool>,
     /// Passes over A.
     pub passes: usize,
+}
+
+impl<T: DeviceReal> DeviceQb<T> {
+    /// A copy on the host.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn to_host(&self) -> Result<Qb<T>, GpuError> {
+        Ok(Qb {
+            q: self.q.to_host()?,
+            b: self.b.to_host()?,
+            error_estimate: self.error_estimate,
+            failure_probability: self.failure_probability,
+            norm: self.norm,
+            norm_source: NormSource::Exact,
+            tolerance_met: self.tolerance_met,
+            passes: self.passes,
+        })
+    }
 }
 
 /// A ≈ Q B by rank or by tolerance on the device that holds A: as [`panther_linalg::qb()`], in everything.

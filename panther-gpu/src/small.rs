@@ -92,10 +92,11 @@ pub(crate) struct Reported {
     pub(crate) sound: bool,
 }
 
-/// ‖x‖_F, summed in double precision and unscaled.
+/// ‖x‖_F, summed in double precision and unscaled: infinite where squares are beyond 1e308. One reading of x, and the host waits
+/// for the result.
 ///
 /// # Errors
-/// [`GpuError::Call`].
+/// [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn frobenius<T: DeviceReal>(x: MatrixRef<'_, T>) -> Result<f64, GpuError> {
     let report = Report::new(x.device)?;
     report.squares(x)?;

@@ -1,6 +1,7 @@
 //! Every accuracy check of the device, where there is one.
 
 use panther_gpu::Device;
+use panther_tests::gpu::{checks, repeats};
 
 #[test]
 fn every_check_passes() {
@@ -11,9 +12,11 @@ fn every_check_passes() {
             return;
         }
     };
-    let failures: Vec<String> = panther_tests::gpu::checks()
-        .into_iter()
-        .filter_map(|check| (check.run)(&device).err().map(|failure| format!("{}: {failure}", check.name)))
+    let checked = checks().into_iter().map(|check| (check.name, (check.run)(&device)));
+    let repeated = repeats().into_iter().map(|repeat| (repeat.name, (repeat.run)(&device, 20)));
+    let failures: Vec<String> = checked
+        .chain(repeated)
+        .filter_map(|(name, outcome)| outcome.err().map(|failure| format!("{name}: {failure}")))
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use panther_linalg::LinalgError;
 use thiserror::Error;
 
 use super::read::ReadError;
@@ -17,10 +16,17 @@ pub enum CliError {
     Read { path: PathBuf, source: ReadError },
     #[error("cannot start {threads} threads: {source}")]
     Threads { threads: usize, source: rayon::ThreadPoolBuildError },
-    #[error(transparent)]
-    Linalg(#[from] LinalgError),
+    #[error("{0}")]
+    Refused(Box<dyn std::error::Error>),
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write the report: {0}")]
     Report(#[from] io::Error),
+}
+
+impl CliError {
+    /// What decomposes will not, or cannot.
+    pub fn refused(error: impl std::error::Error + 'static) -> Self {
+        Self::Refused(Box::new(error))
+    }
 }

@@ -19,6 +19,9 @@ pub struct Summary {
     pub orthogonality: f64,
     pub seed: u64,
     pub threads: usize,
+    /// What decomposed, for people.
+    #[serde(skip)]
+    pub machine: String,
 }
 
 impl Summary {

@@ -18,7 +18,7 @@ pub fn report<T: Real>(a: Input<'_, T>, result: &PivotedQr<T>, summary: &Summary
     report.line("rank", result.rank);
     report.line("diagonal of R", leading((0..result.rank).map(|i| result.r[(i, i)].to_f64().abs())));
     let elapsed = Duration::from_secs_f64(summary.seconds);
-    let detail = format!("threads: {}, passes over A: {}", summary.threads, summary.passes);
+    let detail = format!("{}, passes over A: {}", summary.machine, summary.passes);
     report.line("time", format!("{elapsed:.1?} ({detail})"));
     report.line("relative error", "‖A[:, P] − QR‖_F / ‖A‖_F");
     let probability = small(summary.failure_probability);

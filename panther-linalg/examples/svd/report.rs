@@ -23,7 +23,7 @@ pub fn report<T: Real>(a: Input<'_, T>, result: &Rsvd<T>, summary: &Summary, sou
     report.line("factors", format!("{:.2} % of the numbers of A", 100.0 * share));
     report.line("singular values", leading(result.s[..k].iter().map(|s| s.to_f64())));
     let elapsed = Duration::from_secs_f64(summary.seconds);
-    let detail = format!("threads: {}, passes over A: {}", summary.threads, summary.passes);
+    let detail = format!("{}, passes over A: {}", summary.machine, summary.passes);
     report.line("time", format!("{elapsed:.1?} ({detail})"));
     report.line("relative error", "‖A − UΣVᵀ‖_F / ‖A‖_F");
     let probability = small(summary.failure_probability);

@@ -6,12 +6,11 @@ use panther_gpu::{
     range_finder, rsvd, shifted_cholesky_qr3,
 };
 use panther_linalg::{
-    CqrrptOptions, Distribution, LinalgError, PivotedQr, PivotedQrOptions, QrFallback, RangeFinder, Rsvd, RsvdOptions,
-    RsvdPath, Target,
+    CqrrptOptions, Distribution, LinalgError, PivotedQr, PivotedQrOptions, RangeFinder, Rsvd, RsvdOptions, Target,
 };
 
 use super::Check;
-use crate::checks::{self, bits, default_error, slack};
+use crate::checks::{self, default_error, slack};
 use crate::matrices::{FAMILIES, Family, Spectrum, with_singular_values};
 use crate::measure::Reference;
 
@@ -50,7 +49,6 @@ pub(super) fn checks() -> Vec<Check> {
         "Cholesky QR": cholesky_qrs,
         "refusals": refusals,
         "row-major and transposed input": layouts,
-        "the same bytes each time": repeats,
     ]
 }
 
@@ -233,17 +231,7 @@ fn other_stages<T: DeviceReal>(device: &Device) -> Outcome {
         let reference = Reference::new(a.as_ref());
         let options = RsvdOptions { seed, ..RsvdOptions::default() };
         let on_device = upload(device, a)?;
-        let found = qb(on_device.as_ref(), Target::Rank(10), &options).map_err(text)?;
-        let found = panther_linalg::Qb {
-            q: found.q.to_host().map_err(text)?,
-            b: found.b.to_host().map_err(text)?,
-            error_estimate: found.error_estimate,
-            failure_probability: found.failure_probability,
-            norm: found.norm,
-            norm_source: panther_linalg::NormSource::Exact,
-            tolerance_met: found.tolerance_met,
-            passes: found.passes,
-        };
+        let found = qb(on_device.as_ref(), Target::Rank(10), &options).and_then(|x| x.to_host()).map_err(text)?;
         checks::qb(&reference, &found, default_error(&reference, 10))?;
         let q = range_finder(on_device.as_ref(), 10, &options).map_err(text)?.to_host().map_err(text)?;
         checks::orthonormal(&reference, "the range", q.as_ref())
@@ -365,9 +353,9 @@ fn cholesky_qrs<T: DeviceReal>(device: &Device) -> Outcome {
             ("cholesky_qr2", cholesky_qr2(on_device.as_ref())),
             ("shifted_cholesky_qr3", shifted_cholesky_qr3(on_device.as_ref())),
         ] {
-            let qr = qr.map_err(text)?;
-            let (q, r) = (qr.q.to_host().map_err(text)?, qr.r.to_host().map_err(text)?);
-            checks::thin_qr(&reference, q.as_ref(), r.as_ref()).map_err(|failure| format!("{name}: {failure}"))?;
+            let qr = qr.and_then(|qr| qr.to_host()).map_err(text)?;
+            checks::thin_qr(&reference, qr.q.as_ref(), qr.r.as_ref())
+                .map_err(|failure| format!("{name}: {failure}"))?;
         }
     }
     Ok(())
@@ -415,28 +403,4 @@ fn layouts<T: DeviceReal>(device: &Device) -> Outcome {
     checks::pivoted_qr(&reference, &found, slack(&reference))?;
     let found = pivoted_qr(view, &PivotedQrOptions::default()).and_then(|x| x.to_host()).map_err(text)?;
     checks::pivoted_qr(&reference, &found, slack(&reference))
-}
-
-fn repeats<T: DeviceReal>(device: &Device) -> Outcome {
-    let a = Family::Gaussian.matrix::<T>(900, 300, 5);
-    let on_device = upload(device, &a)?;
-    let run = || -> Result<Vec<Vec<u64>>, String> {
-        let svd = rsvd(on_device.as_ref(), Target::Rank(30), &RsvdOptions::default())
-            .and_then(|x| x.to_host())
-            .map_err(text)?;
-        let qr = cqrrpt(on_device.as_ref(), &CqrrptOptions::default()).and_then(|x| x.to_host()).map_err(text)?;
-        let general =
-            pivoted_qr(on_device.as_ref(), &PivotedQrOptions::default()).and_then(|x| x.to_host()).map_err(text)?;
-        if svd.path != RsvdPath::Randomized || qr.fallback != QrFallback::None {
-            return Err(format!("the paths are {} and {}", svd.path, qr.fallback));
-        }
-        Ok(vec![bits(&svd.u), bits(&svd.v), bits(&qr.q), bits(&qr.r), bits(&general.q), bits(&general.r)])
-    };
-    let first = run()?;
-    for repeat in 1..20 {
-        if run()? != first {
-            return Err(format!("run {repeat} gives other bytes"));
-        }
-    }
-    Ok(())
 }

@@ -3,9 +3,13 @@
 mod decompositions;
 mod graphs;
 mod layers;
+mod memory;
+mod repeats;
 mod sketches;
+mod work;
 
 use panther_gpu::Device;
+pub use repeats::{Repeat, repeats};
 
 /// One accuracy check.
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +20,10 @@ pub struct Check {
     pub run: fn(&Device) -> Result<(), String>,
 }
 
-/// All checks.
+/// All checks, but for those of repetition.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    [decompositions::checks(), sketches::checks(), layers::layer_checks(), graphs::checks()].concat()
+    let groups =
+        [decompositions::checks(), sketches::checks(), layers::layer_checks(), graphs::checks(), memory::checks()];
+    groups.concat()
 }

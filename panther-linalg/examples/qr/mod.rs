@@ -1,52 +1,59 @@
-//! Randomized pivoted QR (CQRRPT) of a matrix from a file, or of the photograph that ships with the crate:
-//! `cargo run --release -p panther-linalg --example qr -- --help`.
+//! The example `qr`, whatever decomposes.
 
-mod args;
-#[path = "../common/mod.rs"]
-mod common;
+pub mod args;
 mod report;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use faer::Par;
 use ndarray_npy::WritableElement;
-use panther_linalg::{Input, PivotedQr, Real, cqrrpt};
+use panther_linalg::{Input, PivotedQr, Real};
 
+use crate::common::cli;
+use crate::common::error::CliError;
+use crate::common::progress::timed;
+use crate::common::read::{self, Matrix, Source};
+use crate::common::summary::Summary;
+use crate::common::write::{self, Staged};
 use args::Qr;
-use common::cli;
-use common::error::CliError;
-use common::progress::timed;
-use common::read::{self, Matrix, Source};
-use common::summary::Summary;
-use common::write::{self, Staged};
 
-fn main() -> ExitCode {
-    cli::finish(run())
+/// What decomposes a matrix of `T`.
+pub trait Decompose<T> {
+    /// The decomposition, and the time it took.
+    fn decompose(&self, a: Input<'_, T>, args: &Qr) -> Result<(PivotedQr<T>, Duration), CliError>;
+
+    /// What it is called in the report.
+    fn name(&self) -> String;
 }
 
-fn run() -> Result<ExitCode, CliError> {
-    let args: Qr = cli::parse()?;
+/// Reads the matrix, has it decomposed by what `open` gives, and writes and tells what came out.
+pub fn run<M: Decompose<f32> + Decompose<f64>>(
+    args: &Qr,
+    open: impl FnOnce(Par) -> Result<M, CliError>,
+) -> Result<ExitCode, CliError> {
     let par = args.common.start_threads()?;
     let (source, _) = timed("reading", || read::read(args.file.as_deref()));
     let source = source?;
+    let machine = open(par)?;
     match &source.matrix {
-        Matrix::Single(a) | Matrix::Picture(a) => decompose(a.view().into(), &source, &args, par),
-        Matrix::Double(a) => decompose(a.view().into(), &source, &args, par),
-        Matrix::Sparse(a) => decompose(a.as_ref().into(), &source, &args, par),
+        Matrix::Single(a) | Matrix::Picture(a) => finish(&machine, a.view().into(), &source, args, par),
+        Matrix::Double(a) => finish(&machine, a.view().into(), &source, args, par),
+        Matrix::Sparse(a) => finish(&machine, a.as_ref().into(), &source, args, par),
     }
 }
 
-fn decompose<T: Real + WritableElement>(
+fn finish<T: Real + WritableElement>(
+    machine: &impl Decompose<T>,
     a: Input<'_, T>,
     source: &Source,
     args: &Qr,
     par: Par,
 ) -> Result<ExitCode, CliError> {
     let folder = args.common.folder(args.file.as_deref())?;
-    let (result, elapsed) = timed("decomposing", || cqrrpt(a, &args.options(), par));
-    let result = result?;
-    let summary = summarize(a, &result, elapsed.as_secs_f64(), args);
+    let (result, elapsed) = machine.decompose(a, args)?;
+    let summary = summarize(a, &result, machine.name(), elapsed, args);
     let written = folder.map(|folder| store(&result, &folder)).transpose()?;
     let text = if args.common.json {
         summary.to_json()?
@@ -59,12 +66,18 @@ fn decompose<T: Real + WritableElement>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn summarize<T: Real>(a: Input<'_, T>, result: &PivotedQr<T>, seconds: f64, args: &Qr) -> Summary {
+fn summarize<T: Real>(
+    a: Input<'_, T>,
+    result: &PivotedQr<T>,
+    machine: String,
+    elapsed: Duration,
+    args: &Qr,
+) -> Summary {
     Summary {
         shape: (a.nrows(), a.ncols()),
         dtype: T::NAME,
         rank: result.rank,
-        seconds,
+        seconds: elapsed.as_secs_f64(),
         error_estimate: result.error_estimate,
         failure_probability: result.failure_probability,
         tolerance_met: None,
@@ -74,6 +87,7 @@ fn summarize<T: Real>(a: Input<'_, T>, result: &PivotedQr<T>, seconds: f64, args
         orthogonality: result.orthogonality,
         seed: args.common.seed,
         threads: args.common.threads(),
+        machine,
     }
 }
 
