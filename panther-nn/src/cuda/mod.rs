@@ -46,8 +46,10 @@ impl Cuda {
         Self { device, precision: Precision::default() }
     }
 
-    /// The same device, with the products of f32 matrices taken in this precision. Convolutions and attention through random features
-    /// are computed in full precision always.
+    /// The same device, with the products of f32 matrices taken in this precision: those of [`Linear`](crate::layers::Linear) and
+    /// [`SkLinear`](crate::layers::SkLinear), forward and backward, and so the projections of both kinds of attention; the scores and
+    /// weighted sums of dense attention; the codes of [`StochasticEncoding`](crate::layers::StochasticEncoding). Convolutions are
+    /// computed in full precision always, and so are the features of attention and all sums over them.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
