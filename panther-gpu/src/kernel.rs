@@ -22,8 +22,17 @@ pub(crate) struct KernelFile {
     pub(crate) source: &'static str,
 }
 
-/// The file `kernels/<name>.cu`.
+/// The file `kernels/<name>.cu`, or `kernels/<folder>/<name>.cu`, which begins with the folder's `common.cuh`.
 macro_rules! kernel_file {
+    ($folder:literal, $name:literal) => {
+        $crate::kernel::KernelFile {
+            name: concat!($folder, "/", $name),
+            source: concat!(
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/", $folder, "/common.cuh")),
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels/", $folder, "/", $name, ".cu")),
+            ),
+        }
+    };
     ($name:literal) => {
         $crate::kernel::KernelFile {
             name: $name,
@@ -116,7 +125,30 @@ pub(crate) use launch;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// How many files of a folder there are; all are compiled, in both precisions, with what they begin with.
+    fn compile_folder(folder: &Path, name: &str, head: &str) -> usize {
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{name}{}", path.file_stem().unwrap().to_str().unwrap());
+            if path.is_dir() {
+                let head = std::fs::read_to_string(path.join("common.cuh")).unwrap();
+                count += compile_folder(&path, &format!("{name}/"), &head);
+            } else if path.extension().is_some_and(|extension| extension == "cu") {
+                let source = (head.to_owned() + &std::fs::read_to_string(path).unwrap()).leak();
+                let file = KernelFile { name: name.leak(), source };
+                for real in ["float", "double"] {
+                    compile(file, real, (9, 0)).unwrap();
+                }
+                count += 1;
+            }
+        }
+        count
+    }
 
     /// Needs NVRTC, and no device.
     #[test]
@@ -125,19 +157,6 @@ mod tests {
             println!("skipped: {missing}");
             return;
         }
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels");
-        let mut count = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "cu") {
-                let name = path.file_stem().unwrap().to_str().unwrap().to_owned().leak();
-                let source = std::fs::read_to_string(&path).unwrap().leak();
-                for real in ["float", "double"] {
-                    compile(KernelFile { name, source }, real, (9, 0)).unwrap();
-                }
-                count += 1;
-            }
-        }
-        assert!(count > 0);
+        assert!(compile_folder(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/kernels")), "", "") > 0);
     }
 }

@@ -9,8 +9,8 @@ use crate::matrix::Place;
 use crate::real::sealed::Libraries;
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-/// In which precision the products of f32 matrices are taken. Sums are kept in f32, and so are the matrices themselves.
-/// Matrices of f64 are always multiplied in f64.
+/// In which precision [`batched_product`](crate::layers::products::batched_product) takes the products of f32 matrices. Sums are kept
+/// in f32, and so are the matrices themselves. Matrices of f64 are always multiplied in f64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// In full.

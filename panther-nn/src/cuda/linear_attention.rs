@@ -11,16 +11,9 @@ use crate::{NnError, Scalar};
 pub struct SavedAttention<T: Scalar>(linear_attention::Saved<T>);
 
 /// The inputs as panther-gpu has them.
-fn attention<'a, T: Scalar>(
-    inputs: &AttentionInputs<'a, CudaTensor<T>>,
-    sizes: &AttentionSizes,
-) -> Result<Attention<'a, T>, NnError> {
+fn attention<'a, T: Scalar>(inputs: &AttentionInputs<'a, CudaTensor<T>>, sizes: &AttentionSizes) -> Attention<'a, T> {
     let &AttentionSizes { batch, heads, queries, keys, head_dimension, value_dimension, features } = sizes;
-    if value_dimension != head_dimension {
-        let expected = format!("{head_dimension} columns a head, as queries and keys have, on a CUDA device");
-        return Err(NnError::shape("linear_attention", "value", expected, inputs.value.shape()));
-    }
-    Ok(Attention {
+    Attention {
         query: inputs.query.buffer(),
         key: inputs.key.buffer(),
         value: inputs.value.buffer(),
@@ -31,6 +24,7 @@ fn attention<'a, T: Scalar>(
         queries,
         keys,
         head_dimension,
+        value_dimension,
         features,
         kind: match (inputs.kernel, inputs.arithmetic) {
             (AttentionKernel::Softmax, Arithmetic::Stable) => Features::Softmax,
@@ -39,7 +33,7 @@ fn attention<'a, T: Scalar>(
             (AttentionKernel::Relu, Arithmetic::Original) => Features::Relu { epsilon: 1e-5 },
         },
         causal: inputs.causal,
-    })
+    }
 }
 
 impl LinearAttention for Cuda {
@@ -50,8 +44,8 @@ impl LinearAttention for Cuda {
         inputs: &AttentionInputs<'_, CudaTensor<T>>,
     ) -> Result<(CudaTensor<T>, SavedAttention<T>), NnError> {
         let sizes = inputs.sizes::<T, Self>()?;
-        let (y, saved) = linear_attention::attend(&attention(inputs, &sizes)?)?;
-        Ok((CudaTensor::new(inputs.query.shape(), y), SavedAttention(saved)))
+        let (y, saved) = linear_attention::attend(&attention(inputs, &sizes))?;
+        Ok((CudaTensor::new(&sizes.output(), y), SavedAttention(saved)))
     }
 
     fn linear_attention_backward<T: Scalar>(
@@ -62,7 +56,7 @@ impl LinearAttention for Cuda {
         dy: &CudaTensor<T>,
     ) -> Result<[CudaTensor<T>; 3], NnError> {
         let sizes = inputs.sizes_backward::<T, Self>(output, dy)?;
-        let inputs_of_device = attention(inputs, &sizes)?;
+        let inputs_of_device = attention(inputs, &sizes);
         let [dq, dk, dv] = linear_attention::attend_backward(&inputs_of_device, output.buffer(), saved, dy.buffer())?;
         let like = |x: &CudaTensor<T>, gradient| CudaTensor::new(x.shape(), gradient);
         Ok([like(inputs.query, dq), like(inputs.key, dk), like(inputs.value, dv)])

@@ -73,10 +73,11 @@ impl Cuda {
         Self { device, precision: Precision::default() }
     }
 
-    /// The same device, with the products of f32 matrices taken in this precision: those of [`Products`](crate::backend::Products), on which
-    /// linear layers, projections and dense attention rest, and of a convolution only the gradient by the hidden channels of an
-    /// [`SkConv2d`](crate::layers::SkConv2d). What kernels of panther-gpu compute is in full precision always: all else of convolutions,
-    /// and attention through random features.
+    /// The same device, with the products of f32 matrices taken in this precision: those of [`Linear`](crate::layers::Linear) and
+    /// [`SkLinear`](crate::layers::SkLinear), forward and backward, and so the projections of both kinds of attention; the scores and
+    /// weighted sums of dense attention; the codes of [`StochasticEncoding`](crate::layers::StochasticEncoding); and of convolutions the
+    /// gradient by the hidden channels of an [`SkConv2d`](crate::layers::SkConv2d). All else of convolutions is computed in full
+    /// precision always, and so are the features of attention and all sums over them.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }

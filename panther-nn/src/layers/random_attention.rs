@@ -200,15 +200,19 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         mask: Option<&[bool]>,
     ) -> Result<B::Tensor<T>, NnError> {
         let shape = B::shape(query);
-        let [query, key, value] = self.checked([query, key, value], mask)?;
-        let [wq, wk, wv, w0] = &self.projections;
+        let attended = self.attended(self.checked([query, key, value], mask)?, mask)?;
+        self.backend.reshape(&self.projections[3].forward(&attended)?, shape)
+    }
+
+    /// What the heads give, of query, key and value that fit. Their projections live no longer than this.
+    fn attended(&self, [query, key, value]: [B::Tensor<T>; 3], mask: Option<&[bool]>) -> Result<B::Tensor<T>, NnError> {
+        let [wq, wk, wv, _] = &self.projections;
         let (query, key, value) = (wq.forward(&query)?, wk.forward(&key)?, wv.forward(&value)?);
         let [query, key] = match &self.encoding {
             Some(encoding) => tempered(encoding, &self.backend, encoding.encode(&query, &key)?)?,
             None => [query, key],
         };
-        let (attended, _) = self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?;
-        self.backend.reshape(&w0.forward(&attended)?, shape)
+        Ok(self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?.0)
     }
 
     /// The output for training, with what it takes to go back.
@@ -263,11 +267,11 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         let mut dy = self.backend.reshape(dy, B::shape(&saved.attended))?;
         self.drop_out(saved.dropout_seed, &mut dy)?;
         let dy = self.projections[3].backward(&dy)?;
-        let Some(Saved { query, key, value, attended, state, mask, shapes, .. }) = self.saved.pop() else {
+        let Some(saved) = self.saved.pop() else {
             return Err(NnError::NothingToGoBackFrom { layer: NAME });
         };
-        let inputs = self.inputs([&query, &key, &value], mask.as_deref());
-        let [dq, dk, dv] = self.backend.linear_attention_backward(&inputs, &attended, &state, &dy)?;
+        let shapes = saved.shapes.clone();
+        let [dq, dk, dv] = self.heads_backward(saved, dy)?;
         let [dq, dk] = match &mut self.encoding {
             Some(encoding) => {
                 let [dq, dk] = tempered(encoding, &self.backend, [dq, dk])?;
@@ -276,9 +280,18 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
             None => [dq, dk],
         };
         let [wq, wk, wv, _] = &mut self.projections;
-        let (dq, dk, dv) = (wq.backward(&dq)?, wk.backward(&dk)?, wv.backward(&dv)?);
-        let back = |x, shape: &[usize]| self.backend.reshape(x, shape);
-        Ok([back(&dq, &shapes[0])?, back(&dk, &shapes[1])?, back(&dv, &shapes[2])?])
+        // Takes the gradients, so that each is freed once it was used.
+        let back = |projection: &mut Linear<T, B>, gradient: B::Tensor<T>, shape: &[usize]| {
+            self.backend.reshape(&projection.backward(&gradient)?, shape)
+        };
+        Ok([back(wq, dq, &shapes[0])?, back(wk, dk, &shapes[1])?, back(wv, dv, &shapes[2])?])
+    }
+
+    /// The gradients by what the heads saw. Frees what one use left behind.
+    fn heads_backward(&self, saved: Saved<T, B>, dy: B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
+        let Saved { query, key, value, attended, state, mask, .. } = saved;
+        let inputs = self.inputs([&query, &key, &value], mask.as_deref());
+        self.backend.linear_attention_backward(&inputs, &attended, &state, &dy)
     }
 
     /// Query, key and value as batch×length×E, where they and the mask fit.

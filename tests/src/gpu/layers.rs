@@ -9,8 +9,9 @@ use panther_nn::cpu::Cpu;
 use panther_nn::cuda::{Cuda, Precision};
 use panther_nn::layers::{
     ActivationLayer, AvgPool2d, Conv2d, Embedding, Layer, LayerNorm, Linear, MaxPool2d, MultiHeadAttention,
-    MultiHeadAttentionOptions, Padding, RandMultiHeadAttention, RandMultiHeadAttentionOptions, Sequential, SkConv2d,
-    SkConv2dOptions, SkLinear, SkLinearOptions, Window, orthogonal_features,
+    MultiHeadAttentionOptions, Padding, PositionalEncodingOptions, RandMultiHeadAttention,
+    RandMultiHeadAttentionOptions, Sequential, SkConv2d, SkConv2dOptions, SkLinear, SkLinearOptions,
+    StochasticEncoding, StochasticEncodingOptions, Window, orthogonal_features,
 };
 use panther_nn::state::HostTensor;
 use panther_nn::train::{AdamW, AdamWOptions, Optimizer, cross_entropy, zero_gradients};
@@ -145,9 +146,13 @@ pub fn layer_checks() -> Vec<Check> {
         check!("layers: pooling", pooling, 16.0),
         check!("layers: convolutions", convolutions, 1024.0),
         check!("layers: linear attention", linear_attention, 4096.0),
+        check!("layers: linear attention with wide values", wide_values, 4096.0),
+        check!("layers: linear attention of growing keys", growing_keys, 4096.0),
         check!("layers: linear attention of large inputs", large_attention, 0.0),
         check!("layers: linear and convolution layers", simple_layers, 2048.0),
         check!("layers: attention layers", attention_layers, 8192.0),
+        check!("layers: attention with positions", encoded_attention, 16384.0),
+        Check { name: "layers: precisions of attention", run: precisions },
         check!("layers: training", training, 65536.0),
     ]
 }
@@ -480,16 +485,16 @@ fn convolutions<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     Ok(case.outputs)
 }
 
-/// The extents of an attention: batch, heads, queries, keys, head dimension, features.
-type Extents = [usize; 6];
+/// The extents of an attention: batch, heads, queries, keys, columns of keys, columns of values, features.
+type Extents = [usize; 7];
 
 /// Output and gradients of every kernel, arithmetic and mask, causal where the lengths allow it.
 fn attention_cases<T: Scalar, B: Backend>(case: &mut Case<'_, B>, extents: Extents, size: f64) -> Result<(), NnError> {
     let backend = case.backend;
-    let [batch, heads, queries, keys, d, m] = extents;
+    let [batch, heads, queries, keys, d, dv, m] = extents;
     let query = case.gaussian::<T>(&[batch, queries, heads * d], size)?;
     let key = case.gaussian::<T>(&[batch, keys, heads * d], size)?;
-    let value = case.gaussian::<T>(&[batch, keys, heads * d], 1.0)?;
+    let value = case.gaussian::<T>(&[batch, keys, heads * dv], 1.0)?;
     let projection = orthogonal_features(m, d, 5)?.into_iter().map(T::from_f64).collect();
     let projection = backend.upload(&[m, d], projection)?;
     // The first sequence begins with keys that are not attended.
@@ -525,15 +530,75 @@ fn attention_cases<T: Scalar, B: Backend>(case: &mut Case<'_, B>, extents: Exten
 fn linear_attention<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     let mut case = Case::new(backend, 14);
     for extents in [
-        [0, 2, 3, 3, 4, 5],
-        [1, 1, 1, 1, 1, 1],
-        [1, 2, 0, 5, 4, 8],
-        [2, 3, 7, 5, 6, 9],
-        [2, 2, 130, 130, 20, 70],
-        [1, 1, 64, 200, 80, 64],
-        [1, 2, 300, 300, 64, 128],
+        [0, 2, 3, 3, 4, 4, 5],
+        [1, 1, 1, 1, 1, 1, 1],
+        [1, 2, 0, 5, 4, 4, 8],
+        [2, 3, 7, 5, 6, 6, 9],
+        [2, 2, 130, 130, 20, 20, 70],
+        [1, 1, 64, 200, 80, 80, 64],
+        [1, 2, 300, 300, 64, 64, 128],
     ] {
         attention_cases::<T, B>(&mut case, extents, 0.7)?;
+    }
+    Ok(case.outputs)
+}
+
+/// Values of another width than keys.
+fn wide_values<T: Scalar, B: Backend>(backend: &B) -> Outputs {
+    let mut case = Case::new(backend, 19);
+    for extents in [
+        [0, 2, 3, 3, 4, 7, 5],
+        [1, 2, 0, 5, 4, 1, 8],
+        [2, 3, 7, 5, 6, 4, 9],
+        [1, 2, 200, 200, 12, 70, 40],
+        [1, 2, 130, 130, 100, 24, 33],
+        [1, 1, 64, 200, 64, 130, 64],
+    ] {
+        attention_cases::<T, B>(&mut case, extents, 0.7)?;
+    }
+    Ok(case.outputs)
+}
+
+/// Keys that grow along the sequence, until the largest exponents of a position lie far above those of the one before. What comes
+/// behind a position must not change a bit of its output.
+fn growing_keys<T: Scalar, B: Backend>(backend: &B) -> Outputs {
+    let mut case = Case::new(backend, 20);
+    let (length, heads, d, dv, m) = (200, 2, 16, 24, 70);
+    let projection = orthogonal_features(m, d, 5)?.into_iter().map(T::from_f64).collect();
+    let projection = backend.upload(&[m, d], projection)?;
+    let mask: Vec<bool> = (0..length).map(|i| i > 20).collect();
+    for growth in [0.0, 0.02, 0.2] {
+        let query = case.gaussian::<T>(&[1, length, heads * d], 2.0)?;
+        let value = case.gaussian::<T>(&[1, length, heads * dv], 1.0)?;
+        let keys = backend.download(&case.gaussian::<T>(&[1, length, heads * d], 2.0)?)?;
+        let grown = |from: usize, factor: f64| {
+            let grow = |(i, x): (usize, &T)| {
+                let position = i / (heads * d);
+                let factor = if position < from { 1.0 } else { factor };
+                T::from_f64(x.to_f64() * factor * (1.0 + growth * position as f64))
+            };
+            backend.upload(&[1, length, heads * d], keys.iter().enumerate().map(grow).collect())
+        };
+        for mask in [None, Some(mask.as_slice())] {
+            let key = grown(length, 1.0)?;
+            let (kernel, arithmetic, causal) = (AttentionKernel::Softmax, Arithmetic::Stable, true);
+            let (query, value, projection) = (&query, &value, &projection);
+            let inputs =
+                AttentionInputs { query, key: &key, value, projection, mask, heads, kernel, arithmetic, causal };
+            let (y, saved) = backend.linear_attention(&inputs)?;
+            case.keep(format!("y, growth {growth}"), &y)?;
+            let dy = case.gaussian::<T>(B::shape(&y), 1.0)?;
+            for gradient in &backend.linear_attention_backward(&inputs, &y, &saved, &dy)? {
+                case.keep(format!("gradient, growth {growth}"), gradient)?;
+            }
+            let y = backend.download(&y)?;
+            for from in [40, 64, 100, 199] {
+                let other = backend.linear_attention(&AttentionInputs { key: &grown(from, 50.0)?, ..inputs })?.0;
+                let seen = from * heads * dv;
+                let is_same = backend.download(&other)?[..seen] == y[..seen];
+                case.keep_number("unchanged before", f64::from(u8::from(is_same)) - 1.0);
+            }
+        }
     }
     Ok(case.outputs)
 }
@@ -541,7 +606,7 @@ fn linear_attention<T: Scalar, B: Backend>(backend: &B) -> Outputs {
 /// Exponents of a million are exact to some units only, so that these may differ: they must be finite.
 fn large_attention<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     let mut case = Case::new(backend, 15);
-    attention_cases::<T, B>(&mut case, [1, 2, 100, 100, 16, 33], 1e3)?;
+    attention_cases::<T, B>(&mut case, [1, 2, 100, 100, 16, 16, 33], 1e3)?;
     let finite = |numbers: Vec<f64>| vec![f64::from(u8::from(numbers.iter().all(|x| x.is_finite())))];
     Ok(case.outputs.into_iter().map(|(name, numbers)| (name, finite(numbers))).collect())
 }
@@ -589,6 +654,68 @@ fn attention_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         }
     }
     Ok(case.outputs)
+}
+
+fn encoded_attention<T: Scalar, B: Backend>(backend: &B) -> Outputs {
+    let mut case = Case::new(backend, 21);
+    for (causal, batch, length, realizations) in [(false, 1, 5, 3), (true, 2, 70, 6), (false, 2, 70, 20)] {
+        let options = StochasticEncodingOptions { sines: 4, realizations, seed: 9 };
+        let mut encoding = StochasticEncoding::<T, B>::new(backend, 24, 3, options)?;
+        let (query, key) = (case.gaussian::<T>(&[batch, length, 24], 1.0)?, case.gaussian(&[batch, length, 24], 1.0)?);
+        let encoded = encoding.encode_train(&query, &key)?;
+        let gradients = [case.gaussian::<T>(B::shape(&encoded[0]), 1.0)?, case.gaussian(B::shape(&encoded[1]), 1.0)?];
+        let back = encoding.encode_backward(&gradients[0], &gradients[1])?;
+        for (name, x) in ["query", "key", "by query", "by key"].into_iter().zip(encoded.iter().chain(&back)) {
+            case.keep(format!("encoded {name}"), x)?;
+        }
+        case.gradients("encoding", &encoding.parameters_mut())?;
+        let options = RandMultiHeadAttentionOptions {
+            causal,
+            num_features: 40,
+            positional_encoding: Some(PositionalEncodingOptions { sines: 4, realizations }),
+            ..RandMultiHeadAttentionOptions::default()
+        };
+        let mut layer = RandMultiHeadAttention::<T, B>::new(backend, 24, 3, options)?;
+        case.layer(&format!("attention with {realizations} realizations"), &mut layer, &[batch, length, 24])?;
+    }
+    Ok(case.outputs)
+}
+
+/// Layers whose products of f32 matrices honour the device's precision.
+fn products_in_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
+    let mut case = Case::new(backend, 22);
+    for causal in [false, true] {
+        let options = MultiHeadAttentionOptions { causal, ..MultiHeadAttentionOptions::default() };
+        case.layer("attention", &mut MultiHeadAttention::<T, B>::new(backend, 64, 2, options)?, &[2, 96, 64])?;
+        let options = RandMultiHeadAttentionOptions { causal, ..RandMultiHeadAttentionOptions::default() };
+        case.layer(
+            "random attention",
+            &mut RandMultiHeadAttention::<T, B>::new(backend, 64, 2, options)?,
+            &[2, 96, 64],
+        )?;
+    }
+    Ok(case.outputs)
+}
+
+/// That both differ from the CPU by their rounding of factors, which is more than that of f32: no more than a number of their unit
+/// roundoffs for as many products in a row, and more than none.
+fn precisions(device: &Device) -> Result<(), String> {
+    /// Eight products in a row at the most, forward and back, each of two rounded factors, and as much again for what stands between.
+    const ROUNDINGS: f64 = 32.0;
+    for (precision, bits) in [(Precision::Tf32, 11), (Precision::Bf16, 8)] {
+        let what = format!("attention layers in {precision:?}");
+        let cuda = Cuda::of(device.clone()).with_precision(precision);
+        let got = products_in_layers::<f32, Cuda>(&cuda);
+        let expected = || products_in_layers::<f32, Cpu>(&Cpu::default());
+        compare(&what, ROUNDINGS * 0.5_f64.powi(bits), expected(), &got)?;
+        if compare(&what, 64.0 * f64::from(f32::EPSILON), expected(), &got).is_ok() {
+            return Err(format!("{what}: products are taken in full precision"));
+        }
+        same(&what, &got, &products_in_layers::<f32, Cuda>(&cuda))?;
+        let double = products_in_layers::<f64, Cuda>(&cuda);
+        compare(&what, 8192.0 * f64::EPSILON, products_in_layers::<f64, Cpu>(&Cpu::default()), &double)?;
+    }
+    Ok(())
 }
 
 fn training<T: Scalar, B: Backend>(backend: &B) -> Outputs {

@@ -1,0 +1,92 @@
+//! The output, and what the way back needs.
+
+use super::{Attention, Call, STATES, Saved, TILE, blocks, scan_over};
+use crate::buffer::Pointer;
+use crate::kernel::{KernelFile, kernel_file, launch};
+use crate::{Buffer, DeviceReal, GpuError};
+
+const OUTPUTS: KernelFile = kernel_file!("linear_attention", "outputs");
+
+/// y, batch×queries×(heads·dv), and what the way back needs.
+///
+/// # Errors
+/// Those of this module's parent.
+pub fn attend<T: DeviceReal>(inputs: &Attention<'_, T>) -> Result<(Buffer<T>, Saved<T>), GpuError> {
+    let call = Call::new("attend", inputs)?;
+    let (device, positions) = (call.device, call.all() * inputs.queries);
+    let tops = Buffer::<T>::uninitialized(device, positions)?;
+    let denominators = Buffer::<T>::uninitialized(device, positions)?;
+    if inputs.query.is_empty() || inputs.key.is_empty() {
+        let bases = Buffer::zeros(device, 0)?;
+        return Ok((Buffer::zeros(device, inputs.output_len())?, Saved { bases, tops, denominators, state: None }));
+    }
+    let y = Buffer::<T>::uninitialized(device, inputs.output_len())?;
+    let bases = Buffer::<T>::uninitialized(device, call.bases_len())?;
+    let mut saved = Saved { bases, tops, denominators, state: None };
+    if inputs.causal {
+        let carry = Buffer::<T>::uninitialized(device, call.state_len())?;
+        for (first, chunks) in call.segments() {
+            let sums = call.key_states(first, chunks, TILE)?;
+            call.running_bases(&sums[1], (first, chunks), &saved.bases)?;
+            call.scan_keys(&sums, &saved.bases, (first, chunks), &carry)?;
+            call.outputs(&saved, sums[0].pointer(), first, chunks, &y)?;
+        }
+    } else {
+        let (splits, share) = call.splits(inputs.keys);
+        let [states, maxima] = call.key_states(0, splits, share)?;
+        let state = call.join(states, splits, Some((&maxima, &saved.bases)))?;
+        call.outputs(&saved, state.pointer(), 0, inputs.queries.div_ceil(TILE), &y)?;
+        saved.state = Some(state);
+    }
+    Ok((y, saved))
+}
+
+impl<T: DeviceReal> Call<'_, T> {
+    /// Numbers of the bases of all chunks, and what comes behind the last.
+    pub(super) fn bases_len(&self) -> usize {
+        if self.inputs.causal { (self.inputs.keys.div_ceil(TILE) + 1) * self.base_len() } else { self.base_len() }
+    }
+
+    /// What the chunks of a segment stand to, from the maxima of each.
+    fn running_bases(
+        &self,
+        maxima: &Buffer<T>,
+        (first, chunks): (usize, usize),
+        bases: &Buffer<T>,
+    ) -> Result<(), GpuError> {
+        launch!(
+            self.device,
+            T,
+            STATES.kernel("running_bases"),
+            scan_over(self.base_len()),
+            maxima.pointer(),
+            first as u64,
+            chunks as u64,
+            self.base_len() as u64,
+            self.sizes.start,
+            bases.pointer(),
+        )
+    }
+
+    /// y of so many tiles of queries, with their tops and denominators.
+    fn outputs(
+        &self,
+        saved: &Saved<T>,
+        states: Pointer,
+        first: usize,
+        tiles: usize,
+        y: &Buffer<T>,
+    ) -> Result<(), GpuError> {
+        launch!(
+            self.device,
+            T,
+            OUTPUTS.kernel(self.either("outputs_causal", "outputs_full")),
+            blocks::<T>([tiles * self.all(), self.tiles()[2], 1], self.inputs.causal),
+            self.arguments(),
+            self.sums(&saved.bases, states, first),
+            saved.tops.pointer(),
+            saved.denominators.pointer(),
+            y.pointer(),
+        )
+    }
+}
