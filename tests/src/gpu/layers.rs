@@ -152,7 +152,7 @@ pub fn layer_checks() -> Vec<Check> {
         check!("layers: linear and convolution layers", simple_layers, 2048.0),
         check!("layers: attention layers", attention_layers, 8192.0),
         check!("layers: attention with positions", encoded_attention, 16384.0),
-        Check { name: "layers: precisions of attention", run: precisions },
+        Check { name: "layers: precisions of attention", run: precisions_of_attention },
         check!("layers: training", training, 65536.0),
     ]
 }
@@ -699,7 +699,7 @@ fn products_in_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
 
 /// That both differ from the CPU by their rounding of factors, which is more than that of f32: no more than a number of their unit
 /// roundoffs for as many products in a row, and more than none.
-fn precisions(device: &Device) -> Result<(), String> {
+fn precisions_of_attention(device: &Device) -> Result<(), String> {
     /// Eight products in a row at the most, forward and back, each of two rounded factors, and as much again for what stands between.
     const ROUNDINGS: f64 = 32.0;
     for (precision, bits) in [(Precision::Tf32, 11), (Precision::Bf16, 8)] {
