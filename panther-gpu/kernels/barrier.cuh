@@ -49,7 +49,7 @@ __device__ __forceinline__ void all_blocks(u32 *counter, u32 &passed) {
 }
 
 #if __CUDA_ARCH__ >= 900
-#define ONE_CLUSTER __cluster_dims__(16, 1, 1)
+#define CLUSTER_OF(blocks) __cluster_dims__(blocks, 1, 1)
 #else
-#define ONE_CLUSTER
+#define CLUSTER_OF(blocks)
 #endif

@@ -201,7 +201,7 @@ extern "C" __global__ void __launch_bounds__(512, 1)
     pivot<false>(a, lda, m, n, most, tolerance, order, steps, reflectors, factors, candidates, sums, published, counter);
 }
 
-extern "C" __global__ void ONE_CLUSTER __launch_bounds__(512, 1)
+extern "C" __global__ void CLUSTER_OF(16) __launch_bounds__(512, 1)
     pivot_cluster(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                   real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
     pivot<true>(a, lda, m, n, most, tolerance, order, steps, reflectors, factors, candidates, sums, published, counter);

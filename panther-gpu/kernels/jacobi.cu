@@ -13,76 +13,67 @@ __device__ __forceinline__ void players_of(u32 round, u32 table, u32 players, u3
 // The rotation that makes two columns orthogonal, of squared norms xx and yy: none where they are orthogonal already, nor where one
 // is a rounding error of the longest column, with a squared norm below `floor`.
 struct Rotation {
-    real s, tau;  // the sine, and the sine over one plus the cosine
-    real grown;   // what ‖y‖² gains and ‖x‖² loses
+    real c, s;
+    real grown;  // what ‖y‖² gains and ‖x‖² loses
 };
-
-// Quotients and inverse roots to two units in the last place, for float in a few instructions.
-#ifdef REAL_IS_FLOAT
-__device__ __forceinline__ real quotient(real x, real y) { return __fdividef(x, y); }
-#else
-__device__ __forceinline__ real quotient(real x, real y) { return x / y; }
-#endif
 
 __device__ __forceinline__ bool rotation_of(real xx, real yy, real xy, real tolerance, real floor, Rotation &rotation) {
     if (xx <= floor || yy <= floor || xy * xy <= tolerance * tolerance * xx * yy) return false;
-    // The smaller root t of t² + 2ζt − 1.
-    const real zeta = quotient(yy - xx, 2 * xy), w = 1 + zeta * zeta;
-    const real t = copysign(quotient(1, fabs(zeta) + w * rsqrt(w)), zeta);
-    // Sine and cosine, and what is missing from the sum of their squares put right: lengths would drift.
-    real c = rsqrt(1 + t * t), s = c * t;
+    // cos 2φ = |d|/r and sin 2φ = h/r of the smaller angle, with d and h of about one so that their squares have digits.
+    const real scale = 1 / (xx + yy), d = (yy - xx) * scale, h = 2 * xy * scale;
+    const real inverse = rsqrt(d * d + h * h), cc = (1 + fabs(d) * inverse) / 2, inverse_c = rsqrt(cc);
+    real c = cc * inverse_c, s = (d < 0 ? -h : h) * inverse * inverse_c / 2;
+    rotation.grown = s * inverse_c * xy;
+    // What is missing from the sum of their squares is put right: lengths would drift.
     const real half_missing = (1 - (c * c + s * s)) / 2;
-    c += half_missing * c;
-    s += half_missing * s;
-    rotation = {s, quotient(s, 1 + c), t * xy};
+    rotation.c = c + half_missing * c;
+    rotation.s = s + half_missing * s;
     return true;
 }
 
-// Rutishauser's form: what rounding does to the lengths does not add up.
 __device__ __forceinline__ void turn(const Rotation &rotation, real &x, real &y) {
     const real a = x, b = y;
-    x = a - rotation.s * (b + rotation.tau * a);
-    y = b + rotation.s * (a - rotation.tau * b);
+    x = rotation.c * a - rotation.s * b;
+    y = rotation.c * b + rotation.s * a;
 }
 
-// Numbers of a column that are GROUPS·WARP apart in all and WARP apart from each other, of which a lane has every WARP-th.
-template <u32 GROUPS>
+// Columns lie in shared memory in parts of GROUPS groups of WARP numbers. What a lane has of a part or of a group:
+constexpr u32 GROUPS = 8, PART = GROUPS * WARP;
+
+template <u32 COUNT>
 struct Lane {
-    real x[GROUPS];
+    real x[COUNT];
 
     __device__ __forceinline__ void load(const real *column) {
 #pragma unroll
-        for (u32 l = 0; l < GROUPS; l++) x[l] = column[l * WARP];
+        for (u32 l = 0; l < COUNT; l++) x[l] = column[l * WARP];
     }
 
     __device__ __forceinline__ void store(real *column) const {
 #pragma unroll
-        for (u32 l = 0; l < GROUPS; l++) column[l * WARP] = x[l];
+        for (u32 l = 0; l < COUNT; l++) column[l * WARP] = x[l];
     }
 };
 
-template <u32 GROUPS>
 __device__ __forceinline__ real products(const Lane<GROUPS> &a, const Lane<GROUPS> &b) {
     real even = 0, odd = 0;
 #pragma unroll
     for (u32 l = 0; l < GROUPS; l += 2) {
         even += a.x[l] * b.x[l];
-        if (l + 1 < GROUPS) odd += a.x[l + 1] * b.x[l + 1];
+        odd += a.x[l + 1] * b.x[l + 1];
     }
     return even + odd;
 }
 
-template <u32 GROUPS>
-__device__ __forceinline__ void turn(const Rotation &rotation, Lane<GROUPS> &a, Lane<GROUPS> &b) {
+template <u32 COUNT>
+__device__ __forceinline__ void turn(const Rotation &rotation, Lane<COUNT> &a, Lane<COUNT> &b) {
 #pragma unroll
-    for (u32 l = 0; l < GROUPS; l++) turn(rotation, a.x[l], b.x[l]);
+    for (u32 l = 0; l < COUNT; l++) turn(rotation, a.x[l], b.x[l]);
 }
 
-// Makes two columns in shared memory orthogonal; whether they were not. By a warp: `x` and `y` are what its lane has of them, in `parts`
-// parts of GROUPS groups, and a group with the column of the product of the rotations. Of one part all is read once.
-template <u32 GROUPS>
+// Makes two columns in shared memory orthogonal; whether they were not. By a warp: `x` and `y` are what its lane has of them, in parts
+// and a last group with the column of the product of the rotations. Of one part all is read once.
 __device__ __forceinline__ bool rotate(real *x, real *y, u32 parts, real &xx, real &yy, real tolerance, real floor) {
-    constexpr u32 PART = GROUPS * WARP;
     Lane<GROUPS> a, b;
     real xy = 0;
     for (u32 part = 0; part < parts; part++) {
@@ -108,6 +99,8 @@ __device__ __forceinline__ bool rotate(real *x, real *y, u32 parts, real &xx, re
         a.store(x + part * PART);
         b.store(y + part * PART);
     }
+    // All lanes have read the norms.
+    __syncwarp();
     if (threadIdx.x % WARP == 0) {
         xx -= rotation.grown;
         yy += rotation.grown;
@@ -116,23 +109,25 @@ __device__ __forceinline__ bool rotate(real *x, real *y, u32 parts, real &xx, re
 }
 
 // A column of `rows` numbers into shared memory, and zeros up to whole parts, by a warp. Its squared norm.
-template <u32 GROUPS>
 __device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 parts, u32 lane) {
     real sum = 0;
     for (u32 part = 0; part < parts; part++) {
         Lane<GROUPS> numbers;
 #pragma unroll
         for (u32 l = 0; l < GROUPS; l++) {
-            const u32 i = (part * GROUPS + l) * WARP + lane;
+            const u32 i = part * PART + l * WARP + lane;
             numbers.x[l] = i < rows ? __ldcg(from + i) : real(0);
         }
-        numbers.store(to + part * GROUPS * WARP + lane);
+        numbers.store(to + part * PART + lane);
         sum += products(numbers, numbers);
     }
     return warp_sum(sum);
 }
 
-// v[:, columns] = v[:, columns]·J, a warp for 32 rows, or two with half of the columns each. `at(c)` is where column c of v begins, or
+// Columns of a block.
+constexpr u32 MOST_WIDTH = 16;
+
+// v[:, columns] = v[:, columns]·J of at most COLUMNS columns, a warp for 32 rows, or two with half of the columns each. `at(c)` is where column c of v begins, or
 // null; column c of J is at j + c·stride. By the whole block.
 template <u32 COLUMNS, typename At>
 __device__ __forceinline__ void multiply(At at, u32 rows, u32 columns, const real *j, u32 stride) {
@@ -151,7 +146,7 @@ __device__ __forceinline__ void multiply(At at, u32 rows, u32 columns, const rea
         __syncthreads();
         if (unit >= groups * shares) continue;
         const u32 share = unit % shares, width = columns / shares;
-#pragma unroll 2
+#pragma unroll 4
         for (u32 c = share * width; c < (share + 1) * width; c++) {
             real *column = at(c);
             const Quad *factors = (const Quad *)(j + c * stride);
@@ -179,7 +174,7 @@ struct Problem {
     u32 m, n;
     real *v;
     u64 ldv;
-    u32 width;  // columns of a block, at most 16, of which there are two for every thread block
+    u32 width;  // columns of a block, of which there are two for every thread block
     real tolerance;
     int *changed;  // MOST_SWEEPS flags that start as 0
     u64 *largest;  // starts as 0
@@ -194,14 +189,14 @@ constexpr real UNDERFLOW = 1e-19f;
 constexpr real UNDERFLOW = 1e-150;
 #endif
 
-// Shared memory holds 2·width columns, in parts of GROUPS groups of WARP numbers and a last group with the column of the product of the
-// rotations of this round, and as many squared norms, which are kept up to date within a round and taken anew in the next.
-template <bool CLUSTER, u32 GROUPS, u32 COLUMNS>
-__device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts) {
+// Shared memory holds 2·width columns, in parts and a last group with the column of the product of the rotations of this round, and as
+// many squared norms, which are kept up to date within a round and taken anew in the next.
+template <bool CLUSTER>
+__device__ __forceinline__ void orthogonalize(const Problem &problem) {
     extern __shared__ double memory[];
     const u32 m = problem.m, n = problem.n, width = problem.width, players = 2 * gridDim.x;
     const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
-    const u32 filled = parts * GROUPS * WARP, length = filled + WARP;
+    const u32 parts = (m + PART - 1) / PART, filled = parts * PART, length = filled + WARP;
     real *columns = (real *)memory, *norms = columns + 2 * width * length;
     u32 passed = 0, sweep = 0;
     for (; sweep < MOST_SWEEPS; sweep++) {
@@ -215,7 +210,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts)
             for (u32 c = warp; c < 2 * width; c += warps) {
                 real *column = columns + c * length;
                 const u32 from = column_of(c), rows = from < n ? m : 0;
-                const real norm = fetch<GROUPS>(column, problem.x + from * problem.ldx, rows, parts, lane);
+                const real norm = fetch(column, problem.x + from * problem.ldx, rows, parts, lane);
                 column[filled + lane] = lane == c;
                 if (lane == 0) {
                     norms[c] = norm;
@@ -226,7 +221,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts)
             bool turned = false;
             auto meet = [&](u32 a, u32 b) {
                 real *x = columns + a * length + lane, *y = columns + b * length + lane;
-                turned |= rotate<GROUPS>(x, y, parts, norms[a], norms[b], problem.tolerance, floor);
+                turned |= rotate(x, y, parts, norms[a], norms[b], problem.tolerance, floor);
             };
             if (round == 0) {
                 // Once a sweep the columns of a block meet each other, too.
@@ -253,7 +248,11 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts)
                     for (u32 i = lane; i < m; i += WARP) __stcg(to + i, from[i]);
                 }
                 auto at = [&](u32 c) { return column_of(c) < n ? problem.v + column_of(c) * problem.ldv : nullptr; };
-                multiply<COLUMNS>(at, n, 2 * width, columns + filled, length);
+                if (2 * width <= MOST_WIDTH) {
+                    multiply<MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+                } else {
+                    multiply<2 * MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+                }
             }
             all_blocks<CLUSTER>(problem.counter, passed);
         }
@@ -262,30 +261,16 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem, u32 parts)
     if (blockIdx.x == 0 && threadIdx.x == 0) *problem.sweeps = sweep;
 }
 
-// Columns that fit into the registers of a warp are one part.
-template <bool CLUSTER>
-__device__ __forceinline__ void by_length(const Problem &problem) {
-    const u32 groups = (problem.m + WARP - 1) / WARP;
-    if (groups <= 4 && problem.width <= 8) {
-        orthogonalize<CLUSTER, 4, 16>(problem, 1);
-    } else if (groups <= 8 && problem.width <= 8) {
-        orthogonalize<CLUSTER, 8, 16>(problem, 1);
-    } else {
-        orthogonalize<CLUSTER, 8, 32>(problem, (groups + 7) / 8);
+#define ORTHOGONALIZE(name, cluster, attribute)                                                                                      \
+    extern "C" __global__ void attribute __launch_bounds__(512, 1)                                                                   \
+        name(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, real tolerance, int *changed, u64 *largest, double *sweeps, \
+             u32 *counter) {                                                                                                         \
+        orthogonalize<cluster>({x, ldx, m, n, v, ldv, width, tolerance, changed, largest, sweeps, counter});                         \
     }
-}
 
-extern "C" __global__ void __launch_bounds__(512, 1)
-    orthogonalize_grid(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, real tolerance, int *changed, u64 *largest,
-                       double *sweeps, u32 *counter) {
-    by_length<false>({x, ldx, m, n, v, ldv, width, tolerance, changed, largest, sweeps, counter});
-}
-
-extern "C" __global__ void ONE_CLUSTER __launch_bounds__(512, 1)
-    orthogonalize_cluster(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, real tolerance, int *changed, u64 *largest,
-                          double *sweeps, u32 *counter) {
-    by_length<true>({x, ldx, m, n, v, ldv, width, tolerance, changed, largest, sweeps, counter});
-}
+ORTHOGONALIZE(orthogonalize_4, true, CLUSTER_OF(4))
+ORTHOGONALIZE(orthogonalize_16, true, CLUSTER_OF(16))
+ORTHOGONALIZE(orthogonalize_grid, false, )
 
 // A block a column: its length, summed in double precision without under- or overflow.
 extern "C" __global__ void column_norms(const real *x, u64 ldx, u64 m, double *norms) {

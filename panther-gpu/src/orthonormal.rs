@@ -51,10 +51,10 @@ pub(crate) fn orthonormalize_against<T: DeviceReal>(
         if new.q.ncols() == 0 {
             break;
         }
-        let (first, second) = (Report::new(&device)?, Report::new(&device)?);
+        let [first, second] = Report::several(&device)?;
         new.pass(left, &first)?;
         new.pass(LEFT_OF_ONE, &second)?;
-        let (first, second) = (first.read()?, second.read()?);
+        let [first, second] = Report::read_all([first, second])?;
         match (first.sound, second.sound) {
             // The second pass had next to nothing to do.
             (true, true) if second.defect <= 0.1 && second.squares.sqrt() <= 0.1 => break,

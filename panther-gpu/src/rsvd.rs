@@ -87,7 +87,7 @@ pub fn rsvd<T: DeviceReal>(
             Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.frobenius),
         };
         let Svd { u, mut s, v } = basis.triplets(k, options.seed)?;
-        let orthogonality = orthogonality(&u)?.max(orthogonality(&v)?);
+        let orthogonality = orthogonality(&u, &v)?;
         let threshold = m.max(n) as f64 * T::EPSILON.to_f64() * s.first().map_or(0.0, |s| s.to_f64());
         let rank = s.iter().filter(|s| s.to_f64() > threshold).count();
         scale_values(&mut s, basis.exponent)?;
@@ -147,14 +147,16 @@ impl<T: DeviceReal> Basis<'_, T> {
     }
 }
 
-/// ‖QᵀQ − I‖_F.
-fn orthogonality<T: DeviceReal>(q: &Matrix<T>) -> Result<f64, GpuError> {
-    if q.ncols() == 0 {
+/// max(‖UᵀU − I‖_F, ‖VᵀV − I‖_F).
+fn orthogonality<T: DeviceReal>(u: &Matrix<T>, v: &Matrix<T>) -> Result<f64, GpuError> {
+    if u.ncols() == 0 {
         return Ok(0.0);
     }
-    let report = Report::new(q.device())?;
-    report.defect(multiplied(T::ONE, q.as_ref().t(), q.as_ref())?.as_ref())?;
-    Ok(report.read()?.defect)
+    let [of_u, of_v] = Report::several(u.device())?;
+    of_u.defect(multiplied(T::ONE, u.as_ref().t(), u.as_ref())?.as_ref())?;
+    of_v.defect(multiplied(T::ONE, v.as_ref().t(), v.as_ref())?.as_ref())?;
+    let [of_u, of_v] = Report::read_all([of_u, of_v])?;
+    Ok(of_u.defect.max(of_v.defect))
 }
 
 /// σ·2^exponent, if the type can hold it.

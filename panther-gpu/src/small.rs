@@ -1,5 +1,7 @@
 //! Small steps of the decompositions, each a kernel.
 
+use std::sync::Arc;
+
 use panther_linalg::LinalgError;
 use panther_linalg::rules::exponent_of;
 
@@ -20,12 +22,24 @@ pub(crate) fn block_each(count: usize, threads: u32) -> LaunchConfig {
 
 /// Numbers that kernels report, read by the host in one go.
 pub(crate) struct Report {
-    numbers: Buffer<f64>,
+    numbers: Arc<Buffer<f64>>,
+    /// Where those of this report begin.
+    start: usize,
 }
 
+/// How many numbers there are to a report.
+const LENGTH: usize = 2 * PARTS + 4;
+
 impl Report {
+    /// So many reports that are read together.
+    pub(crate) fn several<const N: usize>(device: &Device) -> Result<[Self; N], GpuError> {
+        let numbers = Arc::new(Buffer::zeros(device, N * LENGTH)?);
+        Ok(std::array::from_fn(|i| Self { numbers: Arc::clone(&numbers), start: i * LENGTH }))
+    }
+
     pub(crate) fn new(device: &Device) -> Result<Self, GpuError> {
-        Ok(Self { numbers: Buffer::zeros(device, 2 * PARTS + 4)? })
+        let [report] = Self::several(device)?;
+        Ok(report)
     }
 
     /// Σ x² for [`Reported::squares`].
@@ -41,7 +55,7 @@ impl Report {
             right as u64,
             x.nrows() as u64,
             x.ncols() as u64,
-            self.numbers.pointer(),
+            self.numbers.at(self.start),
         )
     }
 
@@ -55,29 +69,38 @@ impl Report {
             g.place.pointer,
             g.place.stride as u64,
             g.ncols() as u64,
-            self.numbers.at(PARTS),
+            self.defect_at(),
         )
     }
 
     /// Where the kernel of a small factor writes ‖G − I‖²_F.
     pub(crate) fn defect_at(&self) -> Pointer {
-        self.numbers.at(PARTS)
+        self.numbers.at(self.start + PARTS)
     }
 
     /// Where what is told of a factor goes: four numbers.
     pub(crate) fn judgement_at(&self) -> Pointer {
-        self.numbers.at(2 * PARTS)
+        self.numbers.at(self.start + 2 * PARTS)
     }
 
     /// Waits for the numbers.
-    pub(crate) fn read(&self) -> Result<Reported, GpuError> {
-        let numbers = self.numbers.to_host()?;
-        Ok(Reported {
-            squares: numbers[..PARTS].iter().sum(),
-            defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
-            breakdown: numbers[2 * PARTS + 2] as usize,
-            sound: numbers[2 * PARTS + 3] != 0.0,
-        })
+    pub(crate) fn read(self) -> Result<Reported, GpuError> {
+        let [reported] = Self::read_all([self])?;
+        Ok(reported)
+    }
+
+    /// Waits for the numbers of all, which were made together.
+    pub(crate) fn read_all<const N: usize>(reports: [Self; N]) -> Result<[Reported; N], GpuError> {
+        let all = reports[0].numbers.to_host()?;
+        Ok(reports.map(|Self { start, .. }| {
+            let numbers = &all[start..start + LENGTH];
+            Reported {
+                squares: numbers[..PARTS].iter().sum(),
+                defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
+                breakdown: numbers[2 * PARTS + 2] as usize,
+                sound: numbers[2 * PARTS + 3] != 0.0,
+            }
+        }))
     }
 }
 

@@ -18,9 +18,6 @@ const KERNELS: KernelFile = kernel_file!("jacobi");
 
 const THREADS: u32 = 512;
 
-/// Blocks of a cluster.
-const CLUSTER: usize = 16;
-
 /// As in the kernel.
 const MOST_SWEEPS: i32 = 40;
 
@@ -114,6 +111,7 @@ fn from_factors<T: DeviceReal>(
 
 /// How the columns are dealt out.
 struct Deal {
+    kernel: &'static str,
     /// Columns of a block.
     width: usize,
     /// Thread blocks, one for every two blocks of columns.
@@ -123,28 +121,29 @@ struct Deal {
     shared_bytes: usize,
 }
 
-/// As many columns of m rows to a block as keep all thread blocks busy and fit.
+/// As in the kernel: columns of a block, a warp for each, and rows of a part.
+const MOST_WIDTH: usize = 16;
+const PART: usize = 256;
+
+/// The smallest cluster that has room: its barrier is cheaper than the device's, and a round of the tournament takes longer than ten
+/// columns of a block to rotate, so that few columns want few rounds. `None` where two columns do not fit.
 fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Option<Deal> {
-    /// Of a block, a warp for each.
-    const MOST_COLUMNS: usize = 16;
-    const WARP: usize = 32;
     // A column in whole parts, a column of rotations, and the norm.
-    let part = if m <= 4 * WARP { 4 * WARP } else { 8 * WARP };
-    let numbers = m.next_multiple_of(part) + WARP + 1;
-    let with = |width: usize, thread_blocks: usize, clustered| {
-        let shared_bytes = 2 * width * numbers * size_of::<T>();
-        let fits = width <= MOST_COLUMNS && shared_bytes + 1024 <= device.shared_bytes() as usize;
-        fits.then_some(Deal { width, thread_blocks, clustered, shared_bytes })
+    let bytes = (m.next_multiple_of(PART) + 32 + 1) * size_of::<T>();
+    let with = |kernel, width: usize, thread_blocks: usize, clustered| {
+        let shared_bytes = 2 * width * bytes;
+        let fits = width <= MOST_WIDTH && shared_bytes + 1024 <= device.shared_bytes() as usize;
+        fits.then_some(Deal { kernel, width, thread_blocks, clustered, shared_bytes })
     };
-    // A cluster's barrier is cheaper than the device's.
-    let of_cluster = n.div_ceil(2 * CLUSTER).max(1);
-    if device.has_clusters()
-        && let Some(deal) = with(of_cluster, CLUSTER, true)
+    let clusters = [("orthogonalize_4", 4), ("orthogonalize_16", 16)];
+    let mut in_clusters = clusters.iter().filter(|_| device.has_clusters());
+    if let Some(deal) =
+        in_clusters.find_map(|&(kernel, blocks)| with(kernel, n.div_ceil(2 * blocks).max(1), blocks, true))
     {
         return Some(deal);
     }
     let least = n.div_ceil(2 * device.multiprocessors() as usize).max(1);
-    let with = |width: usize| with(width, n.div_ceil(2 * width), false);
+    let with = |width: usize| with("orthogonalize_grid", width, n.div_ceil(2 * width), false);
     with(least.max(8)).or_else(|| with(least))
 }
 
@@ -156,7 +155,7 @@ const NOISE: f64 = 1.0 / 16.0;
 fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Result<Svd<T>, GpuError> {
     let device = x.device().clone();
     let (m, n) = (x.nrows(), x.ncols());
-    let Some(Deal { width, thread_blocks, clustered, shared_bytes }) = deal::<T>(&device, m, n) else {
+    let Some(Deal { kernel, width, thread_blocks, clustered, shared_bytes }) = deal::<T>(&device, m, n) else {
         return Err(GpuError::shape(
             operation,
             "a",
@@ -177,7 +176,7 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Resul
         shared_mem_bytes: shared_bytes as u32,
     };
     let (xp, vp) = (x.as_mut().place.pointer, v.as_mut().place.pointer);
-    let kernel = KERNELS.kernel(if clustered { "orthogonalize_cluster" } else { "orthogonalize_grid" });
+    let kernel = KERNELS.kernel(kernel);
     if clustered {
         kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
     }

@@ -588,9 +588,13 @@ fn growing_keys<T: Scalar, B: Backend>(backend: &B) -> Outputs {
             let (y, saved) = backend.linear_attention(&inputs)?;
             case.keep(format!("y, growth {growth}"), &y)?;
             let dy = case.gaussian::<T>(B::shape(&y), 1.0)?;
+            // Together: where one position takes all the weight, those by queries and keys are what is left of terms as large as those
+            // by values.
+            let mut gradients = Vec::new();
             for gradient in &backend.linear_attention_backward(&inputs, &y, &saved, &dy)? {
-                case.keep(format!("gradient, growth {growth}"), gradient)?;
+                gradients.extend(backend.download(gradient)?.into_iter().map(T::to_f64));
             }
+            case.outputs.push((format!("gradients, growth {growth}"), gradients));
             let y = backend.download(&y)?;
             for from in [40, 64, 100, 199] {
                 let other = backend.linear_attention(&AttentionInputs { key: &grown(from, 50.0)?, ..inputs })?.0;
