@@ -1,7 +1,7 @@
 //! Convolutions and pooling.
 
 use panther_nn::Scalar;
-use panther_nn::backend::{Backend, Convolution, Geometry, Storage};
+use panther_nn::backend::{Backend, Geometry};
 
 use super::{Case, Outputs};
 

@@ -1,6 +1,6 @@
 //! Attention through random features.
 
-use panther_nn::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend, Storage};
+use panther_nn::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
 use panther_nn::layers::orthogonal_features;
 use panther_nn::{NnError, Scalar};
 

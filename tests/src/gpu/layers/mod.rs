@@ -8,7 +8,7 @@ mod training;
 mod whole_layers;
 
 use panther_gpu::Device;
-use panther_nn::backend::{Backend, Products, Storage};
+use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 use panther_nn::layers::Layer;

@@ -1,9 +1,7 @@
 //! Operations on tensors.
 
 use panther_nn::Scalar;
-use panther_nn::backend::{
-    Activation, Backend, Convolution, KeysSeen, Layout, Products, Random as _, SequenceRows, Storage, Waves,
-};
+use panther_nn::backend::{Activation, Backend, KeysSeen, Layout, SequenceRows, Waves};
 
 use super::{Case, Outputs};
 

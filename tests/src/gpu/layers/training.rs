@@ -1,7 +1,7 @@
 //! Losses, optimisers, and both at work.
 
 use panther_nn::Scalar;
-use panther_nn::backend::{Activation, AdamWStep, Backend, CrossEntropy, SgdStep, Storage};
+use panther_nn::backend::{Activation, AdamWStep, Backend, CrossEntropy, SgdStep};
 use panther_nn::layers::{ActivationLayer, Layer, LayerNorm, Linear, Sequential, SkLinear, SkLinearOptions};
 use panther_nn::train::{AdamW, AdamWOptions, Optimizer, cross_entropy, zero_gradients};
 

@@ -1,11 +1,11 @@
 //! Layers, forward and backward.
 
 use panther_nn::Scalar;
-use panther_nn::backend::{AttentionKernel, Backend, Storage};
+use panther_nn::backend::{AttentionKernel, Backend};
 use panther_nn::layers::{
-    AvgPool2d, Conv2d, Embedding, Layer, LayerNorm, Linear, MaxPool2d, MultiHeadAttention, MultiHeadAttentionOptions,
-    Padding, PositionalEncodingOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions, SkConv2d,
-    SkConv2dOptions, SkLinear, SkLinearOptions, StochasticEncoding, StochasticEncodingOptions, Window,
+    AvgPool2d, Conv2d, Embedding, LayerNorm, Linear, MaxPool2d, MultiHeadAttention, MultiHeadAttentionOptions, Padding,
+    PositionalEncodingOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions, SkConv2d, SkConv2dOptions,
+    SkLinear, SkLinearOptions, StochasticEncoding, StochasticEncodingOptions, Window,
 };
 use panther_nn::state::HostTensor;
 
