@@ -26,8 +26,8 @@ __device__ __forceinline__ void cluster_barrier() {
 #endif
 }
 
-// What stands in the place of `p` in the shared memory of another block of the cluster. Between a barrier and the next it may be read,
-// if nobody writes it meanwhile.
+// What stands in the place of `p` in the shared memory of another block of the cluster: from the first barrier to the last, which say
+// that the block has begun and has not ended.
 template <typename T>
 __device__ __forceinline__ T *in_block(T *p, u32 block) {
 #if __CUDA_ARCH__ >= 900

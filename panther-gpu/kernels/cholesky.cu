@@ -3,15 +3,15 @@
 
 extern __shared__ double memory[];
 
-// What is told of a factor, side by side: the least and the greatest number of its diagonal, the column at which G is not positive
-// definite (from 1 on, or 0), and whether the factor is to be used.
-__device__ __forceinline__ bool judge(double least, double greatest, int code, double tolerance, double ratio, double *report) {
-    const bool sound = code == 0 && least > tolerance && least > ratio * greatest && greatest <= HIGHEST;
+// What is told of a factor: the column at which G is not positive definite (from 1 on, or 0), and whether the factor is to be used. It is
+// not where the one before was not, of which `before` tells, if there is one.
+__device__ __forceinline__ bool judge(double least, double greatest, int code, double tolerance, double ratio, const double *before,
+                                      double *report) {
+    const bool follows = before == nullptr || before[1] != 0;
+    const bool sound = follows && code == 0 && least > tolerance && least > ratio * greatest && greatest <= HIGHEST;
     if (threadIdx.x == 0) {
-        report[0] = least;
-        report[1] = greatest;
-        report[2] = code;
-        report[3] = sound;
+        report[0] = code;
+        report[1] = sound;
     }
     return sound;
 }
@@ -22,7 +22,7 @@ constexpr u32 SIDE = 16;
 
 template <u32 TILES>
 __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect,
-                                       double *report) {
+                                       const double *before, double *report) {
     __shared__ double scratch[WARP];
     __shared__ real pivots[2][TILES * SIDE], heads[TILES * SIDE];
     const u32 across = threadIdx.x % SIDE, down = threadIdx.x / SIDE;
@@ -90,7 +90,7 @@ __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tol
     }
     greatest = block_max(greatest, 0.0, scratch);
     least = -block_max(-least, -1e308, scratch);
-    const bool sound = judge(least, greatest, k < n ? k + 1 : 0, tolerance, ratio, report);
+    const bool sound = judge(least, greatest, k < n ? k + 1 : 0, tolerance, ratio, before, report);
 #pragma unroll
     for (u32 a = 0; a < TILES; a++) {
 #pragma unroll
@@ -105,18 +105,20 @@ __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tol
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    factor_64(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
-    factor<4>(g, ldg, n, tolerance, ratio, r, defect, report);
+    factor_64(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
+               double *report) {
+    factor<4>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    factor_128(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, double *report) {
-    factor<8>(g, ldg, n, tolerance, ratio, r, defect, report);
+    factor_128(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
+               double *report) {
+    factor<8>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
 // One block: the judgement of a factor that a library has made in the upper triangle of r.
 extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int *code, double tolerance, double ratio,
-                                        double *report) {
+                                        const double *before, double *report) {
     __shared__ double scratch[WARP];
     double least = 1e308, greatest = 0;
     bool all_numbers = true;
@@ -129,12 +131,12 @@ extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int
     all_numbers = __syncthreads_and(all_numbers);
     greatest = block_max(greatest, 0.0, scratch);
     least = -block_max(-least, -1e308, scratch);
-    judge(all_numbers ? least : 0.0, greatest, *code, tolerance, ratio, report);
+    judge(all_numbers ? least : 0.0, greatest, *code, tolerance, ratio, before, report);
 }
 
 // r = the upper triangle of a factor that is sound, or the identity.
 extern "C" __global__ void accepted_factor(const real *factor, u64 ldf, u64 n, const double *report, real *r) {
-    const bool sound = report[3] != 0;
+    const bool sound = report[1] != 0;
     FOR_EACH(k, n * n) {
         u64 i, j;
         split(k, n, i, j);

@@ -23,11 +23,10 @@ constexpr double UNDERFLOW = 1e-290;
 
 extern __shared__ double memory[];
 
-// A column that a block of a cluster would choose: with its squared norm and its place there.
+// A column that a block of a cluster would choose, with its squared norm.
 struct Offer {
     u64 candidate;
     real norm;
-    u32 place;
 };
 
 constexpr u32 MOST_OFFERS = 16;
@@ -35,7 +34,7 @@ constexpr u32 MOST_OFFERS = 16;
 // a is m×n. Takes up to `most` steps, until the sum of the squares left is at most `tolerance`. order[j] becomes the step that
 // took column j (it starts as −1), *steps their number. The rows of R are left in the rows of `a`, whose columns stay in
 // their places; the reflector of a step, I − factors[step]·v·vᵀ, is v in the rows from `step` on of that column of `reflectors`.
-// `candidates` and `sums` have room for two numbers a block, `published` for 2·(m + 1).
+// `sums` has room for two numbers a block; in a grid `candidates` has too, and `published` for 2·(m + 1).
 template <bool CLUSTER>
 __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                       real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
@@ -58,9 +57,9 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
         sum = warp_sum(sum);
         if (lane == 0) norms[c] = sum;
     }
-    __syncwarp();
-
     u32 step = 0, passed = 0;
+    // Nobody writes into a block that has not begun; and its warps see each other's norms.
+    all_blocks<CLUSTER>(counter, passed);
     // The number of R that the last step left to be put into its column, once nobody reads that any more.
     real *head_of_last = nullptr, last_beta = 0;
     auto place_last = [&] {
@@ -82,7 +81,7 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
         if (CLUSTER) {
             if (threadIdx.x < blocks) {
                 const real norm = best == NO_COLUMN ? real(0) : norms[c];
-                *in_block(&offers[parity][block], threadIdx.x) = {best, norm, c};
+                *in_block(&offers[parity][block], threadIdx.x) = {best, norm};
             }
         } else {
             if (threadIdx.x == 0) __stcg(candidates + slots + block, best);
@@ -112,11 +111,9 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
         if (best == NO_COLUMN) break;
         const u32 pivot_column = column_of(best), owner = pivot_column % blocks;
         if (CLUSTER) {
-            const Offer &offer = offers[parity][owner];
-            // Blocks differ in how many columns they have, and so in where the columns lie.
-            const real *from = in_block(columns + (u64)offer.place * m, owner);
+            const real *from = in_block(columns + (u64)(pivot_column / blocks) * m, owner);
             for (u32 i = step + threadIdx.x; i < m; i += blockDim.x) v[i] = from[i];
-            if (threadIdx.x == 0) v[m] = offer.norm;
+            if (threadIdx.x == 0) v[m] = offers[parity][owner].norm;
         } else {
             const real *from = published + (u64)(slots + owner) * (m + 1);
             for (u32 i = step + threadIdx.x; i <= m; i += blockDim.x) v[i] = __ldcg(from + i);

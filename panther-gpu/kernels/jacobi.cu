@@ -18,7 +18,7 @@ struct Rotation {
 };
 
 __device__ __forceinline__ bool rotation_of(real xx, real yy, real xy, real tolerance, real floor, Rotation &rotation) {
-    if (xx <= floor || yy <= floor || xy * xy <= tolerance * tolerance * xx * yy) return false;
+    if (xx <= floor || yy <= floor || xy / xx * xy <= tolerance * tolerance * yy) return false;
     // cos 2φ = |d|/r and sin 2φ = h/r of the smaller angle, with d and h of about one so that their squares have digits.
     const real scale = 1 / (xx + yy), d = (yy - xx) * scale, h = 2 * xy * scale;
     const real inverse = rsqrt(d * d + h * h), cc = (1 + fabs(d) * inverse) / 2, inverse_c = rsqrt(cc);

@@ -7,8 +7,8 @@ use crate::{Buffer, DeviceReal, GpuError, Matrix};
 
 const KERNELS: KernelFile = kernel_file!("cholesky");
 
-/// Up to so many columns our kernel is faster than the library's.
-const MOST_COLUMNS: usize = 128;
+/// Up to so many columns our kernels are faster than the libraries.
+pub(crate) const MOST_COLUMNS: usize = 128;
 
 /// What the diagonal of a factor must satisfy to be used.
 #[derive(Clone, Copy, Debug)]
@@ -20,22 +20,25 @@ pub(crate) struct Standard {
 }
 
 /// R of G = RᵀR with zeros below its diagonal, n³/3 operations, from the upper triangle of `g`, which is used up. The identity where G is
-/// not positive definite or R below the standard: dividing by it changes nothing, and `report` tells, together with ‖G − I‖_F.
+/// not positive definite or R below the standard, or where the factor `before` was not used: dividing by it changes nothing, and
+/// `report` tells, together with ‖G − I‖_F.
 pub(crate) fn judged_factor<T: DeviceReal>(
     mut g: Matrix<T>,
     standard: Standard,
+    before: Option<&Report>,
     report: &Report,
 ) -> Result<Matrix<T>, GpuError> {
     let Standard { tolerance, ratio } = standard;
     let device = g.device().clone();
     let n = g.ncols();
+    let before = before.map_or(0, Report::judgement_at);
     let mut r = Matrix::uninitialized(&device, n, n)?;
     let (from, to) = (g.as_ref().place.pointer, r.as_mut().place.pointer);
     if n <= MOST_COLUMNS {
         let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
         let config = block_each(1, 256);
         let (defect, judgement) = (report.defect_at(), report.judgement_at());
-        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, judgement)?;
+        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, before, judgement)?;
         return Ok(r);
     }
     report.defect(g.as_ref())?;
@@ -43,7 +46,20 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     cholesky(g.as_mut(), &code)?;
     let (kernel, judgement) = (KERNELS.kernel("judge_factor"), report.judgement_at());
     let one_block = block_each(1, 256);
-    launch!(device, T, kernel, one_block, from, n as u64, n as u64, code.pointer(), tolerance, ratio, judgement)?;
+    launch!(
+        device,
+        T,
+        kernel,
+        one_block,
+        from,
+        n as u64,
+        n as u64,
+        code.pointer(),
+        tolerance,
+        ratio,
+        before,
+        judgement
+    )?;
     let kernel = KERNELS.kernel("accepted_factor");
     launch!(device, T, kernel, grid_over(n * n, 256), from, n as u64, n as u64, judgement, to)?;
     Ok(r)

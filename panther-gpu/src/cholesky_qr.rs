@@ -45,7 +45,7 @@ pub(crate) fn cholesky_pass<T: DeviceReal>(
         add_to_diagonal(&mut g, shift)?;
     }
     let report = Report::new(q.device())?;
-    let r = judged_factor(g, Standard { tolerance: 0.0, ratio: 0.0 }, &report)?;
+    let r = judged_factor(g, Standard { tolerance: 0.0, ratio: 0.0 }, None, &report)?;
     solve_on_the_right(q.as_mut(), r.as_ref())?;
     let seen = report.read()?;
     Ok(if seen.sound { Ok(r) } else { Err(Breakdown { column: seen.breakdown.saturating_sub(1) }) })

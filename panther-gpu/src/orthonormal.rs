@@ -52,35 +52,47 @@ pub(crate) fn orthonormalize_against<T: DeviceReal>(
             break;
         }
         let [first, second] = Report::several(&device)?;
-        new.pass(left, &first)?;
-        new.pass(LEFT_OF_ONE, &second)?;
+        new.pass(left, None, &first)?;
+        new.pass(LEFT_OF_ONE, Some(&first), &second)?;
         let [first, second] = Report::read_all([first, second])?;
-        match (first.sound, second.sound) {
+        if !first.sound {
+            new.reveal(left)?;
+        } else if !second.sound {
+            new.reveal(LEFT_OF_ONE)?;
+        } else if second.defect <= 0.1 && second.squares.sqrt() <= 0.1 {
             // The second pass had next to nothing to do.
-            (true, true) if second.defect <= 0.1 && second.squares.sqrt() <= 0.1 => break,
-            (_, true) => {}
-            (true, false) => new.reveal(LEFT_OF_ONE)?,
-            (false, false) => new.reveal(left)?,
+            break;
         }
         left = LEFT_OF_ONE;
     }
     new.finish()
 }
 
-/// A basis of what `y` has beside `v`, nearly orthonormal: after one pass, which is enough where only the span is wanted.
-pub(crate) fn nearly_orthonormal<T: DeviceReal>(
-    v: MatrixRef<'_, T>,
-    y: Matrix<T>,
-    tolerance: f64,
-) -> Result<Matrix<T>, GpuError> {
+/// A nearly orthonormal basis of the columns of `y`: after one pass, which is enough where only their span is wanted.
+pub(crate) fn nearly_orthonormal<T: DeviceReal>(mut y: Matrix<T>, tolerance: f64) -> Result<Matrix<T>, GpuError> {
     let report = Report::new(y.device())?;
-    let mut new = Unfinished { v, coefficients: None, r: None, q: y };
-    new.pass(tolerance, &report)?;
-    if report.read()?.sound {
-        return Ok(new.q);
+    let (factor, report) = (orthonormalize_once(&mut y, tolerance, None, &report)?, report.read()?);
+    drop(factor);
+    if report.sound {
+        return Ok(y);
     }
-    new.reveal(tolerance)?;
-    Ok(orthonormalize_against(v, new.q, LEFT_OF_ONE)?.q)
+    let (q, _) = revealing_qr(y, tolerance)?;
+    Ok(q)
+}
+
+/// Q = Q·R⁻¹ with the Cholesky factor of QᵀQ, if that can tell the shortest column from rounding errors and from `tolerance`.
+/// What a pass leaves the next one mends; on the CPU half of the digits must survive, since Householder QR costs less there.
+fn orthonormalize_once<T: DeviceReal>(
+    q: &mut Matrix<T>,
+    tolerance: f64,
+    before: Option<&Report>,
+    report: &Report,
+) -> Result<Matrix<T>, GpuError> {
+    let g = multiplied(T::ONE, q.as_ref().t(), q.as_ref())?;
+    let standard = Standard { tolerance, ratio: 4.0 * T::EPSILON.to_f64().sqrt() };
+    let factor = judged_factor(g, standard, before, report)?;
+    solve_on_the_right(q.as_mut(), factor.as_ref())?;
+    Ok(factor)
 }
 
 /// Y = V·coefficients + Q·r at any time, with Q on its way to be orthonormal and orthogonal to V.
@@ -94,9 +106,8 @@ struct Unfinished<'a, T> {
 }
 
 impl<T: DeviceReal> Unfinished<'_, T> {
-    /// One pass of block Gram–Schmidt and Cholesky QR, or of the former alone where the Gram matrix cannot tell the shortest
-    /// column from rounding errors or from `tolerance`.
-    fn pass(&mut self, tolerance: f64, report: &Report) -> Result<(), GpuError> {
+    /// One pass of block Gram–Schmidt and Cholesky QR, or of the former alone where the latter would lose digits.
+    fn pass(&mut self, tolerance: f64, before: Option<&Report>, report: &Report) -> Result<(), GpuError> {
         // 1. Take out what the basis spans.
         if self.v.ncols() > 0 {
             let inside = multiplied(T::ONE, self.v.t(), self.q.as_ref())?;
@@ -104,12 +115,8 @@ impl<T: DeviceReal> Unfinished<'_, T> {
             report.squares(inside.as_ref())?;
             self.add_to_coefficients(inside)?;
         }
-        // 2. Orthonormalise the rest. What a pass leaves the next one mends; on the CPU half of the digits must survive, since
-        // Householder QR costs less there.
-        let g = multiplied(T::ONE, self.q.as_ref().t(), self.q.as_ref())?;
-        let standard = Standard { tolerance, ratio: 4.0 * T::EPSILON.to_f64().sqrt() };
-        let factor = judged_factor(g, standard, report)?;
-        solve_on_the_right(self.q.as_mut(), factor.as_ref())?;
+        // 2. Orthonormalise the rest.
+        let factor = orthonormalize_once(&mut self.q, tolerance, before, report)?;
         self.multiply_r(factor)
     }
 

@@ -6,7 +6,7 @@ use panther_linalg::rules::{Plan, checked_for_shape};
 use panther_linalg::{RangeFinder, RsvdOptions, Target};
 
 use crate::basis::build_basis;
-use crate::orthonormal::nearly_orthonormal;
+use crate::orthonormal::{nearly_orthonormal, orthonormalize_against};
 use crate::projection::Projection;
 use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
@@ -50,10 +50,14 @@ fn subspace_iteration<T: DeviceReal>(
     let mut y = projection.sample(columns)?;
     for _ in 0..power_iterations {
         // 2. Y = (AAᵀ)Y, orthonormal between the products so that small singular values are not rounded away.
-        let basis = nearly_orthonormal(projection.q.view(), y, projection.tolerance)?;
+        let basis = if projection.q.ncols() == 0 {
+            nearly_orthonormal(y, projection.tolerance)?
+        } else {
+            // What one pass leaves of Q would be enlarged.
+            orthonormalize_against(projection.q.view(), y, projection.tolerance)?.q
+        };
         let z = projection.apply_adjoint(basis.as_ref())?;
-        let nothing = Matrix::zeros(z.device(), z.nrows(), 0)?;
-        let basis = nearly_orthonormal(nothing.as_ref(), z, projection.tolerance)?;
+        let basis = nearly_orthonormal(z, projection.tolerance)?;
         y = projection.apply(basis.as_ref())?;
     }
     // 3. Q = orth(Y).

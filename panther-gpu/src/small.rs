@@ -28,7 +28,7 @@ pub(crate) struct Report {
 }
 
 /// How many numbers there are to a report.
-const LENGTH: usize = 2 * PARTS + 4;
+const LENGTH: usize = 2 * PARTS + 2;
 
 impl Report {
     /// So many reports that are read together.
@@ -78,7 +78,7 @@ impl Report {
         self.numbers.at(self.start + PARTS)
     }
 
-    /// Where what is told of a factor goes: four numbers.
+    /// Where what is told of a factor goes: two numbers.
     pub(crate) fn judgement_at(&self) -> Pointer {
         self.numbers.at(self.start + 2 * PARTS)
     }
@@ -97,8 +97,8 @@ impl Report {
             Reported {
                 squares: numbers[..PARTS].iter().sum(),
                 defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
-                breakdown: numbers[2 * PARTS + 2] as usize,
-                sound: numbers[2 * PARTS + 3] != 0.0,
+                breakdown: numbers[2 * PARTS] as usize,
+                sound: numbers[2 * PARTS + 1] != 0.0,
             }
         }))
     }

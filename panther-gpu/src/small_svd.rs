@@ -31,7 +31,7 @@ pub(crate) struct Svd<T> {
 /// The thin SVD of `a`, whose entries times 2^−exponent are about one or smaller: U m×r, V n×r, r = min(m, n).
 ///
 /// Pivoted QR, then rotations of the columns of Rᵀ, which are nearly orthogonal already (Drmač and Veselić 2008): some 10
-/// sweeps of 12·n³ operations. σ is exact to about ε·σ₁ or better, U and V are orthonormal to O(r·ε).
+/// sweeps of 8·n³ operations. σ is exact to about ε·σ₁ or better, U and V are orthonormal to O(r·ε).
 pub(crate) fn thin_svd<T: DeviceReal>(
     operation: &'static str,
     a: MatrixRef<'_, T>,

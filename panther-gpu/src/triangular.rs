@@ -3,6 +3,7 @@
 use cudarc::cublas::sys::{cublasDiagType_t, cublasFillMode_t, cublasOperation_t, cublasSideMode_t};
 use cudarc::driver::LaunchConfig;
 
+use crate::cholesky::MOST_COLUMNS;
 use crate::error::Named;
 use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::real::sealed::Libraries;
@@ -10,9 +11,6 @@ use crate::solver::{leading, size};
 use crate::{DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 const KERNELS: KernelFile = kernel_file!("cholesky");
-
-/// Up to so many columns the kernel is faster than the library.
-const MOST_COLUMNS: usize = 128;
 
 /// As in the kernel: threads of a block, rows that they solve at a time, and columns of a panel.
 const THREADS: usize = 128;
@@ -22,20 +20,18 @@ const PANEL: usize = 16;
 /// a = a·R⁻¹ with the upper triangle of `r`: m·n² operations, each row by substitution.
 pub(crate) fn solve_on_the_right<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
     if a.nrows() == 0 || a.ncols() == 0 {
-        Ok(())
-    } else if a.ncols() <= MOST_COLUMNS {
-        by_rows(a, r)
-    } else {
-        by_library(a, r)
+        return Ok(());
     }
+    let padded = a.ncols().next_multiple_of(PANEL);
+    let bytes = padded * (padded * size_of::<T>() + 16 + ROWS * size_of::<T>());
+    let fits = a.ncols() <= MOST_COLUMNS && bytes <= a.device.shared_bytes() as usize;
+    if fits { by_rows(a, r, bytes) } else { by_library(a, r) }
 }
 
-fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
+fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>, bytes: usize) -> Result<(), GpuError> {
     let (m, n) = (a.nrows(), a.ncols());
-    let padded = n.next_multiple_of(PANEL);
-    let bytes = padded * (padded * size_of::<T>() + 16 + ROWS * size_of::<T>());
     // A block reads R once, and there are as many as can run at a time.
-    let resident = (a.device.shared_bytes() as usize / bytes).max(1) * a.device.multiprocessors() as usize;
+    let resident = a.device.shared_bytes() as usize / bytes * a.device.multiprocessors() as usize;
     let config = LaunchConfig {
         grid_dim: (m.div_ceil(ROWS).min(resident) as u32, 1, 1),
         block_dim: (THREADS as u32, 1, 1),
