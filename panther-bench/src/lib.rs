@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p panther-bench` runs them all; `cargo bench -p panther-bench --bench rsvd -- 2048` some.
 
+pub mod record;
+
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
