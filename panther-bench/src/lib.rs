@@ -3,6 +3,7 @@
 //!
 //! `cargo bench -p panther-bench` runs them all; `cargo bench -p panther-bench --bench rsvd -- 2048` some.
 
+pub mod figures;
 pub mod record;
 
 use std::time::Duration;
