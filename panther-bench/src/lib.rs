@@ -3,8 +3,10 @@
 //!
 //! `cargo bench -p panther-bench` runs them all; `cargo bench -p panther-bench --bench rsvd -- 2048` some.
 
+pub mod compare;
 pub mod figures;
 pub mod record;
+pub mod report;
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! `attention_forward_time_E_K`, `attention_backward_time_E_K` and `attention_memory_E_K`.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::contest::Contest;
+use super::contest::{Contest, Verdict, sentences};
 use super::data::{Data, Pass, number};
 use super::ladder::batch;
 use super::style::{Dash, Look, Marker};
-use super::{Figure, on};
+use super::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 const EMBEDS: [u64; 4] = [128, 256, 512, 1024];
@@ -62,6 +62,13 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     KINDS.iter().flat_map(of).map(|(kind, embed, kernel)| figure(&data, kind, embed, kernel)).collect()
 }
 
+/// What all figures of a kind say together.
+pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
+    let data = Data::of(records, "attention", device);
+    let of = |kind: &Kind| Observation::new(format!("Attention, {}", kind.title), device, verdicts(&data, kind));
+    KINDS.iter().map(of).collect()
+}
+
 fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
     let data = data.at("embed", embed).with("kernel", kernel);
     let features = data.extents("features");
@@ -78,7 +85,7 @@ fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
         rows: rows.collect(),
     };
     let name = on(format!("{}_{embed}_{kernel}", kind.stem), data.device);
-    Figure::new(&name, "attention", data.device, chart, finding(&data, kind))
+    Figure::new(&name, "attention", data.device, chart, sentences(&verdicts(&data, kind)))
 }
 
 fn panel(data: &Data<'_>, kind: &Kind) -> Panel {
@@ -100,10 +107,10 @@ fn panel(data: &Data<'_>, kind: &Kind) -> Panel {
     Panel { caption: String::new(), series }
 }
 
-fn finding(data: &Data<'_>, kind: &Kind) -> String {
+fn verdicts(data: &Data<'_>, kind: &Kind) -> Vec<Verdict> {
     let bases = data.methods().into_iter().filter(|method| *method != "randomized");
-    let sentences = bases.filter_map(|method| {
-        Contest {
+    let verdict = |method: &str| {
+        let contest = Contest {
             base: data.method(method),
             base_name: method.to_owned(),
             ours: data.method("randomized"),
@@ -112,10 +119,10 @@ fn finding(data: &Data<'_>, kind: &Kind) -> String {
             better: kind.better,
             size: |cell| number(cell, "length"),
             unit: "length",
-        }
-        .sentence()
-    });
-    sentences.collect::<Vec<_>>().join(" ")
+        };
+        contest.verdict()
+    };
+    bases.filter_map(verdict).collect()
 }
 
 fn mebibytes(bytes: Option<u64>) -> Option<f64> {

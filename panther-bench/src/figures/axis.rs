@@ -54,11 +54,11 @@ impl Axis {
             .collect()
     }
 
-    /// Two to five values at equal distances.
+    /// Four to ten values at equal distances.
     fn even(&self) -> Vec<f64> {
         let (low, high) = (exp10(self.low), exp10(self.high));
-        let unit = exp10(log10((high - low) / 2.0).floor());
-        let step = [5.0, 2.0, 1.0].into_iter().map(|n| n * unit).find(|step| 2.0 * step <= high - low).unwrap_or(unit);
+        let unit = exp10(log10((high - low) / 4.0).floor());
+        let step = [5.0, 2.0, 1.0].into_iter().map(|n| n * unit).find(|step| 4.0 * step <= high - low).unwrap_or(unit);
         ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|n| n as f64 * step).collect()
     }
 }
@@ -110,7 +110,10 @@ mod tests {
         );
         assert_eq!(axis(1e-12, 1e-2).ticks().len(), 6);
         assert_eq!(axis(0.9, 21.0).ticks(), [1.0, 2.0, 5.0, 10.0, 20.0]);
-        assert_eq!(axis(0.97, 1.6).ticks().iter().copied().map(label).collect::<Vec<_>>(), ["1", "1.2", "1.4", "1.6"]);
+        assert_eq!(
+            axis(0.97, 1.6).ticks().iter().copied().map(label).collect::<Vec<_>>(),
+            ["1", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
+        );
     }
 
     #[test]

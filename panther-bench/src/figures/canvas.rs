@@ -14,6 +14,9 @@ const FONT: &str = "DejaVu Sans";
 /// Everything is drawn this many times larger and averaged: plotters smooths no thick lines.
 const OVERSAMPLING: u32 = 2;
 
+/// Red, green and blue have sixteen shades this far apart: files are half as large, and nobody sees it.
+const SHADE: usize = 17;
+
 /// Plotters counts a size from the ascent to the descent; this is how far these are apart in DejaVu Sans, in ems.
 const HEIGHT_OF_EM: f64 = 1.164;
 
@@ -47,13 +50,6 @@ impl Canvas<'_> {
         self.draw(&Text::new(text, pixels((at.0 - lift, at.1)), style(size, Align::Centre, FontTransform::Rotate270)))
     }
 
-    /// How wide a text of this size is.
-    pub fn width(&self, text: &str, size: f64) -> Result<f64, FigureError> {
-        let style = style(size, Align::Left, FontTransform::None);
-        let (width, _) = self.area.estimate_text_size(text, &style).map_err(FigureError::draw)?;
-        Ok(f64::from(width) / f64::from(OVERSAMPLING))
-    }
-
     /// A line through places.
     pub fn line(&self, places: &[Place], colour: RGBColor, width: f64) -> Result<(), FigureError> {
         let places: Vec<_> = places.iter().copied().map(pixels).collect();
@@ -80,14 +76,26 @@ impl Canvas<'_> {
     }
 }
 
+/// How wide a text of this size is.
+pub fn width(text: &str, size: f64) -> Result<f64, FigureError> {
+    load_font()?;
+    let font = (FONT, size * HEIGHT_OF_EM * f64::from(OVERSAMPLING)).into_font();
+    let (width, _) = font.box_size(text).map_err(FigureError::draw)?;
+    Ok(f64::from(width) / f64::from(OVERSAMPLING))
+}
+
+/// The same letters on every machine: no font is looked for.
+fn load_font() -> Result<(), FigureError> {
+    let font = include_bytes!("../../../panther-nn/assets/DejaVuSans.ttf");
+    register_font(FONT, FontStyle::Normal, font).map_err(|_| FigureError::Font)
+}
+
 /// A picture of this many pixels as PNG.
 pub fn png(
     (width, height): (u32, u32),
     paint: impl FnOnce(&Canvas<'_>) -> Result<(), FigureError>,
 ) -> Result<Vec<u8>, FigureError> {
-    // The same letters on every machine: no font is looked for.
-    let font = include_bytes!("../../../panther-nn/assets/DejaVuSans.ttf");
-    register_font(FONT, FontStyle::Normal, font).map_err(|_| FigureError::Font)?;
+    load_font()?;
     let large = (width * OVERSAMPLING, height * OVERSAMPLING);
     let mut bytes = vec![u8::MAX; 3 * large.0 as usize * large.1 as usize];
     {
@@ -98,7 +106,7 @@ pub fn png(
     }
     let small = averaged(&bytes, width as usize, height as usize);
     let mut png = Vec::new();
-    PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive).write_image(
+    PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::NoFilter).write_image(
         &small,
         width,
         height,
@@ -107,7 +115,7 @@ pub fn png(
     Ok(png)
 }
 
-/// Means of squares of OVERSAMPLING pixels.
+/// Means of squares of OVERSAMPLING pixels, to the nearest shade.
 fn averaged(large: &[u8], width: usize, height: usize) -> Vec<u8> {
     let n = OVERSAMPLING as usize;
     let mut small = Vec::with_capacity(3 * width * height);
@@ -116,7 +124,7 @@ fn averaged(large: &[u8], width: usize, height: usize) -> Vec<u8> {
             for channel in 0..3 {
                 let at = |dx, dy| usize::from(large[3 * ((n * y + dy) * n * width + n * x + dx) + channel]);
                 let sum: usize = (0..n * n).map(|i| at(i % n, i / n)).sum();
-                small.push((sum / (n * n)) as u8);
+                small.push(((sum / (n * n) + SHADE / 2) / SHADE * SHADE) as u8);
             }
         }
     }

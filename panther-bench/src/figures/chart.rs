@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 
 use super::FigureError;
 use super::axis::{Axis, label};
-use super::canvas::{Align, Canvas, Place, png};
+use super::canvas::{Align, Canvas, Place, png, width as width_of};
 use super::data::Point;
 use super::marks;
 use super::style::{GREY, Look};
@@ -154,10 +154,8 @@ impl Chart {
         let width = (WIDTH - LEFT - RIGHT - (columns - 1.0) * GAP) / columns;
         let height = (0.72 * width).clamp(170.0, 460.0);
         let captions = if self.panels().any(|panel| !panel.caption.is_empty()) { LINE } else { 0.0 };
-        let legend = self.legend();
-        // The legend's lines are known only where letters can be measured: this many are enough.
-        let widest: usize = legend.iter().map(|entry| entry.name.chars().count() + 8).sum();
-        let lines = (widest as f64 * 0.62 * TEXT / (WIDTH - LEFT - RIGHT)).ceil();
+        let legend = placed(self.legend())?;
+        let lines = legend.last().map_or(0.0, |entry| entry.line + 1.0);
         let top = MARGIN + 2.0 * LINE + 16.0 + lines * LINE + 8.0 + LINE;
         let total = top + self.rows.len() as f64 * (height + captions + GAP) + BOTTOM;
         let x_axis = Axis::around(self.series().flat_map(Series::abscissas), 0.06);
@@ -202,7 +200,7 @@ impl Chart {
         let mut ticks = Vec::new();
         for value in self.abscissas(axis) {
             let text = label(value);
-            let half = 0.5 * canvas.width(&text, TEXT - 1.0)?;
+            let half = 0.5 * width_of(&text, TEXT - 1.0)?;
             // Not into the next panel's.
             let (least, greatest) = (frame.left - 0.4 * GAP + half, frame.right() + 0.4 * GAP - half);
             let middle = (frame.left + axis.part(value) * frame.width).max(least).min(greatest);
@@ -263,15 +261,34 @@ fn heights(panel: &Panel) -> impl Iterator<Item = f64> {
     panel.series.iter().flat_map(Series::values).map(|(_, y)| y)
 }
 
-/// Entries one after another, in as many lines as they need.
-fn draw_legend(canvas: &Canvas<'_>, entries: &[Entry], top: f64) -> Result<(), FigureError> {
-    const SIGN: f64 = 46.0;
-    let (mut x, mut y) = (MARGIN, top);
-    for Entry { name, sign } in entries {
-        let width = SIGN + 8.0 + canvas.width(name, TEXT)? + 30.0;
+/// Width of a sign of the legend.
+const SIGN: f64 = 46.0;
+
+/// An entry, how far from the left it stands, and on which line.
+struct PlacedEntry {
+    entry: Entry,
+    x: f64,
+    line: f64,
+}
+
+/// Entries one after another, on as many lines as they need.
+fn placed(entries: Vec<Entry>) -> Result<Vec<PlacedEntry>, FigureError> {
+    let (mut x, mut line) = (MARGIN, 0.0);
+    let mut placed = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let width = SIGN + 8.0 + width_of(&entry.name, TEXT)?;
         if x + width > WIDTH - MARGIN && x > MARGIN {
-            (x, y) = (MARGIN, y + LINE);
+            (x, line) = (MARGIN, line + 1.0);
         }
+        placed.push(PlacedEntry { entry, x, line });
+        x += width + 30.0;
+    }
+    Ok(placed)
+}
+
+fn draw_legend(canvas: &Canvas<'_>, legend: &[PlacedEntry], top: f64) -> Result<(), FigureError> {
+    for PlacedEntry { entry: Entry { name, sign }, x, line } in legend {
+        let (x, y) = (*x, top + line * LINE);
         let middle = (x + 0.5 * SIGN, y);
         match *sign {
             Sign::Line(look, level) => {
@@ -284,7 +301,6 @@ fn draw_legend(canvas: &Canvas<'_>, entries: &[Entry], top: f64) -> Result<(), F
             Sign::Failed => marks::plus(canvas, middle, GREY)?,
         }
         canvas.text(name, (x + SIGN + 8.0, y), TEXT, Align::Left)?;
-        x += width;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Who is faster, or smaller, than whom, and by how much: the sentences under figures.
 
+use std::fmt::Write;
+
 use super::axis::label;
 use super::data::{Data, number};
 use crate::record::{Cell, Measured, Outcome, Value};
@@ -30,48 +32,95 @@ struct Bout<'a> {
     ratio: f64,
 }
 
+/// What came of a contest, in words.
+pub struct Verdict {
+    /// Who was compared.
+    pub ours: String,
+    /// With what.
+    pub base: String,
+    /// `fast` or `small`.
+    pub better: &'static str,
+    /// In how many cases the best setting of ours is better.
+    pub won: usize,
+    /// How many cases there are.
+    pub cases: usize,
+    /// How many times as fast or small in the worst case, and which that is.
+    pub least: String,
+    /// In the middle case.
+    pub median: String,
+    /// In the best case, and which that is.
+    pub most: String,
+    /// From which size on all cases are won, where not all are.
+    pub crossover: Option<String>,
+    /// How many settings there are in all cases.
+    pub settings: usize,
+    /// How many of them are not better.
+    pub lost: usize,
+    /// How often memory did not suffice for what we are compared with.
+    pub base_out_of_memory: usize,
+    /// How often it did not for us.
+    pub out_of_memory: usize,
+}
+
+impl Verdict {
+    /// A sentence or two.
+    pub fn sentence(&self) -> String {
+        let Self { ours, base, better, won, cases, least, median, most, settings, lost, .. } = self;
+        let mut text = if *cases == 1 {
+            format!("{ours} is as {better} as {base} {most}")
+        } else {
+            format!(
+                "{ours} is {better}er than {base} in {won} of {cases} cases: {least}, in the median {median}, {most}"
+            )
+        };
+        if let Some(crossover) = &self.crossover {
+            let _ = write!(text, "; in all from {crossover} on");
+        }
+        if settings > cases {
+            let _ = write!(text, "; of all {settings} settings {lost} are not {better}er");
+        }
+        let mut short = |who: &str, times: usize| {
+            if times > 0 {
+                let _ =
+                    write!(text, "; {who} ran out of memory in {times} {}", if times == 1 { "run" } else { "runs" });
+            }
+        };
+        short(base, self.base_out_of_memory);
+        short(&format!("{ours} itself"), self.out_of_memory);
+        text + "."
+    }
+}
+
 impl Contest<'_> {
-    /// One sentence; none where nothing can be compared.
-    pub fn sentence(&self) -> Option<String> {
+    /// None where nothing can be compared.
+    pub fn verdict(&self) -> Option<Verdict> {
         let bouts = self.bouts();
         let best = best_of_each_case(&bouts);
         let most = best.iter().copied().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
         let least = best.iter().copied().min_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
         let won = best.iter().filter(|bout| bout.ratio > 1.0).count();
-        let (ours, better, base) = (&self.our_name, self.better, &self.base_name);
         let constant = self.constant();
         let place = |bout: &Bout<'_>| {
             let named = bout.cell.case.iter().chain(&bout.cell.parameters);
-            words(named.filter(|pair| !constant.contains(pair)))
+            format!("×{} ({})", times(bout.ratio), words(named.filter(|pair| !constant.contains(pair))))
         };
-        let mut text = if best.len() == 1 {
-            format!("{ours} is ×{} as {better} as {base} ({})", times(most.ratio), place(most))
-        } else {
-            format!(
-                "{ours} is {better}er than {base} in {won} of {} cases, from ×{} ({}) to ×{} ({})",
-                best.len(),
-                times(least.ratio),
-                place(least),
-                times(most.ratio),
-                place(most),
-            )
-        };
-        if let (true, Some(size)) = (won < best.len() && best.len() > 1, self.crossover(&best)) {
-            text += &format!(", and always from {} {} on", self.unit, label(size));
-        }
-        let lost = bouts.iter().filter(|bout| bout.ratio <= 1.0).count();
-        if bouts.len() > best.len() {
-            text += &format!("; of all {} settings {lost} are not", bouts.len());
-        }
         let out_of_memory = |data: &Data<'_>| data.cells().iter().filter(|c| c.outcome == Outcome::OutOfMemory).count();
-        match (out_of_memory(&self.base), out_of_memory(&self.ours)) {
-            (0, 0) => {}
-            (theirs, 0) => text += &format!("; {base} ran out of memory {theirs} times"),
-            (theirs, own) => {
-                text += &format!("; {base} ran out of memory {theirs} times, ours {own}");
-            }
-        }
-        Some(text + ".")
+        let crossover = self.crossover(&best).filter(|_| won < best.len());
+        Some(Verdict {
+            ours: self.our_name.clone(),
+            base: self.base_name.clone(),
+            better: self.better,
+            won,
+            cases: best.len(),
+            least: place(least),
+            median: format!("×{}", times(median(&best))),
+            most: place(most),
+            crossover: crossover.map(|size| format!("{} {size}", self.unit)),
+            settings: bouts.len(),
+            lost: bouts.iter().filter(|bout| bout.ratio <= 1.0).count(),
+            base_out_of_memory: out_of_memory(&self.base),
+            out_of_memory: out_of_memory(&self.ours),
+        })
     }
 
     /// What all of ours have in common, which the sentence need not say.
@@ -120,6 +169,12 @@ fn best_of_each_case<'a>(bouts: &'a [Bout<'a>]) -> Vec<&'a Bout<'a>> {
     best
 }
 
+fn median(best: &[&Bout<'_>]) -> f64 {
+    let mut ratios: Vec<f64> = best.iter().map(|bout| bout.ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
+}
+
 /// A ratio with two digits.
 pub fn times(ratio: f64) -> String {
     match ratio {
@@ -142,4 +197,9 @@ fn words<'a>(pairs: impl Iterator<Item = &'a (String, Value)>) -> String {
 /// The product of two extents of a case.
 pub fn product(cell: &Cell, keys: [&str; 2]) -> Option<f64> {
     Some(number(cell, keys[0])? * number(cell, keys[1])?)
+}
+
+/// Sentences after one another.
+pub fn sentences(verdicts: &[Verdict]) -> String {
+    verdicts.iter().map(Verdict::sentence).collect::<Vec<_>>().join(" ")
 }

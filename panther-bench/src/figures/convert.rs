@@ -16,7 +16,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
         subtitle: format!("{}, {}", data.machine(), data.precisions().join(" and ")),
         x: "parameters kept, as a part of the dense weight's".to_owned(),
         columns: spectra.iter().map(|spectrum| format!("{spectrum} spectrum")).collect(),
-        rows: vec![Row { name: String::new(), y: "‖M − M̂‖ ÷ ‖M‖".to_owned(), panels }],
+        rows: vec![Row { name: String::new(), y: "error ÷ ‖M‖".to_owned(), panels }],
     };
     vec![Figure::new(&on("conversion_error".to_owned(), device), "convert", device, chart, finding(&data))]
 }
@@ -29,7 +29,11 @@ fn panel(data: &Data<'_>) -> Panel {
         let line = |terms: &u64| {
             let points = of.at("num_terms", *terms).curve(|m| figure(m, "parameters_kept"), |m| figure(m, "error"));
             let dash = [Dash::Solid, Dash::Dashed, Dash::Dotted][(*terms as usize).clamp(1, 3) - 1];
-            let name = if terms == &1 { method.to_owned() } else { format!("{method}, num_terms {terms}") };
+            let name = if of.extents("num_terms").len() == 1 {
+                method.to_owned()
+            } else {
+                format!("{method}, num_terms {terms}")
+            };
             Series::new(name, Look::of(method).dashed(dash), points)
         };
         terms.iter().map(line).collect::<Vec<_>>()

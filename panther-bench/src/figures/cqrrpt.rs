@@ -1,10 +1,10 @@
 //! `cqrrpt_runtime_mM` and `cqrrpt_error_mM`.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::contest::Contest;
+use super::contest::{Contest, Verdict, sentences};
 use super::data::{Data, Pass, figure, number};
 use super::style::Look;
-use super::{Figure, on};
+use super::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 const ROWS: [u64; 2] = [8192, 16384];
@@ -36,11 +36,17 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             Figure::new(&on(format!("{stem}_m{rows}"), device), "cqrrpt", device, chart, finding)
         };
         [
-            make("cqrrpt_runtime", "time", &TIME, races(&data)),
+            make("cqrrpt_runtime", "time", &TIME, sentences(&races(&data))),
             make("cqrrpt_error", "errors of reconstruction and of orthogonality", &ERRORS, accuracy(&data)),
         ]
     };
     ROWS.into_iter().flat_map(pair).collect()
+}
+
+/// What they say.
+pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
+    let races = races(&Data::of(records, "cqrrpt", device));
+    vec![Observation::new("Pivoted QR".to_owned(), device, races)]
 }
 
 /// Times of all precisions share an axis; errors do only within a precision.
@@ -76,13 +82,13 @@ fn panel(data: &Data<'_>, quantity: &Quantity) -> Panel {
     Panel { caption: String::new(), series: data.methods().into_iter().map(of).collect() }
 }
 
-fn races(data: &Data<'_>) -> String {
-    let mut sentences = Vec::new();
+fn races(data: &Data<'_>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
     for base in data.methods().into_iter().filter(|method| *method != "panther") {
         for precision in data.method(base).precisions() {
             let contest = Contest {
                 base: data.method(base).precision(precision),
-                base_name: format!("{base} ({precision})"),
+                base_name: format!("{base} in {precision}"),
                 ours: data.method("panther").precision(precision),
                 our_name: "CQRRPT".to_owned(),
                 value: |m| Pass::Forward.milliseconds(m),
@@ -90,10 +96,10 @@ fn races(data: &Data<'_>) -> String {
                 size: |cell| number(cell, "columns"),
                 unit: "n",
             };
-            sentences.extend(contest.sentence());
+            verdicts.extend(contest.verdict());
         }
     }
-    sentences.join(" ")
+    verdicts
 }
 
 /// The largest errors of each method.

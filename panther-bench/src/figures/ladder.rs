@@ -3,7 +3,7 @@
 
 use super::Figure;
 use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, times};
+use super::contest::{Contest, Verdict, sentences, times};
 use super::data::{Data, Pass, Point, number};
 use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
 use crate::record::Cell;
@@ -13,12 +13,11 @@ pub struct Ladder {
     /// The stem of the figure's name.
     pub name: String,
     pub title: String,
-    /// Keys of the rows and of the columns, and what they are called.
-    pub input: (&'static str, &'static str),
-    pub output: (&'static str, &'static str),
-    /// How large a case is.
+    /// Keys of the rows and of the columns.
+    pub input: &'static str,
+    pub output: &'static str,
+    /// How large a case is: the product of both.
     pub size: fn(&Cell) -> Option<f64>,
-    pub unit: &'static str,
     pub suite: &'static str,
 }
 
@@ -26,27 +25,28 @@ impl Ladder {
     /// The figure of one of the passes.
     pub fn figure(&self, data: &Data<'_>, pass: Pass) -> Figure {
         let precision = data.method("sketched").precisions().first().copied().unwrap_or("f32");
-        let rows = data.extents(self.input.0).into_iter().map(|input| {
+        let rows = data.extents(self.input).into_iter().map(|input| {
             let panels = data
-                .extents(self.output.0)
+                .extents(self.output)
                 .into_iter()
-                .map(|output| panel(&data.at(self.input.0, input).at(self.output.0, output), pass, precision));
-            Row { name: format!("{} {input}", self.input.1), y: "ms".to_owned(), panels: panels.collect() }
+                .map(|output| panel(&data.at(self.input, input).at(self.output, output), pass, precision));
+            Row { name: format!("in {input}"), y: "ms".to_owned(), panels: panels.collect() }
         });
         let chart = Chart {
             title: format!("{}, {}", self.title, pass.words()),
             subtitle: format!("{}, {precision}{}", data.machine(), batch(data)),
             x: "low_rank of a term; above each panel: dense over fastest sketched time".to_owned(),
-            columns: data.extents(self.output.0).iter().map(|output| format!("{} {output}", self.output.1)).collect(),
+            columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),
         };
-        Figure::new(&self.name, self.suite, data.device, chart, self.finding(data, pass))
+        Figure::new(&self.name, self.suite, data.device, chart, sentences(&self.verdicts(data, pass)))
     }
 
-    fn finding(&self, data: &Data<'_>, pass: Pass) -> String {
+    /// Sketched layers beside all that are not, in one figure or in several.
+    pub fn verdicts(&self, data: &Data<'_>, pass: Pass) -> Vec<Verdict> {
         let sketched = data.method("sketched");
         let ours = sketched.precisions();
-        let mut sentences = Vec::new();
+        let mut verdicts = Vec::new();
         for (method, theirs) in dense_kinds(data) {
             // Its own precision, and the figure's.
             for ours in ours.iter().enumerate().filter(|(i, ours)| *i == 0 || **ours == theirs).map(|(_, ours)| ours) {
@@ -54,19 +54,19 @@ impl Ladder {
                     base: data.method(method).precision(theirs),
                     base_name: kind_name(method, theirs, ""),
                     ours: sketched.precision(ours),
-                    our_name: format!("The fastest sketched layer in {ours}"),
+                    our_name: format!("Sketched {ours}"),
                     value: match pass {
                         Pass::Forward => |measured| Pass::Forward.milliseconds(measured),
                         Pass::Backward => |measured| Pass::Backward.milliseconds(measured),
                     },
                     better: "fast",
                     size: self.size,
-                    unit: self.unit,
+                    unit: "in·out",
                 };
-                sentences.extend(contest.sentence());
+                verdicts.extend(contest.verdict());
             }
         }
-        sentences.join(" ")
+        verdicts
     }
 }
 

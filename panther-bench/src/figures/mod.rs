@@ -24,9 +24,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use self::chart::Chart;
+pub use self::contest::Verdict;
 use crate::record::Record;
 
-/// Devices that figures are of, as in their names.
+/// Devices that the page has figures of, as in names of figures.
 pub const DEVICES: [&str; 2] = ["h100", "cpu"];
 
 /// Why figures cannot be drawn.
@@ -90,7 +91,7 @@ pub struct Figure {
     pub suite: &'static str,
     /// `cpu` or `h100`.
     pub device: String,
-    /// What it shows in a sentence or a few, from the numbers.
+    /// What it shows in sentences, from the numbers.
     pub finding: String,
     chart: Chart,
 }
@@ -104,6 +105,12 @@ impl Figure {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.chart.title
+    }
+
+    /// Machine, days, threads, precision and batch.
+    #[must_use]
+    pub fn subtitle(&self) -> &str {
+        &self.chart.subtitle
     }
 
     /// Whether there is anything to draw.
@@ -121,13 +128,16 @@ impl Figure {
     }
 }
 
-/// All figures of the page in its order, those without results too.
+/// What a family of figures makes of records and a device.
+type Of<T> = fn(&[Record], &str) -> Vec<T>;
+
+/// All figures of the page in its order, those without results too, and those of other devices that there are results of.
 ///
 /// # Errors
 /// [`FigureError::TwoMachines`].
 pub fn figures(records: &[Record]) -> Result<Vec<Figure>, FigureError> {
     one_machine(records)?;
-    let families = [
+    let families: [Of<Figure>; 9] = [
         linear::figures,
         attention::figures,
         conv::figures,
@@ -138,7 +148,48 @@ pub fn figures(records: &[Record]) -> Result<Vec<Figure>, FigureError> {
         pivots::figures,
         roofline::figures,
     ];
-    Ok(families.iter().flat_map(|family| DEVICES.into_iter().flat_map(|device| family(records, device))).collect())
+    let devices = devices(records);
+    Ok(families.iter().flat_map(|family| devices.iter().flat_map(|device| family(records, device))).collect())
+}
+
+/// Who is faster than whom on the whole, over all figures of a kind.
+///
+/// # Errors
+/// [`FigureError::TwoMachines`].
+pub fn observations(records: &[Record]) -> Result<Vec<Observation>, FigureError> {
+    one_machine(records)?;
+    let families: [Of<Observation>; 5] =
+        [linear::observations, attention::observations, conv::observations, rsvd::observations, cqrrpt::observations];
+    let devices = devices(records);
+    let all = families.iter().flat_map(|family| devices.iter().flat_map(|device| family(records, device)));
+    Ok(all.filter(|observation| !observation.verdicts.is_empty()).collect())
+}
+
+/// Something that many figures say together.
+pub struct Observation {
+    /// Of what.
+    pub subject: String,
+    /// `cpu` or `h100`.
+    pub device: String,
+    /// One for each thing that is compared with.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Observation {
+    fn new(subject: String, device: &str, verdicts: Vec<Verdict>) -> Self {
+        Self { subject, device: device.to_owned(), verdicts }
+    }
+}
+
+/// Those of the page, and others that there are results of.
+fn devices(records: &[Record]) -> Vec<&str> {
+    let mut devices = DEVICES.to_vec();
+    for record in records {
+        if !devices.contains(&record.machine.device.as_str()) {
+            devices.push(&record.machine.device);
+        }
+    }
+    devices
 }
 
 /// Draws what the files hold, and returns the paths of the pictures.
@@ -188,7 +239,7 @@ fn one_machine(records: &[Record]) -> Result<(), FigureError> {
     Ok(())
 }
 
-/// The name of a figure on a device: that of the GPU is not named.
+/// The name of a figure on a device: the page's GPU is not named.
 fn on(name: String, device: &str) -> String {
-    if device == "cpu" { name + "_cpu" } else { name }
+    if device == DEVICES[0] { name } else { format!("{name}_{device}") }
 }

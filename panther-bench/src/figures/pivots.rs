@@ -13,9 +13,7 @@ struct Quantity {
 }
 
 const QUANTITIES: [Quantity; 2] = [
-    Quantity {
-        y: "‖R₂₂‖ ÷ classical ‖R₂₂‖", lines: &[("r_norm_ratio", "‖R₂₂‖", Dash::Solid)]
-    },
+    Quantity { y: "‖R₂₂‖ ÷ classical", lines: &[("r_norm_ratio", "‖R₂₂‖", Dash::Solid)] },
     Quantity {
         y: "|Rᵢᵢ| ÷ σᵢ",
         lines: &[

@@ -1,10 +1,10 @@
 //! `rsvd_runtime`, `rsvd_error` and `rsvd_memory`.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::contest::Contest;
+use super::contest::{Contest, Verdict, sentences};
 use super::data::{Data, Pass, figure, number};
 use super::style::{Dash, Look};
-use super::{Figure, on};
+use super::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 /// An excess of the error over the best possible below this is drawn as this.
@@ -47,16 +47,24 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             Line { name: "estimate", value: |m| figure(m, "estimate"), dash: Dash::Dotted },
         ],
     };
+    let times = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
     vec![
-        make("rsvd_runtime", "time", &[time], races(&data, "fast", |m| Pass::Forward.milliseconds(m))),
+        make("rsvd_runtime", "time", &[time], sentences(&times)),
         make("rsvd_error", "error in the Frobenius norm", &[excess, error], accuracy(&data)),
         make(
             "rsvd_memory",
             "peak memory beside the matrix",
             &[memory],
-            races(&data, "small", |m| m.memory_forward.map(|b| b as f64)),
+            sentences(&races(&data, "small", |m| m.memory_forward.map(|bytes| bytes as f64))),
         ),
     ]
+}
+
+/// What they say.
+pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
+    let data = Data::of(records, "rsvd", device);
+    let races = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
+    vec![Observation::new("Randomized SVD".to_owned(), device, races)]
 }
 
 /// What a row of panels shows.
@@ -129,25 +137,27 @@ fn excess(error_over_best: f64) -> f64 {
     (error_over_best - 1.0).max(LEAST_EXCESS)
 }
 
-fn races(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> String {
-    let ours = data.filter(|cell| cell.method.starts_with("panther"));
-    let mut sentences = Vec::new();
-    for base in data.methods().into_iter().filter(|method| !method.starts_with("panther")) {
-        for precision in data.method(base).precisions() {
-            let contest = Contest {
-                base: data.method(base).precision(precision),
-                base_name: format!("{base} ({precision})"),
-                ours: ours.precision(precision),
-                our_name: "The better of block Krylov and subspace iteration".to_owned(),
-                value,
-                better,
-                size: |cell| number(cell, "size"),
-                unit: "size",
-            };
-            sentences.extend(contest.sentence());
+fn races(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> Vec<Verdict> {
+    let (ours, bases): (Vec<_>, Vec<_>) = data.methods().into_iter().partition(|method| method.starts_with("panther"));
+    let mut verdicts = Vec::new();
+    for our in ours {
+        for base in &bases {
+            for precision in data.method(base).precisions() {
+                let contest = Contest {
+                    base: data.method(base).precision(precision),
+                    base_name: format!("{base} in {precision}"),
+                    ours: data.method(our).precision(precision),
+                    our_name: our.to_owned(),
+                    value,
+                    better,
+                    size: |cell| number(cell, "size"),
+                    unit: "size",
+                };
+                verdicts.extend(contest.verdict());
+            }
         }
     }
-    sentences.join(" ")
+    verdicts
 }
 
 /// The largest excess of each method.

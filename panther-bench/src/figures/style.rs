@@ -20,8 +20,8 @@ const CYCLE: [(RGBColor, Marker); 8] = [
     (PURPLE, Marker::Diamond),
     (ORANGE, Marker::Down),
     (SKY, Marker::Ring),
-    (BLACK, Marker::Square),
     (GREY, Marker::Up),
+    (BLACK, Marker::Square),
 ];
 
 /// What stands at each point.

@@ -129,7 +129,8 @@ fn attention(device: &str) -> Vec<Cell> {
         for heads in [4, 8, 16] {
             for &length in lengths {
                 for causal in [0, 1] {
-                    let case = [("embed", embed), ("heads", heads), ("length", length), ("causal", causal), ("batch", 1)];
+                    let case =
+                        [("embed", embed), ("heads", heads), ("length", length), ("causal", causal), ("batch", 1)];
                     let (e, n) = (embed as f64, length as f64);
                     let dense = seconds(device, 8.0 * n * e * e + 4.0 * n * n * e + 100.0 * n * n);
                     let bytes = 4.0 * n * n * heads as f64 + 16.0 * n * e;
@@ -142,7 +143,8 @@ fn attention(device: &str) -> Vec<Cell> {
                     for features in [64, 128, 256] {
                         for kernel in ["relu", "softmax"] {
                             let f = features as f64;
-                            let forward = 3.0 * seconds(device, 8.0 * n * e * e + 8.0 * n * e * f) + 2e-5 * causal as f64;
+                            let forward =
+                                3.0 * seconds(device, 8.0 * n * e * e + 8.0 * n * e * f) + 2e-5 * causal as f64;
                             let outcome = if embed == 128 && length == 512 && features == 256 {
                                 Outcome::Failed("no such luck".to_owned())
                             } else {
@@ -242,7 +244,8 @@ fn cqrrpt(device: &str) -> Vec<Cell> {
                 let flops = (rows * n * n) as f64;
                 let unit = if precision == "f32" { 6e-8 } else { 1e-16 };
                 for (method, cost) in [("panther", 4.0), ("unpivoted", 9.0), ("pivoted", 40.0)] {
-                    let figures = [("error", 4.0 * unit * f64::sqrt(cost)), ("orthogonality", unit * (n as f64).sqrt())];
+                    let figures =
+                        [("error", 4.0 * unit * f64::sqrt(cost)), ("orthogonality", unit * (n as f64).sqrt())];
                     let outcome = plain(seconds(device, cost * flops), 0.0, &figures);
                     cells.push(cell(&[("rows", rows), ("columns", n)], method, &[], precision, outcome));
                 }
@@ -259,8 +262,9 @@ fn sketch(device: &str) -> Vec<Cell> {
     let copy = plain(2.0 * bytes / bandwidth, 0.0, &[("bytes", 2.0 * bytes), ("flops", 0.0)]);
     let mut cells = vec![cell(&[("rows", rows), ("columns", columns)], "copy", &[], "f32", copy)];
     for sketched in [256, 512, 1024, 2048] {
-        for (i, family) in
-            ["gaussian", "rademacher", "uniform", "sparse_sign", "count_sketch", "sparse_rows", "srht"].iter().enumerate()
+        for (i, family) in ["gaussian", "rademacher", "uniform", "sparse_sign", "count_sketch", "sparse_rows", "srht"]
+            .iter()
+            .enumerate()
         {
             let slower = if i < 3 { 0.1 * sketched as f64 } else { 1.5 + i as f64 };
             let figures = [("bytes", bytes), ("flops", 2.0 * bytes)];
