@@ -39,19 +39,19 @@ const CHAPTERS: [Chapter; 9] = [
         suite: "rsvd",
         title: "Randomized SVD",
         text: "`rsvd` by block Krylov iteration and by subspace iteration. Matrices with σᵢ = 1/i are decomposed to a rank, those of \
-               exponential decay to a tolerance of 10⁻⁶. The exact SVD stands beside them where it is feasible; the best possible error is \
+               exponential decay to a tolerance of 10⁻⁶; only the first 2048 σᵢ are not zero. The exact SVD stands beside them where it is feasible; the best possible error is \
                that of the exact SVD cut to the rank.",
     },
     Chapter {
         suite: "cqrrpt",
         title: "Pivoted QR",
-        text: "`cqrrpt`, which pivots, beside QR without pivots and QR with them. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, and of \
+        text: "`cqrrpt`, which pivots, beside QR without pivots and QR with them: classical pivoting on a CPU, `pivoted_qr` on a GPU, whose libraries have none. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, and of \
                orthogonality, ‖QᵀQ − I‖, in the Frobenius norm.",
     },
     Chapter {
         suite: "convert",
         title: "Conversion",
-        text: "What a dense weight loses when it is replaced by sketched factors, by how these are found.",
+        text: "What a dense weight loses when it is replaced by sketched factors, by how these are found; this is the host's work on every machine.",
     },
     Chapter {
         suite: "sketch",
@@ -67,7 +67,7 @@ const CHAPTERS: [Chapter; 9] = [
     },
     Chapter {
         suite: "roofline",
-        title: "Roofline of the GPU's kernels",
+        title: "Roofline",
         text: "The line is what a copy and a dense product reach on the same device.",
     },
 ];

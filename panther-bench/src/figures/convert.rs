@@ -6,8 +6,11 @@ use super::style::{Dash, Look};
 use super::{Figure, on};
 use crate::record::Record;
 
-/// The figure of a device.
+/// The figure of a CPU, which is where weights are converted.
 pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
+    if device != "cpu" {
+        return Vec::new();
+    }
     let data = Data::of(records, "convert", device);
     let spectra = data.words("spectrum");
     let panels = spectra.iter().map(|spectrum| panel(&data.with("spectrum", spectrum))).collect();
@@ -21,24 +24,23 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     vec![Figure::new(&on("conversion_error".to_owned(), device), "convert", device, chart, finding(&data))]
 }
 
-/// A line for each method and number of terms.
+/// A line for each method and number of terms; for the exact SVD only the rank of their sum counts.
 fn panel(data: &Data<'_>) -> Panel {
-    let methods = data.methods().into_iter().map(|method| (method, data.method(method)));
-    let series = methods.flat_map(|(method, of)| {
-        let terms = of.extents("num_terms");
-        let line = |terms: &u64| {
-            let points = of.at("num_terms", *terms).curve(|m| figure(m, "parameters_kept"), |m| figure(m, "error"));
-            let dash = [Dash::Solid, Dash::Dashed, Dash::Dotted][(*terms as usize).clamp(1, 3) - 1];
-            let name = if of.extents("num_terms").len() == 1 {
-                method.to_owned()
-            } else {
-                format!("{method}, num_terms {terms}")
-            };
-            Series::new(name, Look::of(method).dashed(dash), points)
-        };
-        terms.iter().map(line).collect::<Vec<_>>()
-    });
-    Panel { caption: String::new(), series: series.collect() }
+    let line = |name: String, of: &Data<'_>, look: Look| {
+        Series::new(name, look, of.curve(|m| figure(m, "parameters_kept"), |m| figure(m, "error")))
+    };
+    let mut series = Vec::new();
+    for method in data.methods() {
+        let (of, look) = (data.method(method), Look::of(method));
+        if method == "exact" {
+            series.push(line(method.to_owned(), &of, look));
+            continue;
+        }
+        for (terms, dash) in of.extents("num_terms").into_iter().zip([Dash::Solid, Dash::Dashed, Dash::Dotted]) {
+            series.push(line(format!("{method}, num_terms {terms}"), &of.at("num_terms", terms), look.dashed(dash)));
+        }
+    }
+    Panel { caption: String::new(), series }
 }
 
 /// How far each method is from the best possible of the same parameters.

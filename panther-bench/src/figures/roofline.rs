@@ -1,16 +1,13 @@
-//! `roofline`: speed of the GPU's kernels over the operations that they do a byte, below what memory and products allow.
+//! `roofline`: speed of kernels over the operations that they do a byte, below what memory and products allow.
 
-use super::Figure;
 use super::chart::{Chart, Panel, Row, Series};
 use super::data::{Data, Point, figure};
 use super::style::{BLACK, Dash, Look, Marker};
+use super::{Figure, on};
 use crate::record::{Measured, Record};
 
-/// The figure; only the GPU has one.
+/// The figure of a device.
 pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
-    if device == "cpu" {
-        return Vec::new();
-    }
     let data = Data::of(records, "roofline", device);
     let kernels = data.filter(|cell| cell.method != "copy" && cell.method != "gemm");
     let precisions = kernels.precisions();
@@ -36,7 +33,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             panels: precisions.iter().map(panel).collect(),
         }],
     };
-    vec![Figure::new("roofline", "roofline", device, chart, finding(&data, &kernels))]
+    vec![Figure::new(&on("roofline".to_owned(), device), "roofline", device, chart, finding(&data, &kernels))]
 }
 
 /// Operations a byte.

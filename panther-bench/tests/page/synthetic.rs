@@ -7,9 +7,9 @@ type Pairs<'a> = &'a [(&'a str, u64)];
 
 /// A record of every suite for both devices.
 pub fn records() -> Vec<Record> {
-    let cpu = ["linear", "attention", "conv", "rsvd", "cqrrpt", "sketch", "convert", "pivots"];
-    let gpu = cpu.into_iter().chain(["roofline"]).map(|suite| record(suite, "h100"));
-    gpu.chain(cpu.map(|suite| record(suite, "cpu"))).collect()
+    let gpu = ["linear", "attention", "conv", "rsvd", "cqrrpt", "sketch", "pivots", "roofline"];
+    let cpu = gpu.into_iter().chain(["convert"]).map(|suite| record(suite, "cpu"));
+    gpu.map(|suite| record(suite, "h100")).into_iter().chain(cpu).collect()
 }
 
 pub fn machine(device: &str) -> Machine {
@@ -34,7 +34,7 @@ pub fn record(suite: &str, device: &str) -> Record {
         "sketch" => sketch(device),
         "convert" => convert(),
         "pivots" => pivots(),
-        _ => roofline(),
+        _ => roofline(device),
     };
     Record { format: 1, suite: suite.to_owned(), machine: machine(device), cells }
 }
@@ -204,7 +204,6 @@ fn rsvd(device: &str) -> Vec<Cell> {
     for (spectrum, precision) in [("polynomial", "f32"), ("polynomial", "f64"), ("exponential", "f64")] {
         for rank in if spectrum == "polynomial" { &[50, 100, 200, 500][..] } else { &[200] } {
             for &size in sizes {
-                let case = [("size", size), ("rank", *rank)];
                 let (n, k) = (size as f64, *rank as f64);
                 for (method, cost, excess) in [
                     ("panther-krylov", 12.0 * n * n * k + 2e10, 3e-4),
@@ -227,7 +226,16 @@ fn rsvd(device: &str) -> Vec<Cell> {
                             ],
                         )
                     };
-                    cells.push(worded(cell(&case, method, &[], precision, outcome), "spectrum", spectrum));
+                    // The exact one and those to a tolerance have no rank.
+                    let ranked = method != "exact" && spectrum == "polynomial";
+                    let case = if ranked { &[("size", size), ("rank", *rank)][..] } else { &[("size", size)] };
+                    let cell = worded(cell(case, method, &[], precision, outcome), "spectrum", spectrum);
+                    let same = |other: &Cell| {
+                        (&other.case, &other.method, &other.precision) == (&cell.case, &cell.method, &cell.precision)
+                    };
+                    if !cells.iter().any(same) {
+                        cells.push(cell);
+                    }
                 }
             }
         }
@@ -296,11 +304,13 @@ fn convert() -> Vec<Cell> {
     cells
 }
 
-fn roofline() -> Vec<Cell> {
-    let mut cells = vec![
-        worded(cell(&[], "copy", &[], "f32", plain(1e-3, 0.0, &[("bytes", 2.9e9), ("flops", 0.0)])), "kernel", "copy"),
-        worded(cell(&[], "gemm", &[], "f32", plain(1e-2, 0.0, &[("bytes", 1e9), ("flops", 5.1e11)])), "kernel", "gemm"),
-    ];
+fn roofline(device: &str) -> Vec<Cell> {
+    let slower = if device == "h100" { 1.0 } else { 1e-3 };
+    let ceiling = |method: &str, bytes: f64, flops: f64| {
+        let outcome = plain(1e-3, 0.0, &[("bytes", slower * bytes), ("flops", slower * flops)]);
+        worded(cell(&[], method, &[], "f32", outcome), "kernel", method)
+    };
+    let mut cells = vec![ceiling("copy", 2.9e9, 0.0), ceiling("gemm", 8e8, 5.1e10)];
     for (kernel, intensity, share) in [
         ("sparse_sign", 0.5, 0.6),
         ("count_sketch", 0.12, 0.8),
@@ -313,7 +323,7 @@ fn roofline() -> Vec<Cell> {
         ("Cholesky QR", 40.0, 0.6),
         ("softmax", 0.6, 0.9),
     ] {
-        let speed = f64::min(2.9e12 * intensity, 5.1e13) * share;
+        let speed = slower * f64::min(2.9e12 * intensity, 5.1e13) * share;
         let outcome = plain(1e-3, 0.0, &[("flops", 1e-3 * speed), ("bytes", 1e-3 * speed / intensity)]);
         cells.push(worded(cell(&[], "panther", &[], "f32", outcome), "kernel", kernel));
     }
