@@ -47,16 +47,15 @@ def key_of(cell):
 
 
 def cases(record):
-    """The cases of all dense methods, once each, in their order; those of sketched ones add nothing."""
-    ours = ("sketched", "randomized", "panther-krylov", "panther-subspace")
-    dense = [cell for cell in record["cells"] if cell["method"] not in ours] or record["cells"]
+    """Cases with their precision, once each: of layers those of the dense ones, as sketching them makes no other case."""
+    suite, ours = record["suite"], ("sketched", "randomized")
     seen = {}
-    for cell in dense:
-        precision = cell["precision"] if record["suite"] in ("rsvd", "cqrrpt") else "f32"
-        seen.setdefault(json.dumps([cell["case"], precision]), (cell["case"], precision))
-    if record["suite"] == "rsvd":
-        for cell in record["cells"]:
-            seen.setdefault(json.dumps([cell["case"], cell["precision"]]), (cell["case"], cell["precision"]))
+    for cell in record["cells"]:
+        case, precision = cell["case"], "f32" if suite in LAYERS else cell["precision"]
+        # No baseline takes a tolerance, and the exact SVD has no rank.
+        skipped = cell["method"] in ours or (suite == "rsvd" and "rank" not in dict(case))
+        if not skipped:
+            seen.setdefault(json.dumps([case, precision]), (case, precision))
     return list(seen.values())
 
 
@@ -217,86 +216,121 @@ def layers(suite, meter):
 # decompositions
 
 
-class Graded:
-    """A matrix of known singular values 1/i, between random orthonormal bases; the last one is kept for the next method."""
+class Library:
+    """What matrices are made and judged with: PyTorch on a GPU, NumPy on a CPU, where SciPy's functions want its arrays."""
 
     def __init__(self, meter):
-        self.meter, self.key, self.matrix = meter, None, None
+        self.on_gpu, self.device = meter.on_gpu, meter.device
+        self.np = None if self.on_gpu else importlib.import_module("numpy")
+        self.torch = meter.torch
+        self.linalg = (self.torch if self.on_gpu else self.np).linalg
 
-    def get(self, size, dtype):
-        torch = self.meter.torch
-        if self.key != (size, dtype):
+    def gaussian(self, rows, columns, precision):
+        """The same numbers each time."""
+        if self.on_gpu:
+            self.torch.manual_seed(7)
+            return self.torch.randn(rows, columns, device=self.device, dtype=self.dtype(precision))
+        return self.np.random.default_rng(7).standard_normal((rows, columns)).astype(self.dtype(precision))
+
+    def dtype(self, precision):
+        of = self.torch if self.on_gpu else self.np
+        return {"f32": of.float32, "f64": of.float64}[precision]
+
+    def row(self, numbers, precision):
+        if self.on_gpu:
+            return self.torch.tensor(numbers, device=self.device, dtype=self.dtype(precision))
+        return self.np.array(numbers, self.dtype(precision))
+
+    def norm(self, a):
+        return float(self.linalg.norm(a))
+
+    def orthogonality(self, q):
+        """‖QᵀQ − I‖_F."""
+        gram = q.T @ q
+        gram[range(len(gram)), range(len(gram))] -= 1.0
+        return self.norm(gram)
+
+
+# As in the suite: only so many singular values are not zero.
+NONZERO = 2048
+
+
+class Graded:
+    """A matrix with singular values 1/i between random orthonormal bases; the last one is kept for the next method."""
+
+    def __init__(self, library):
+        self.library, self.key, self.matrix = library, None, None
+
+    def sigma(self, size):
+        return [1.0 / i for i in range(1, min(size, NONZERO) + 1)]
+
+    def get(self, size, precision):
+        if self.key != (size, precision):
             self.key = self.matrix = None
-            torch.manual_seed(7)
-            draw = lambda: torch.linalg.qr(torch.randn(size, size, device=self.meter.device, dtype=dtype)).Q
-            sigma = 1.0 / torch.arange(1, size + 1, device=self.meter.device, dtype=dtype)
-            self.matrix = (draw() * sigma) @ draw().T
-            self.key = (size, dtype)
+            sigma = self.sigma(size)
+            drawn = self.library.gaussian(size, 2 * len(sigma), precision)
+            left, right = (self.library.linalg.qr(part)[0] for part in (drawn[:, : len(sigma)], drawn[:, len(sigma) :]))
+            self.matrix = (left * self.library.row(sigma, precision)) @ right.T
+            self.key = (size, precision)
         return self.matrix
 
 
-def svd_figures(torch, a, rank, u, s, v):
-    """Errors in the Frobenius norm, over that of A and over the best possible of the rank."""
-    u, s, v = u[:, :rank], s[:rank], v[:, :rank]
-    # Of the squares of 1/i beyond the rank and of all.
-    tail = sum(1.0 / i**2 for i in range(rank + 1, a.shape[0] + 1))
-    whole = sum(1.0 / i**2 for i in range(1, a.shape[0] + 1))
-    error = float(torch.linalg.norm(a - (u * s) @ v.T)) / math.sqrt(whole)
-    figures = {"error": error, "orthogonality": float(torch.linalg.norm(u.T @ u - torch.eye(rank, dtype=u.dtype, device=u.device)))}
-    if tail > 0:
-        figures["error_over_best"] = error / math.sqrt(tail / whole)
-    return figures
+def norm_of(numbers):
+    return math.sqrt(sum(number * number for number in numbers))
 
 
 def rsvd(meter, scipy, sklearn):
-    torch, graded = meter.torch, Graded(meter)
+    library = Library(meter)
+    graded, torch = Graded(library), meter.torch
 
     def decomposed(call):
         def work(case, precision):
-            a = graded.get(case["size"], dtype_of(torch, precision))
+            a, rank, sigma = graded.get(case["size"], precision), case["rank"], graded.sigma(case["size"])
             found = {}
 
             def run():
-                found["factors"] = call(a, case["rank"])
+                found["factors"] = call(a, rank)
 
             seconds, memory = meter.time(run), meter.peak(run)
-            factors = (torch.as_tensor(factor, device=a.device) for factor in found["factors"])
-            return measured(forward=seconds, memory_forward=memory, figures=svd_figures(torch, a, case["rank"], *factors))
+            u, s, vt = found["factors"]
+            u, s, vt = u[:, :rank], s[:rank], vt[:rank]
+            error = library.norm(a - (u * s) @ vt)
+            figures = {"error": error / norm_of(sigma), "orthogonality": library.orthogonality(u)}
+            if rank < len(sigma):
+                figures["error_over_best"] = error / norm_of(sigma[rank:])
+            return measured(forward=seconds, memory_forward=memory, figures=figures)
 
         return work
 
     def lowrank(a, rank):
-        return torch.svd_lowrank(a, q=min(rank + OVERSAMPLING, a.shape[0]), niter=POWER_ITERATIONS)
+        tensor = a if meter.on_gpu else torch.from_numpy(a)
+        u, s, v = torch.svd_lowrank(tensor, q=min(rank + OVERSAMPLING, a.shape[0]), niter=POWER_ITERATIONS)
+        return (u, s, v.T) if meter.on_gpu else (u.numpy(), s.numpy(), v.T.numpy())
 
     def lanczos(a, rank):
-        u, s, vt = scipy.sparse.linalg.svds(a.numpy(), k=rank, rng=7)
-        return u[:, ::-1].copy(), s[::-1].copy(), vt[::-1].T.copy()
+        u, s, vt = scipy.sparse.linalg.svds(a, k=rank, rng=7)
+        return u[:, ::-1], s[::-1], vt[::-1]
 
     def randomized(a, rank):
-        u, s, vt = sklearn.utils.extmath.randomized_svd(
-            a.numpy(), rank, n_oversamples=OVERSAMPLING, n_iter=POWER_ITERATIONS, random_state=7
+        return sklearn.utils.extmath.randomized_svd(
+            a, rank, n_oversamples=OVERSAMPLING, n_iter=POWER_ITERATIONS, random_state=7
         )
-        return u, s, vt.T
 
-    methods = [("torch", None, decomposed(lowrank))]
-    if not meter.on_gpu and scipy is not None:
-        methods.append(("scipy", None, small_only(decomposed(lanczos))))
-    if not meter.on_gpu and sklearn is not None:
-        methods.append(("sklearn", None, decomposed(randomized)))
-    return methods
-
-
-def small_only(work):
-    return lambda case, precision: work(case, precision) if case["size"] <= SVDS_LARGEST else None
+    small = decomposed(lanczos)
+    methods = [
+        (torch, "torch", None, decomposed(lowrank)),
+        (scipy, "scipy", None, lambda case, p: small(case, p) if case["size"] <= SVDS_LARGEST else None),
+        (sklearn, "sklearn", None, decomposed(randomized)),
+    ]
+    return [method[1:] for method in methods if method[0] is not None]
 
 
 def qr(meter, scipy):
-    torch = meter.torch
+    library, torch = Library(meter), meter.torch
 
     def factored(call):
         def work(case, precision):
-            torch.manual_seed(7)
-            a = torch.randn(case["rows"], case["columns"], device=meter.device, dtype=dtype_of(torch, precision))
+            a = library.gaussian(case["rows"], case["columns"], precision)
             found = {}
 
             def run():
@@ -304,42 +338,39 @@ def qr(meter, scipy):
 
             seconds, memory = meter.time(run), meter.peak(run)
             q, r, pivots = found["factors"]
-            q, r = (torch.as_tensor(factor, device=a.device) for factor in (q, r))
-            permuted = a if pivots is None else a[:, torch.as_tensor(pivots, dtype=torch.long)]
-            eye = torch.eye(q.shape[1], dtype=q.dtype, device=q.device)
             figures = {
-                "error": float(torch.linalg.norm(permuted - q @ r) / torch.linalg.norm(a)),
-                "orthogonality": float(torch.linalg.norm(q.T @ q - eye)),
+                "error": library.norm((a if pivots is None else a[:, pivots]) - q @ r) / library.norm(a),
+                "orthogonality": library.orthogonality(q),
             }
             return measured(forward=seconds, memory_forward=memory, figures=figures)
 
         return work
 
     def unpivoted(a):
-        q, r = torch.linalg.qr(a)
-        return q, r, None
+        q, r = torch.linalg.qr(a if meter.on_gpu else torch.from_numpy(a))
+        return (q, r, None) if meter.on_gpu else (q.numpy(), r.numpy(), None)
 
-    def pivoted(a):
-        return scipy.linalg.qr(a.numpy(), mode="economic", pivoting=True, check_finite=False)
+    def few(case):
+        return 4.0 * case["rows"] * case["columns"] ** 2 <= PIVOTED_MOST_FLOPS
 
-    methods = [("torch", None, factored(unpivoted))]
-    if not meter.on_gpu and scipy is not None:
-        few = lambda case: 4.0 * case["rows"] * case["columns"] ** 2 <= PIVOTED_MOST_FLOPS
-        work = factored(pivoted)
-        methods.append(("scipy", None, lambda case, precision: work(case, precision) if few(case) else None))
-    return methods
-
-
-def dtype_of(torch, precision):
-    return {"f32": torch.float32, "f64": torch.float64}[precision]
+    pivoted = factored(lambda a: scipy.linalg.qr(a, mode="economic", pivoting=True, check_finite=False))
+    methods = [
+        (torch, "torch", None, factored(unpivoted)),
+        (scipy, "scipy", None, lambda case, precision: pivoted(case, precision) if few(case) else None),
+    ]
+    return [method[1:] for method in methods if method[0] is not None]
 
 
 # the run
 
 
-def optional(name):
-    """A library, or none where it is not installed."""
-    return importlib.import_module(name) if importlib.util.find_spec(name.split(".")[0]) else None
+def optional(name, *parts):
+    """A library with these parts, or none where it is not installed."""
+    if importlib.util.find_spec(name) is None:
+        return None
+    for part in parts:
+        importlib.import_module(part)
+    return importlib.import_module(name)
 
 
 def main():
@@ -357,13 +388,19 @@ def main():
     # Read by the libraries when they are loaded.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(machine["threads"])
-    torch = optional("torch")
-    if torch is None:
-        sys.exit("PyTorch is not installed")
-    torch.set_num_threads(machine["threads"])
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
     on_gpu = machine["device"] != "cpu"
+    torch = optional("torch")
+    # Layers and GPUs are PyTorch's alone.
+    if torch is None and (on_gpu or suite in LAYERS):
+        sys.exit("PyTorch is not installed")
+    scipy = optional("scipy", "scipy.linalg", "scipy.sparse.linalg") if suite in ("rsvd", "cqrrpt") and not on_gpu else None
+    sklearn = optional("sklearn", "sklearn.utils.extmath") if suite == "rsvd" and not on_gpu else None
+    if not any((torch, scipy, sklearn)):
+        sys.exit("none of PyTorch, SciPy and scikit-learn is installed")
+    if torch is not None:
+        torch.set_num_threads(machine["threads"])
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
     name = torch.cuda.get_device_name(arguments.gpu) if on_gpu else processor()
     if name != machine["name"]:
         sys.exit(f"{arguments.record} was measured on {machine['name']}, and this is {name}: no figure compares two machines")
@@ -371,28 +408,14 @@ def main():
         torch.cuda.set_device(arguments.gpu)
     meter = Meter(f"cuda:{arguments.gpu}" if on_gpu else "cpu", arguments.seconds, torch)
 
-    versions = [f"PyTorch {torch.__version__}"]
+    libraries = [("PyTorch", torch), ("SciPy", scipy), ("scikit-learn", sklearn)]
+    versions = [f"{title} {library.__version__}" for title, library in libraries if library is not None]
     if on_gpu:
         versions.append(f"CUDA {torch.version.cuda} of PyTorch")
-    scipy = sklearn = None
-    if suite in ("rsvd", "cqrrpt") and not on_gpu:
-        if optional("scipy") is not None:
-            optional("scipy.linalg")
-            optional("scipy.sparse.linalg")
-            scipy = sys.modules["scipy"]
-            versions.append(f"SciPy {scipy.__version__}")
-        if suite == "rsvd" and optional("sklearn") is not None:
-            optional("sklearn.utils.extmath")
-            sklearn = sys.modules["sklearn"]
-            versions.append(f"scikit-learn {sklearn.__version__}")
 
     methods = {"rsvd": lambda: rsvd(meter, scipy, sklearn), "cqrrpt": lambda: qr(meter, scipy)}
     methods = methods.get(suite, lambda: layers(suite, meter))()
     wanted = cases(record)
-    if suite == "rsvd":
-        # None of them takes a tolerance.
-        wanted = [(case, precision) for case, precision in wanted if ["spectrum", "polynomial"] in case]
-
     path = (arguments.out or arguments.record.parent) / f"{suite}_{machine['device']}_torch.json"
     machine = {**machine, "date": datetime.date.today().isoformat(), "versions": versions}
     results = {"format": record["format"], "suite": suite, "machine": machine, "cells": []}

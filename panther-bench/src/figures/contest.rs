@@ -67,10 +67,12 @@ impl Verdict {
     pub fn sentence(&self) -> String {
         let Self { ours, base, better, won, cases, least, median, most, settings, lost, .. } = self;
         let mut text = if *cases == 1 {
-            format!("{ours} is as {better} as {base} {most}")
+            format!("{ours} against {base}, times as {better}: {most}")
         } else {
+            let setting = if settings > cases { ", at its best setting," } else { "" };
             format!(
-                "{ours} is {better}er than {base} in {won} of {cases} cases: {least}, in the median {median}, {most}"
+                "{ours}{setting} is {better}er than {base} in {won} of {cases} cases: {least} at the least, {median} in the \
+                 median, {most} at most"
             )
         };
         if let Some(crossover) = &self.crossover {
@@ -102,7 +104,9 @@ impl Contest<'_> {
         let constant = self.constant();
         let place = |bout: &Bout<'_>| {
             let named = bout.cell.case.iter().chain(&bout.cell.parameters);
-            format!("×{} ({})", times(bout.ratio), words(named.filter(|pair| !constant.contains(pair))))
+            let place = words(named.filter(|pair| !constant.contains(pair)));
+            let ratio = times(bout.ratio);
+            if place.is_empty() { format!("×{ratio}") } else { format!("×{ratio} ({place})") }
         };
         let out_of_memory = |data: &Data<'_>| data.cells().iter().filter(|c| c.outcome == Outcome::OutOfMemory).count();
         let crossover = self.crossover(&best).filter(|_| won < best.len());
@@ -199,7 +203,10 @@ pub fn product(cell: &Cell, keys: [&str; 2]) -> Option<f64> {
     Some(number(cell, keys[0])? * number(cell, keys[1])?)
 }
 
-/// Sentences after one another.
+/// All sentences, as a list where there are several.
 pub fn sentences(verdicts: &[Verdict]) -> String {
-    verdicts.iter().map(Verdict::sentence).collect::<Vec<_>>().join(" ")
+    match verdicts {
+        [verdict] => verdict.sentence(),
+        several => several.iter().map(|verdict| format!("- {}", verdict.sentence())).collect::<Vec<_>>().join("\n"),
+    }
 }

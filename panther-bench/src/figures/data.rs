@@ -27,10 +27,6 @@ impl<'a> Data<'a> {
         Self { device, records, cells }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
-    }
-
     pub fn cells(&self) -> &[&'a Cell] {
         &self.cells
     }

@@ -20,7 +20,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             subtitle: format!("{}; ranks of σᵢ = 1/i, tolerance of exponential decay", data.machine()),
             x: "size".to_owned(),
             columns: columns(&data).iter().map(Column::name).collect(),
-            rows: quantities.iter().flat_map(|quantity| rows(&data, quantity)).collect(),
+            rows: quantities.iter().map(|quantity| row(&data, quantity)).collect(),
         };
         Figure::new(&on(stem.to_owned(), device), "rsvd", device, chart, finding)
     };
@@ -41,7 +41,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     };
     let error = Quantity {
         y: "error ÷ ‖A‖",
-        of_exact: true,
+        of_exact: false,
         lines: &[
             Line { name: "", value: |m| figure(m, "error"), dash: Dash::Solid },
             Line { name: "estimate", value: |m| figure(m, "estimate"), dash: Dash::Dotted },
@@ -70,7 +70,7 @@ pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
 /// What a row of panels shows.
 struct Quantity {
     y: &'static str,
-    /// Whether it says anything of exact decompositions.
+    /// Whether it says anything of exact decompositions, which have no rank.
     of_exact: bool,
     lines: &'static [Line],
 }
@@ -81,43 +81,49 @@ struct Line {
     dash: Dash,
 }
 
-/// A column of panels: σᵢ = 1/i to a rank, or exponential decay to a tolerance.
-enum Column {
+/// A column of panels, in a precision.
+struct Column<'a> {
+    target: Target,
+    precision: &'a str,
+}
+
+/// σᵢ = 1/i to a rank, or exponential decay to a tolerance.
+enum Target {
     Rank(u64),
     Tolerance,
 }
 
-impl Column {
+impl Column<'_> {
     fn name(&self) -> String {
-        match self {
-            Self::Rank(rank) => format!("rank {rank}"),
-            Self::Tolerance => "tolerance 10⁻⁶".to_owned(),
+        match self.target {
+            Target::Rank(rank) => format!("rank {rank}, {}", self.precision),
+            Target::Tolerance => format!("tolerance 10⁻⁶, {}", self.precision),
         }
     }
 
     fn of<'a>(&self, data: &Data<'a>) -> Data<'a> {
-        match self {
-            Self::Rank(rank) => data.with("spectrum", "polynomial").at("rank", *rank),
-            Self::Tolerance => data.with("spectrum", "exponential"),
+        let data = data.precision(self.precision);
+        match self.target {
+            Target::Rank(rank) => data.with("spectrum", "polynomial").at("rank", rank),
+            Target::Tolerance => data.with("spectrum", "exponential"),
         }
     }
 }
 
-fn columns(data: &Data<'_>) -> Vec<Column> {
-    let ranks = data.with("spectrum", "polynomial").extents("rank").into_iter().map(Column::Rank);
-    let tolerance = (!Column::Tolerance.of(data).is_empty()).then_some(Column::Tolerance);
-    ranks.chain(tolerance).collect()
+/// Those that there are results of.
+fn columns<'a>(data: &Data<'a>) -> Vec<Column<'a>> {
+    let (ranked, tolerated) = (data.with("spectrum", "polynomial"), data.with("spectrum", "exponential"));
+    let ranks = ranked.precisions().into_iter().flat_map(|precision| {
+        let ranks = ranked.precision(precision).extents("rank").into_iter();
+        ranks.map(move |rank| Column { target: Target::Rank(rank), precision })
+    });
+    let tolerances = tolerated.precisions().into_iter();
+    ranks.chain(tolerances.map(|precision| Column { target: Target::Tolerance, precision })).collect()
 }
 
-/// A row for each precision.
-fn rows(data: &Data<'_>, quantity: &Quantity) -> Vec<Row> {
-    let columns = columns(data);
-    let row = |precision: &str| {
-        let data = data.precision(precision);
-        let panel = |column: &Column| Panel { caption: String::new(), series: series(&column.of(&data), quantity) };
-        Row { name: precision.to_owned(), y: quantity.y.to_owned(), panels: columns.iter().map(panel).collect() }
-    };
-    data.precisions().into_iter().map(row).collect()
+fn row(data: &Data<'_>, quantity: &Quantity) -> Row {
+    let panel = |column: &Column<'_>| Panel { caption: String::new(), series: series(&column.of(data), quantity) };
+    Row { name: String::new(), y: quantity.y.to_owned(), panels: columns(data).iter().map(panel).collect() }
 }
 
 fn series(data: &Data<'_>, quantity: &Quantity) -> Vec<Series> {

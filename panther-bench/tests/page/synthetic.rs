@@ -104,6 +104,10 @@ fn linear(device: &str) -> Vec<Cell> {
             let outcome = if fits { layer(dense, 4.0 * weights) } else { Outcome::OutOfMemory };
             cells.push(cell(&case, "dense", &[], "f32", outcome));
             if device == "h100" {
+                for (precision, faster) in [("tf32", 6.0), ("bf16", 11.0)] {
+                    let outcome = layer(1e-5 + dense / faster, 4.0 * weights);
+                    cells.push(cell(&case, "dense", &[], precision, outcome));
+                }
                 cells.push(cell(&case, "torch", &[], "f32", layer(1.1 * dense, 4.0 * weights)));
                 cells.push(cell(&case, "torch-bf16", &[], "bf16", layer(1e-5 + 0.08 * dense, 2.0 * weights)));
             }
@@ -114,6 +118,10 @@ fn linear(device: &str) -> Vec<Cell> {
                         let sketched = [("num_terms", terms), ("low_rank", rank)];
                         let time = 2.0 * seconds(device, 700.0 * parameters as f64);
                         cells.push(cell(&case, "sketched", &sketched, "f32", layer(time, 4.0 * parameters as f64)));
+                        if device == "h100" && terms == 1 && [16, 64].contains(&rank) {
+                            let outcome = layer(1.5e-5 + time / 5.0, 4.0 * parameters as f64);
+                            cells.push(cell(&case, "sketched", &sketched, "bf16", outcome));
+                        }
                     }
                 }
             }
@@ -201,7 +209,7 @@ fn conv(device: &str) -> Vec<Cell> {
 fn rsvd(device: &str) -> Vec<Cell> {
     let sizes: &[u64] = if device == "h100" { &[1000, 2048, 4096, 8192, 16384] } else { &[1000, 2048, 4096] };
     let mut cells = Vec::new();
-    for (spectrum, precision) in [("polynomial", "f32"), ("polynomial", "f64"), ("exponential", "f64")] {
+    for (spectrum, precision) in [("polynomial", "f32"), ("exponential", "f64")] {
         for rank in if spectrum == "polynomial" { &[50, 100, 200, 500][..] } else { &[200] } {
             for &size in sizes {
                 let (n, k) = (size as f64, *rank as f64);
