@@ -3,6 +3,11 @@
 //!
 //! `cargo bench -p panther-bench` runs them all; `cargo bench -p panther-bench --bench rsvd -- 2048` some.
 
+pub mod compare;
+pub mod figures;
+pub mod record;
+pub mod report;
+
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};

@@ -1,0 +1,175 @@
+//! What moved between two files of results.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
+
+/// Errors are compared by name; other figures, such as counts of operations, do not depend on the machine.
+const ERRORS: [&str; 4] = ["error", "error_over_best", "estimate", "orthogonality"];
+
+/// Memory and errors that differ by no more are the same.
+const SAME: f64 = 0.02;
+
+/// Why two files cannot be compared.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum CompareError {
+    /// They are of different suites.
+    #[error("{first} and {second} are different suites")]
+    Suites {
+        /// The one's.
+        first: String,
+        /// The other's.
+        second: String,
+    },
+}
+
+/// What moved from one file to another.
+#[derive(Debug)]
+pub struct Comparison {
+    /// Where the machines differ, in words.
+    pub machines: Option<String>,
+    /// How many cells are in both files.
+    pub matched: usize,
+    /// How many are in one alone.
+    pub unmatched: usize,
+    /// What differs, that which moved the farthest first.
+    pub moves: Vec<Move>,
+}
+
+/// Something that is not what it was.
+#[derive(Debug)]
+pub struct Move {
+    /// Case, method, parameters and precision.
+    pub cell: String,
+    /// What of it: `forward`, `memory forward`, `error`, `outcome`.
+    pub what: String,
+    /// What it was and is, in words.
+    pub values: [String; 2],
+    /// What it is over what it was; infinite where one of the two failed.
+    pub ratio: f64,
+}
+
+/// Times that moved beyond their spread, memory and errors that moved by more than two per cent, and outcomes of another kind.
+///
+/// # Errors
+/// [`CompareError::Suites`].
+pub fn compare(before: &Record, after: &Record) -> Result<Comparison, CompareError> {
+    if before.suite != after.suite {
+        return Err(CompareError::Suites { first: before.suite.clone(), second: after.suite.clone() });
+    }
+    let mut moves = Vec::new();
+    let mut matched = 0;
+    for cell in &after.cells {
+        if let Some(earlier) = before.cells.iter().find(|earlier| same(earlier, cell)) {
+            matched += 1;
+            moves.extend(moved(earlier, cell));
+        }
+    }
+    moves.sort_by(|a, b| distance(b).total_cmp(&distance(a)));
+    let unmatched = before.cells.len() + after.cells.len() - 2 * matched;
+    Ok(Comparison { machines: machines(&before.machine, &after.machine), matched, unmatched, moves })
+}
+
+/// How far something moved, either way.
+fn distance(moved: &Move) -> f64 {
+    moved.ratio.ln().abs()
+}
+
+fn same(a: &Cell, b: &Cell) -> bool {
+    (&a.case, &a.method, &a.parameters, &a.precision) == (&b.case, &b.method, &b.parameters, &b.precision)
+}
+
+fn machines(before: &Machine, after: &Machine) -> Option<String> {
+    let words = |machine: &Machine| {
+        format!("{} ({}), threads: {}, {}", machine.name, machine.device, machine.threads, machine.versions.join(", "))
+    };
+    let (before, after) = (words(before), words(after));
+    (before != after).then(|| format!("{before} and {after}"))
+}
+
+fn moved(before: &Cell, after: &Cell) -> Vec<Move> {
+    let (old, new) = match (&before.outcome, &after.outcome) {
+        (Outcome::Measured(old), Outcome::Measured(new)) => (old, new),
+        (old, new) if old == new => return Vec::new(),
+        (old, new) => {
+            let values = [old, new].map(|outcome| outcome_words(outcome).to_owned());
+            return vec![Move { cell: name(after), what: "outcome".to_owned(), values, ratio: f64::INFINITY }];
+        }
+    };
+    let mut moves = Vec::new();
+    let mut add = |what: &str, values: [String; 2], ratio: f64| {
+        moves.push(Move { cell: name(after), what: what.to_owned(), values, ratio });
+    };
+    for (what, old, new) in [("forward", old.forward, new.forward), ("backward", old.backward, new.backward)] {
+        if let (Some(old), Some(new)) = (old, new)
+            && apart(old, new)
+        {
+            add(what, [old, new].map(|time| format!("{:.4} ms", 1e3 * time.median)), new.median / old.median);
+        }
+    }
+    for (what, old, new) in numbers(old, new) {
+        let ratio = new / old;
+        if old != new && !((1.0 - SAME)..=(1.0 + SAME)).contains(&ratio) {
+            add(&what, [old, new].map(|number| format!("{number:.4e}")), ratio);
+        }
+    }
+    moves
+}
+
+/// Whether two times differ by more than either spreads: no run of the one took as long as any of the other.
+fn apart(old: Time, new: Time) -> bool {
+    old.greatest < new.least || new.greatest < old.least
+}
+
+/// Memory and errors that both have.
+fn numbers(old: &Measured, new: &Measured) -> Vec<(String, f64, f64)> {
+    let bytes = [
+        ("memory forward", old.memory_forward, new.memory_forward),
+        ("memory backward", old.memory_backward, new.memory_backward),
+    ];
+    let bytes = bytes.into_iter().filter_map(|(what, old, new)| Some((what.to_owned(), old? as f64, new? as f64)));
+    let figure =
+        |measured: &Measured, name: &str| measured.figures.iter().find(|(key, _)| key == name).map(|pair| pair.1);
+    let errors = ERRORS.iter().filter_map(|name| Some(((*name).to_owned(), figure(old, name)?, figure(new, name)?)));
+    bytes.chain(errors).collect()
+}
+
+fn outcome_words(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Measured(_) => "measured",
+        Outcome::OutOfMemory => "out of memory",
+        Outcome::Failed(reason) => reason,
+    }
+}
+
+fn name(cell: &Cell) -> String {
+    let value = |value: &Value| match value {
+        Value::Whole(whole) => whole.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Word(word) => word.clone(),
+    };
+    let pairs = cell.case.iter().chain(&cell.parameters).map(|(key, of)| format!("{key} {}", value(of)));
+    let words: Vec<String> = [cell.method.clone(), cell.precision.clone()].into_iter().chain(pairs).collect();
+    words.join(" ")
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(machines) = &self.machines {
+            writeln!(f, "taken on or with different things, so that ratios say little: {machines}")?;
+        }
+        writeln!(
+            f,
+            "{} results in both files, {} in one alone, {} moved",
+            self.matched,
+            self.unmatched,
+            self.moves.len()
+        )?;
+        for Move { cell, what, values: [old, new], ratio } in &self.moves {
+            writeln!(f, "×{ratio:<8.3} {what:<16} {old} → {new}  {cell}")?;
+        }
+        Ok(())
+    }
+}

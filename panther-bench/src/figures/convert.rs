@@ -1,0 +1,61 @@
+//! `conversion_error`: what a converted weight loses, over the parameters that it keeps.
+
+use super::chart::{Chart, Panel, Row, Series};
+use super::data::{Data, figure};
+use super::style::{Dash, Look};
+use super::{Figure, on};
+use crate::record::Record;
+
+/// The figure of a CPU, which is where weights are converted.
+pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
+    if device != "cpu" {
+        return Vec::new();
+    }
+    let data = Data::of(records, "convert", device);
+    let spectra = data.words("spectrum");
+    let panels = spectra.iter().map(|spectrum| panel(&data.with("spectrum", spectrum))).collect();
+    let chart = Chart {
+        title: "Conversion of a weight M: error over parameters kept".to_owned(),
+        subtitle: format!("{}, {}", data.machine(), data.precisions().join(" and ")),
+        x: "parameters kept, as a part of the dense weight's".to_owned(),
+        columns: spectra.iter().map(|spectrum| format!("{spectrum} spectrum")).collect(),
+        rows: vec![Row { name: String::new(), y: "error ÷ ‖M‖".to_owned(), panels }],
+    };
+    vec![Figure::new(&on("conversion_error".to_owned(), device), "convert", device, chart, finding(&data))]
+}
+
+/// A line for each method and number of terms; for the exact SVD only the rank of their sum counts.
+fn panel(data: &Data<'_>) -> Panel {
+    let line = |name: String, of: &Data<'_>, look: Look| {
+        Series::new(name, look, of.curve(|m| figure(m, "parameters_kept"), |m| figure(m, "error")))
+    };
+    let mut series = Vec::new();
+    for method in data.methods() {
+        let (of, look) = (data.method(method), Look::of(method));
+        if method == "exact" {
+            series.push(line(method.to_owned(), &of, look));
+            continue;
+        }
+        for (terms, dash) in of.extents("num_terms").into_iter().zip([Dash::Solid, Dash::Dashed, Dash::Dotted]) {
+            series.push(line(format!("{method}, num_terms {terms}"), &of.at("num_terms", terms), look.dashed(dash)));
+        }
+    }
+    Panel { caption: String::new(), series }
+}
+
+/// How far each method is from the best possible of the same parameters.
+fn finding(data: &Data<'_>) -> String {
+    let worst = |method: &str| {
+        let of = data.method(method);
+        let ratios = of.measured().filter_map(|(_, m)| Some(figure(m, "error")? / figure(m, "best")?));
+        let mut ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (median, greatest) = (ratios.get(ratios.len() / 2)?, ratios.last()?);
+        Some(format!("{method} {median:.3} (at most {greatest:.3})"))
+    };
+    let words: Vec<String> = data.methods().into_iter().filter_map(worst).collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("Error over that of the best approximation of the same rank, median: {}.", words.join(", "))
+}

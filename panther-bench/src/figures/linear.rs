@@ -1,0 +1,33 @@
+//! `linear_forward_DEV` and `linear_backward_DEV`.
+
+use super::contest::product;
+use super::data::{Data, Pass};
+use super::ladder::Ladder;
+use super::{Figure, Observation};
+use crate::record::Record;
+
+/// Both figures of a device.
+pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
+    let data = Data::of(records, "linear", device);
+    Pass::BOTH.map(|pass| ladder(pass, device).figure(&data, pass)).into()
+}
+
+/// What they say.
+pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
+    let data = Data::of(records, "linear", device);
+    let of = |pass: Pass| {
+        Observation::new(format!("Linear layers, {}", pass.words()), device, ladder(pass, device).verdicts(&data, pass))
+    };
+    Pass::BOTH.map(of).into()
+}
+
+fn ladder(pass: Pass, device: &str) -> Ladder {
+    Ladder {
+        name: format!("linear_{}_{device}", pass.name()),
+        title: "Linear layers: dense and sketched".to_owned(),
+        input: "in",
+        output: "out",
+        size: |cell| product(cell, ["in", "out"]),
+        suite: "linear",
+    }
+}

@@ -1,0 +1,182 @@
+//! `rsvd_runtime`, `rsvd_error` and `rsvd_memory`.
+
+use super::chart::{Chart, Panel, Row, Series};
+use super::contest::{Contest, Verdict, sentences};
+use super::data::{Data, Pass, figure, number};
+use super::style::{Dash, Look};
+use super::{Figure, Observation, on};
+use crate::record::{Measured, Record};
+
+/// An excess of the error over the best possible below this is drawn as this.
+const LEAST_EXCESS: f64 = 1e-6;
+const MIB: f64 = 1_048_576.0;
+
+/// The three figures of a device.
+pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
+    let data = Data::of(records, "rsvd", device);
+    let make = |stem: &str, title: &str, quantities: &[Quantity], finding| {
+        let chart = Chart {
+            title: format!("Randomized SVD of size × size: {title}"),
+            subtitle: format!("{}; ranks of σᵢ = 1/i, tolerance of exponential decay", data.machine()),
+            x: "size".to_owned(),
+            columns: columns(&data).iter().map(Column::name).collect(),
+            rows: quantities.iter().map(|quantity| row(&data, quantity)).collect(),
+        };
+        Figure::new(&on(stem.to_owned(), device), "rsvd", device, chart, finding)
+    };
+    let time = Quantity {
+        y: "ms",
+        of_exact: true,
+        lines: &[Line { name: "", value: |m| Pass::Forward.milliseconds(m), dash: Dash::Solid }],
+    };
+    let memory = Quantity {
+        y: "peak MiB",
+        of_exact: true,
+        lines: &[Line { name: "", value: |m| m.memory_forward.map(|bytes| bytes as f64 / MIB), dash: Dash::Solid }],
+    };
+    let excess = Quantity {
+        y: "error ÷ best − 1",
+        of_exact: false,
+        lines: &[Line { name: "", value: |m| figure(m, "error_over_best").map(excess), dash: Dash::Solid }],
+    };
+    let error = Quantity {
+        y: "error ÷ ‖A‖",
+        of_exact: false,
+        lines: &[
+            Line { name: "", value: |m| figure(m, "error"), dash: Dash::Solid },
+            Line { name: "estimate", value: |m| figure(m, "estimate"), dash: Dash::Dotted },
+        ],
+    };
+    let times = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
+    vec![
+        make("rsvd_runtime", "time", &[time], sentences(&times)),
+        make("rsvd_error", "error in the Frobenius norm", &[excess, error], accuracy(&data)),
+        make(
+            "rsvd_memory",
+            "peak memory beside the matrix",
+            &[memory],
+            sentences(&races(&data, "small", |m| m.memory_forward.map(|bytes| bytes as f64))),
+        ),
+    ]
+}
+
+/// What they say.
+pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
+    let data = Data::of(records, "rsvd", device);
+    let races = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
+    vec![Observation::new("Randomized SVD".to_owned(), device, races)]
+}
+
+/// What a row of panels shows.
+struct Quantity {
+    y: &'static str,
+    /// Whether it says anything of exact decompositions, which have no rank.
+    of_exact: bool,
+    lines: &'static [Line],
+}
+
+struct Line {
+    name: &'static str,
+    value: fn(&Measured) -> Option<f64>,
+    dash: Dash,
+}
+
+/// A column of panels, in a precision.
+struct Column<'a> {
+    target: Target,
+    precision: &'a str,
+}
+
+/// σᵢ = 1/i to a rank, or exponential decay to a tolerance.
+enum Target {
+    Rank(u64),
+    Tolerance,
+}
+
+impl Column<'_> {
+    fn name(&self) -> String {
+        match self.target {
+            Target::Rank(rank) => format!("rank {rank}, {}", self.precision),
+            Target::Tolerance => format!("tolerance 10⁻⁶, {}", self.precision),
+        }
+    }
+
+    fn of<'a>(&self, data: &Data<'a>) -> Data<'a> {
+        let data = data.precision(self.precision);
+        match self.target {
+            Target::Rank(rank) => data.with("spectrum", "polynomial").at("rank", rank),
+            Target::Tolerance => data.with("spectrum", "exponential"),
+        }
+    }
+}
+
+/// Those that there are results of.
+fn columns<'a>(data: &Data<'a>) -> Vec<Column<'a>> {
+    let (ranked, tolerated) = (data.with("spectrum", "polynomial"), data.with("spectrum", "exponential"));
+    let ranks = ranked.precisions().into_iter().flat_map(|precision| {
+        let ranks = ranked.precision(precision).extents("rank").into_iter();
+        ranks.map(move |rank| Column { target: Target::Rank(rank), precision })
+    });
+    let tolerances = tolerated.precisions().into_iter();
+    ranks.chain(tolerances.map(|precision| Column { target: Target::Tolerance, precision })).collect()
+}
+
+fn row(data: &Data<'_>, quantity: &Quantity) -> Row {
+    let panel = |column: &Column<'_>| Panel { caption: String::new(), series: series(&column.of(data), quantity) };
+    Row { name: String::new(), y: quantity.y.to_owned(), panels: columns(data).iter().map(panel).collect() }
+}
+
+fn series(data: &Data<'_>, quantity: &Quantity) -> Vec<Series> {
+    let of = |method: &str, line: &Line| {
+        let points = data.method(method).points(|cell| number(cell, "size"), |_, m| (line.value)(m));
+        let name = if line.name.is_empty() { method.to_owned() } else { format!("{method}, {}", line.name) };
+        Series::new(name, Look::of(method).dashed(line.dash), points)
+    };
+    data.methods()
+        .into_iter()
+        .filter(|method| quantity.of_exact || *method != "exact")
+        .flat_map(|method| quantity.lines.iter().map(move |line| of(method, line)))
+        .collect()
+}
+
+fn excess(error_over_best: f64) -> f64 {
+    (error_over_best - 1.0).max(LEAST_EXCESS)
+}
+
+fn races(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> Vec<Verdict> {
+    let (ours, bases): (Vec<_>, Vec<_>) = data.methods().into_iter().partition(|method| method.starts_with("panther"));
+    let mut verdicts = Vec::new();
+    for our in ours {
+        for base in &bases {
+            for precision in data.method(base).precisions() {
+                let contest = Contest {
+                    base: data.method(base).precision(precision),
+                    base_name: format!("{base} in {precision}"),
+                    ours: data.method(our).precision(precision),
+                    our_name: our.to_owned(),
+                    value,
+                    better,
+                    size: |cell| number(cell, "size"),
+                    unit: "size",
+                };
+                verdicts.extend(contest.verdict());
+            }
+        }
+    }
+    verdicts
+}
+
+/// The largest excess of each method.
+fn accuracy(data: &Data<'_>) -> String {
+    let data = data.with("spectrum", "polynomial");
+    let worst = |method: &str| {
+        let of = data.method(method);
+        let ratios = of.measured().filter_map(|(_, m)| figure(m, "error_over_best"));
+        ratios.max_by(f64::total_cmp).map(|ratio| format!("{method} {ratio:.5}"))
+    };
+    let worst: Vec<String> = data.methods().into_iter().filter_map(worst).collect();
+    if worst.is_empty() {
+        return String::new();
+    }
+    format!("Largest error over that of the best approximation of the rank: {}.", worst.join(", "))
+}

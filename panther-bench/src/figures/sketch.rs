@@ -1,0 +1,64 @@
+//! `sketch_throughput`: how fast each family reads a matrix, beside a copy of it.
+
+use super::chart::{Chart, Panel, Row, Series};
+use super::data::{Data, figure, number};
+use super::style::Look;
+use super::{Figure, on};
+use crate::record::{Measured, Record};
+
+/// The figure of a device.
+pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
+    let data = Data::of(records, "sketch", device);
+    let shapes = shapes(&data);
+    let precisions = data.precisions();
+    let row = |precision: &&str| {
+        let data = data.precision(precision);
+        let panels = shapes.iter().map(|(rows, columns)| panel(&data.at("rows", *rows).at("columns", *columns)));
+        Row { name: (*precision).to_owned(), y: "GB/s".to_owned(), panels: panels.collect() }
+    };
+    let chart = Chart {
+        title: "Sketches S·A by family: bytes of A and S·A in a second".to_owned(),
+        subtitle: format!("{}; copy: the memory's speed", data.machine()),
+        x: "rows of S".to_owned(),
+        columns: shapes.iter().map(|(rows, columns)| format!("A {rows} × {columns}")).collect(),
+        rows: precisions.iter().map(row).collect(),
+    };
+    vec![Figure::new(&on("sketch_throughput".to_owned(), device), "sketch", device, chart, finding(&data))]
+}
+
+/// Shapes of A that are sketched.
+fn shapes(data: &Data<'_>) -> Vec<(u64, u64)> {
+    let sketched = data.filter(|cell| cell.method != "copy");
+    let of = |rows| sketched.at("rows", rows).extents("columns").into_iter().map(move |columns| (rows, columns));
+    sketched.extents("rows").into_iter().flat_map(of).collect()
+}
+
+fn panel(data: &Data<'_>) -> Panel {
+    let copy = data.method("copy").points(|_| Some(1.0), |_, m| speed(m));
+    let sketched = data.filter(|cell| cell.method != "copy");
+    let families = data.words("family").into_iter().enumerate().map(|(i, family)| {
+        let points = sketched.with("family", family).points(|cell| number(cell, "sketched"), |_, m| speed(m));
+        Series::new(family, Look::number(i), points)
+    });
+    let series = [Series::new("copy", Look::of("copy"), copy).level()].into_iter().chain(families).collect();
+    Panel { caption: String::new(), series }
+}
+
+/// 10⁹ bytes a second.
+fn speed(measured: &Measured) -> Option<f64> {
+    Some(1e-9 * figure(measured, "bytes")? / measured.forward?.median)
+}
+
+/// The slowest and the fastest of each family, as a part of the copy's speed.
+fn finding(data: &Data<'_>) -> String {
+    let greatest = |data: &Data<'_>| data.measured().filter_map(|(_, m)| speed(m)).max_by(f64::total_cmp);
+    let Some(copy) = greatest(&data.method("copy")) else { return String::new() };
+    let sketched = data.filter(|cell| cell.method != "copy");
+    let part = |family: &str| {
+        let of = sketched.with("family", family);
+        let least = of.measured().filter_map(|(_, m)| speed(m)).min_by(f64::total_cmp)?;
+        Some(format!("{family} {:.1} to {:.0} %", 100.0 * least / copy, 100.0 * greatest(&of)? / copy))
+    };
+    let parts: Vec<String> = sketched.words("family").into_iter().filter_map(part).collect();
+    format!("Of the {copy:.0} GB/s of a copy: {}.", parts.join(", "))
+}

@@ -1,0 +1,204 @@
+//! The benchmark page, made of stored results alone: the same bytes for the same results.
+
+mod text;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use self::text::{CHAPTERS, INTRODUCTION, METHOD, REPRODUCTION};
+use crate::figures::{Figure, FigureError, Observation, Verdict, figures, observations, read};
+use crate::record::{Measured, Outcome, Record};
+
+/// A file of results.
+struct Source {
+    path: PathBuf,
+    record: Record,
+}
+
+/// Writes `benchmarks.md` and `benchmarks/*.png` in `docs` from the files in `results`, and returns the paths written. Pictures of figures that
+/// are not measured any more are removed.
+///
+/// # Errors
+/// [`FigureError`]: a file that cannot be read or written, or results of two machines.
+pub fn report(results: &Path, docs: &Path) -> Result<Vec<PathBuf>, FigureError> {
+    let sources = sources(results)?;
+    let records: Vec<Record> = sources.iter().map(|source| source.record.clone()).collect();
+    let figures = figures(&records)?;
+    let pictures = docs.join("benchmarks");
+    fs::create_dir_all(&pictures).map_err(FigureError::io(&pictures))?;
+    let mut written = Vec::new();
+    for figure in &figures {
+        let path = pictures.join(format!("{}.png", figure.name));
+        if figure.is_measured() {
+            fs::write(&path, figure.png()?).map_err(FigureError::io(&path))?;
+            written.push(path);
+        } else if path.exists() {
+            fs::remove_file(&path).map_err(FigureError::io(&path))?;
+        }
+    }
+    let path = docs.join("benchmarks.md");
+    fs::write(&path, page(&sources, docs, &figures, &observations(&records)?)).map_err(FigureError::io(&path))?;
+    written.push(path);
+    Ok(written)
+}
+
+/// The files of a folder, by name.
+fn sources(folder: &Path) -> Result<Vec<Source>, FigureError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(FigureError::io(folder))? {
+        let path = entry.map_err(FigureError::io(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(|path| Ok(Source { record: read(&path)?, path })).collect()
+}
+
+fn page(sources: &[Source], docs: &Path, figures: &[Figure], observations: &[Observation]) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page += &section("What was measured", &machines(sources, docs));
+    page += &section("Key observations", &key_observations(observations, figures));
+    for chapter in &CHAPTERS {
+        let mut of = figures.iter().filter(|figure| figure.suite == chapter.suite && figure.is_measured()).peekable();
+        if of.peek().is_some() {
+            let text: String = of.map(|figure| figure_text(figure, sources, docs)).collect();
+            page += &section(chapter.title, &format!("{}\n{text}", chapter.text));
+        }
+    }
+    page += &section("How it was measured", &(METHOD.to_owned() + &runs(sources)));
+    page += &section("Measure it yourself", REPRODUCTION);
+    page += &section("Not measured yet", &missing(figures));
+    page
+}
+
+/// A title and its text; nothing where there is no text.
+fn section(title: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("\n## {title}\n\n{}\n", text.trim_end()) }
+}
+
+/// A line a file.
+fn machines(sources: &[Source], docs: &Path) -> String {
+    let mut text =
+        "| results | machine | threads | memory | day | versions | measured | out of memory | failed |\n".to_owned();
+    text += "|---|---|---|---|---|---|---|---|---|\n";
+    for Source { path, record } in sources {
+        let machine = &record.machine;
+        let count = |of: fn(&Outcome) -> bool| record.cells.iter().filter(|cell| of(&cell.outcome)).count();
+        let threads = if machine.device == "cpu" { machine.threads.to_string() } else { "–".to_owned() };
+        let row = [
+            link(path, docs),
+            machine.name.clone(),
+            threads,
+            format!("{:.0} GiB", machine.memory as f64 / f64::from(1 << 30)),
+            machine.date.clone(),
+            machine.versions.join(", "),
+            count(|outcome| matches!(outcome, Outcome::Measured(_))).to_string(),
+            count(|outcome| matches!(outcome, Outcome::OutOfMemory)).to_string(),
+            count(|outcome| matches!(outcome, Outcome::Failed(_))).to_string(),
+        ];
+        text += &format!("| {} |\n", row.join(" | "));
+    }
+    text
+}
+
+/// A link to a file in the folder of the page; elsewhere its name alone.
+fn link(path: &Path, docs: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match path.strip_prefix(docs) {
+        Ok(inside) => {
+            let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+            format!("[`{name}`]({})", parts.join("/"))
+        }
+        Err(_) => format!("`{name}`"),
+    }
+}
+
+/// Suites whose figures race nothing, and are summed up by what stands under them.
+const QUALITIES: [&str; 4] = ["convert", "sketch", "pivots", "roofline"];
+
+/// A table for each device with a line for each comparison, and what was found of errors.
+fn key_observations(observations: &[Observation], figures: &[Figure]) -> String {
+    let mut text = String::new();
+    let devices: BTreeSet<&str> = observations.iter().map(|observation| observation.device.as_str()).collect();
+    for device in devices.into_iter().rev() {
+        let of = observations.iter().filter(|observation| observation.device == device);
+        let _ = write!(text, "### {device}\n\n{TABLE}");
+        text.extend(of.map(rows));
+        let qualities = figures.iter().filter(|figure| figure.device == device && !figure.finding.is_empty());
+        let qualities = qualities.filter(|figure| QUALITIES.contains(&figure.suite) || figure.name.contains("_error"));
+        text.push('\n');
+        text.extend(qualities.map(|Figure { name, finding, .. }| format!("- `{name}`: {finding}\n")));
+        text.push('\n');
+    }
+    text
+}
+
+/// × is how many times as fast or as small.
+const TABLE: &str = "\
+| | beside | better in | × at the least | × in the median | × at most | always better from |
+|---|---|---|---|---|---|---|
+";
+
+fn rows(observation: &Observation) -> String {
+    let row = |verdict: &Verdict| {
+        let Verdict { ours, base, won, cases, least, median, most, crossover, .. } = verdict;
+        let always = crossover.as_deref().unwrap_or(if won == cases { "all sizes" } else { "no size" });
+        let subject = &observation.subject;
+        format!("| {subject}: {ours} | {base} | {won} of {cases} | {least} | {median} | {most} | {always} |\n")
+    };
+    observation.verdicts.iter().map(row).collect()
+}
+
+/// A figure with what it shows and where that comes from.
+fn figure_text(figure: &Figure, sources: &[Source], docs: &Path) -> String {
+    let Figure { name, finding, device, suite, .. } = figure;
+    let of: Vec<&Source> = sources
+        .iter()
+        .filter(|source| source.record.suite == *suite && source.record.machine.device == *device)
+        .collect();
+    let mut facts: Vec<String> = vec![figure.subtitle().to_owned()];
+    let versions: BTreeSet<&str> =
+        of.iter().flat_map(|source| source.record.machine.versions.iter().map(String::as_str)).collect();
+    facts.push(versions.into_iter().collect::<Vec<_>>().join(", "));
+    facts.push(of.iter().map(|source| link(&source.path, docs)).collect::<Vec<_>>().join(", "));
+    let mut text = format!("\n### {name}\n\n![{}](benchmarks/{name}.png)\n\n", figure.title());
+    if !finding.is_empty() {
+        let _ = write!(text, "{finding}\n\n");
+    }
+    let _ = writeln!(text, "<sub>{}</sub>", facts.join("; "));
+    text
+}
+
+/// How often things were run.
+fn runs(sources: &[Source]) -> String {
+    let measured = sources.iter().flat_map(|source| &source.record.cells).filter_map(|cell| match &cell.outcome {
+        Outcome::Measured(measured) => Some(measured),
+        Outcome::OutOfMemory | Outcome::Failed(_) => None,
+    });
+    let times = measured.flat_map(|Measured { forward, backward, .. }| [forward, backward]);
+    let runs: BTreeSet<usize> = times.flatten().map(|time| time.runs).collect();
+    match (runs.first(), runs.last()) {
+        (Some(least), Some(most)) => format!("- **Runs** of each thing: {least} to {most}, long ones fewer.\n"),
+        _ => String::new(),
+    }
+}
+
+/// Names of figures without results, by the command that measures them.
+fn missing(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    let mut seen = BTreeSet::new();
+    for figure in figures.iter().filter(|figure| !figure.is_measured()) {
+        if seen.insert((figure.suite, &figure.device)) {
+            let same = |other: &&Figure| (other.suite, &other.device) == (figure.suite, &figure.device);
+            let names = figures.iter().filter(|other| !other.is_measured()).filter(same);
+            let names: Vec<String> = names.map(|figure| format!("`{}`", figure.name)).collect();
+            let device = if figure.device == "cpu" { "cpu" } else { "cuda:0" };
+            let command = format!("panther-bench run {} --device {device} --full", figure.suite);
+            let _ = writeln!(text, "- `{command}` on {}: {}", figure.device, names.join(", "));
+        }
+    }
+    text
+}
