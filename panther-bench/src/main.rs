@@ -1,65 +1,29 @@
-//! `panther-bench gpu-check` compares the device with dense references; `panther-bench gpu-times` times it.
+//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and its like compare one layer or decomposition
+//! with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
 
+mod cli;
 mod gpu;
+mod machine;
+mod measure;
+mod place;
+mod run;
+mod store;
+mod suites;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use cli::{Arguments, Command};
 use panther_gpu::Device;
-use panther_nn::NnError;
-
-/// Checks and times the workspace's GPU part.
-#[derive(Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Number of the CUDA device.
-    #[arg(long, default_value_t = 0, global = true)]
-    device: usize,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs every accuracy comparison and prints a table; the exit code is 1 where one fails.
-    GpuCheck {
-        /// Only checks whose name contains this.
-        #[arg(default_value = "")]
-        only: String,
-        /// Runs of each computation whose bytes must not differ.
-        #[arg(long, default_value_t = 20)]
-        repeats: usize,
-    },
-    /// Times decompositions, sketches and layers by the device's clock: medians after warming up.
-    GpuTimes {
-        /// Only cases whose name contains this.
-        #[arg(default_value = "")]
-        only: String,
-        /// Runs that are timed, after two that are not.
-        #[arg(long, default_value_t = 7)]
-        runs: usize,
-    },
-}
+use place::Place;
+use suites::{Bench, Kind};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let device = match Device::new(arguments.device) {
-        Ok(device) => device,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    println!("{}", device.name());
-    let outcome = match arguments.command {
-        Command::GpuCheck { only, repeats } => Ok(gpu::check::run(&device, &only, repeats)),
-        Command::GpuTimes { only, runs } => {
-            let runs = gpu::times::Runs { warm: 2, timed: runs.max(1) };
-            gpu::times::run(&device, &only, runs)
-                .map_err(NnError::from)
-                .and_then(|()| gpu::layer_times::run(&device, &only, runs))
-                .and_then(|()| gpu::graph_times::run(&device, &only, runs))
-                .map(|()| true)
-        }
+    let outcome = match Arguments::parse().command {
+        Command::Run(run) => measure(&run),
+        Command::GpuCheck { only, repeats, device } => check(device, &only, repeats),
+        Command::GpuTimes { only, runs, device } => times(device, &only, runs),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -69,4 +33,35 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether nothing failed.
+fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
+    let threads = run.place.threads();
+    place::use_threads(threads);
+    let extent = run.extent();
+    let bench = Bench { place: Place::open(run.place.device, threads)?, budget: extent.budget() };
+    let machine = machine::describe(&bench.place, threads)?;
+    let mut failed = 0;
+    for suite in &run.suites.0 {
+        let tasks = suite.tasks(Kind::of(&bench.place), extent);
+        failed += run::suite(suite.name(), &tasks, &bench, &machine, &run.out)?.failed;
+    }
+    Ok(failed == 0)
+}
+
+fn check(ordinal: usize, only: &str, repeats: usize) -> Result<bool, Box<dyn Error>> {
+    let device = Device::new(ordinal)?;
+    println!("{}", device.name());
+    Ok(gpu::check::run(&device, only, repeats))
+}
+
+fn times(ordinal: usize, only: &str, runs: usize) -> Result<bool, Box<dyn Error>> {
+    let device = Device::new(ordinal)?;
+    println!("{}", device.name());
+    let runs = gpu::times::Runs { warm: 2, timed: runs.max(1) };
+    gpu::times::run(&device, only, runs)?;
+    gpu::layer_times::run(&device, only, runs)?;
+    gpu::graph_times::run(&device, only, runs)?;
+    Ok(true)
 }
