@@ -18,6 +18,16 @@ pub struct Arguments {
 pub enum Command {
     /// Measures suites and stores what comes of it, a file a suite and device. A second run continues the first.
     Run(Run),
+    /// Compares a linear layer with its sketched counterpart.
+    Linear(Linear),
+    /// Compares dense attention with attention through random features.
+    Attention(Attention),
+    /// Compares a convolution with its sketched counterpart.
+    Conv(Conv),
+    /// Compares the exact SVD of a square matrix, σᵢ = 1/i, with the randomized one.
+    Rsvd(Rsvd),
+    /// Compares QR of a tall matrix without pivots with the randomized one with pivots.
+    Cqrrpt(Cqrrpt),
     /// Runs every accuracy comparison of a GPU and prints a table; the exit code is 1 where one fails.
     GpuCheck {
         /// Only checks whose name contains this.
@@ -72,6 +82,93 @@ impl Run {
     }
 }
 
+#[derive(Args)]
+pub struct Linear {
+    /// Features in.
+    #[arg(long = "in", default_value_t = 2048)]
+    pub d_in: usize,
+    /// Features out.
+    #[arg(long = "out", default_value_t = 2048)]
+    pub d_out: usize,
+    #[arg(long, default_value_t = 1)]
+    pub num_terms: usize,
+    #[arg(long, default_value_t = 16)]
+    pub low_rank: usize,
+    /// Rows of the input.
+    #[arg(long, default_value_t = 128)]
+    pub batch: usize,
+    #[command(flatten)]
+    pub place: On,
+}
+
+#[derive(Args)]
+pub struct Attention {
+    #[arg(long, default_value_t = 512)]
+    pub embed: usize,
+    #[arg(long, default_value_t = 8)]
+    pub heads: usize,
+    /// Random features a head.
+    #[arg(long, default_value_t = 128)]
+    pub features: usize,
+    /// Positions of the sequence.
+    #[arg(long, default_value_t = 2048)]
+    pub length: usize,
+    /// Features of the ReLU kernel instead of softmax's.
+    #[arg(long)]
+    pub relu: bool,
+    /// No position sees a later one.
+    #[arg(long)]
+    pub causal: bool,
+    #[command(flatten)]
+    pub place: On,
+}
+
+#[derive(Args)]
+pub struct Conv {
+    #[arg(long = "in-channels", default_value_t = 64)]
+    pub c_in: usize,
+    #[arg(long = "out-channels", default_value_t = 128)]
+    pub c_out: usize,
+    /// Taps along each axis.
+    #[arg(long, default_value_t = 3)]
+    pub kernel: usize,
+    /// Pixels along each axis.
+    #[arg(long, default_value_t = 128)]
+    pub image: usize,
+    #[arg(long, default_value_t = 1)]
+    pub batch: usize,
+    #[arg(long, default_value_t = 1)]
+    pub num_terms: usize,
+    #[arg(long, default_value_t = 8)]
+    pub low_rank: usize,
+    #[command(flatten)]
+    pub place: On,
+}
+
+#[derive(Args)]
+pub struct Rsvd {
+    /// Rows, and columns.
+    #[arg(long, default_value_t = 1000)]
+    pub size: usize,
+    #[arg(long, default_value_t = 50)]
+    pub rank: usize,
+    #[command(flatten)]
+    pub place: On,
+}
+
+#[derive(Args)]
+pub struct Cqrrpt {
+    #[arg(long, default_value_t = 8192)]
+    pub rows: usize,
+    #[arg(long, default_value_t = 256)]
+    pub columns: usize,
+    /// In f64 instead of f32.
+    #[arg(long)]
+    pub double: bool,
+    #[command(flatten)]
+    pub place: On,
+}
+
 /// Where something is measured.
 #[derive(Args)]
 pub struct On {
@@ -87,5 +184,48 @@ impl On {
     pub fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.threads.map_or_else(all, std::num::NonZero::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suites::Suite;
+
+    fn parsed(line: &str) -> Command {
+        Arguments::try_parse_from(line.split_whitespace()).unwrap().command
+    }
+
+    #[test]
+    fn the_readers_line_is_understood() {
+        let line = "panther-bench linear --in 2048 --out 1024 --num-terms 4 --low-rank 128 --batch 64 --threads 3";
+        let Command::Linear(linear) = parsed(line) else { panic!("{line}") };
+        let Linear { d_in, d_out, num_terms, low_rank, batch, place } = linear;
+        assert_eq!((d_in, d_out, num_terms, low_rank, batch), (2048, 1024, 4, 128, 64));
+        assert_eq!((place.device, place.threads()), (PlaceName::Cpu, 3));
+        for line in [
+            "panther-bench attention --length 512 --causal --device cuda:1",
+            "panther-bench conv --kernel 9 --image 64",
+            "panther-bench rsvd --size 500 --rank 20",
+            "panther-bench cqrrpt --rows 4096 --columns 64 --double",
+            "panther-bench gpu-check linear --repeats 3 --device 1",
+        ] {
+            parsed(line);
+        }
+    }
+
+    #[test]
+    fn a_run_is_of_all_suites_unless_told_otherwise() {
+        let Command::Run(run) = parsed("panther-bench run") else { panic!("run") };
+        assert_eq!(
+            (&run.suites.0[..], run.extent(), run.place.device),
+            (&Suite::ALL[..], Extent::Usual, PlaceName::Cpu)
+        );
+        let Command::Run(run) = parsed("panther-bench run conv --quick --out here") else { panic!("run") };
+        assert_eq!((&run.suites.0[..], run.extent(), run.out), (&[Suite::Conv][..], Extent::Quick, "here".into()));
+        for wrong in ["run everything", "run --quick --full", "run --device gpu", "run --threads 0"] {
+            let line = format!("panther-bench {wrong}");
+            assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
     }
 }

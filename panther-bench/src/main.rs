@@ -5,6 +5,7 @@ mod cli;
 mod gpu;
 mod machine;
 mod measure;
+mod once;
 mod place;
 mod run;
 mod store;
@@ -14,14 +15,22 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Arguments, Command};
+use cli::{Arguments, Command, On};
+use measure::Budget;
+use once::Pair;
+use panther_bench::record::{Machine, Outcome};
 use panther_gpu::Device;
 use place::Place;
-use suites::{Bench, Kind};
+use suites::{Bench, Extent, Kind};
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => measure(&run),
+        Command::Linear(arguments) => compare(&(&arguments).into(), &arguments.place),
+        Command::Attention(arguments) => compare(&(&arguments).into(), &arguments.place),
+        Command::Conv(arguments) => compare(&(&arguments).into(), &arguments.place),
+        Command::Rsvd(arguments) => compare(&(&arguments).into(), &arguments.place),
+        Command::Cqrrpt(arguments) => compare(&(&arguments).into(), &arguments.place),
         Command::GpuCheck { only, repeats, device } => check(device, &only, repeats),
         Command::GpuTimes { only, runs, device } => times(device, &only, runs),
     };
@@ -35,19 +44,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// Opens the place with its threads.
+fn open(on: &On, budget: Budget) -> Result<(Bench, Machine), Box<dyn Error>> {
+    let threads = on.threads();
+    place::use_threads(threads);
+    let bench = Bench { place: Place::open(on.device, threads)?, budget };
+    let machine = machine::describe(&bench.place, threads)?;
+    Ok((bench, machine))
+}
+
 /// Whether nothing failed.
 fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
-    let threads = run.place.threads();
-    place::use_threads(threads);
     let extent = run.extent();
-    let bench = Bench { place: Place::open(run.place.device, threads)?, budget: extent.budget() };
-    let machine = machine::describe(&bench.place, threads)?;
+    let (bench, machine) = open(&run.place, extent.budget())?;
     let mut failed = 0;
     for suite in &run.suites.0 {
         let tasks = suite.tasks(Kind::of(&bench.place), extent);
         failed += run::suite(suite.name(), &tasks, &bench, &machine, &run.out)?.failed;
     }
     Ok(failed == 0)
+}
+
+/// Prints both ways of one thing; whether both went well.
+fn compare(pair: &Pair, on: &On) -> Result<bool, Box<dyn Error>> {
+    let (bench, machine) = open(on, Extent::Full.budget())?;
+    let outcomes = pair.measure(&bench);
+    print!("{}", pair.table(&outcomes, &machine));
+    Ok(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Measured(_))))
 }
 
 fn check(ordinal: usize, only: &str, repeats: usize) -> Result<bool, Box<dyn Error>> {

@@ -4,7 +4,7 @@ use std::alloc::System;
 use std::time::Instant;
 
 use faer::Par;
-use panther_bench::record::{Outcome, Time};
+use panther_bench::record::{Measured, Outcome, Time};
 use panther_gpu::{Device, GpuError};
 use panther_nn::NnError;
 use panther_nn::cpu::Cpu;
@@ -115,6 +115,19 @@ impl Budget {
             runs.push(meter.seconds_of(&mut work)?);
         }
         Ok(summary(runs))
+    }
+
+    /// Time and peak of memory of `work`, as those of a forward pass.
+    ///
+    /// # Errors
+    /// As [`time`](Self::time).
+    pub fn measure(
+        self,
+        meter: &dyn Meter,
+        mut work: impl FnMut() -> Result<(), NnError>,
+    ) -> Result<Measured, NnError> {
+        let memory_forward = Some(meter.peak_of(&mut work)?);
+        Ok(Measured { memory_forward, forward: Some(self.time(meter, work)?), ..Measured::default() })
     }
 }
 

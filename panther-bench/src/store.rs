@@ -126,3 +126,76 @@ fn readable_by_others(file: &fs::File) -> io::Result<()> {
 fn readable_by_others(_: &fs::File) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use panther_bench::record::{Measured, Time};
+
+    use super::*;
+    use crate::place::{Place, parallelism};
+
+    fn machine() -> Machine {
+        machine::describe(&Place::Cpu(parallelism(1)), 1).unwrap()
+    }
+
+    /// Awkward numbers, words and absences.
+    fn cells() -> Vec<Cell> {
+        let time = Time { median: 0.1 + 0.2, least: 5e-324, greatest: 1.0, runs: 3 };
+        let measured = Measured {
+            forward: Some(time),
+            memory_backward: Some(u64::MAX),
+            figures: vec![("error".to_owned(), 1.234_567_890_123_456_7e-300)],
+            ..Measured::default()
+        };
+        let outcomes = [
+            Outcome::Measured(measured),
+            Outcome::Measured(Measured::default()),
+            Outcome::OutOfMemory,
+            Outcome::Failed("\"no\"\n".to_owned()),
+        ];
+        let key = |number: usize| Key::new("dense", "f32").of("in", number).of("kernel", "relu").with("low_rank", 16);
+        outcomes.into_iter().enumerate().map(|(number, outcome)| key(number).cell(outcome)).collect()
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let record = Record { format: FORMAT, suite: "linear".into(), machine: machine(), cells: cells() };
+        assert_eq!(serde_json::from_str::<Record>(&text(&record).unwrap()).unwrap(), record);
+        let empty = Record { cells: Vec::new(), ..record };
+        assert_eq!(serde_json::from_str::<Record>(&text(&empty).unwrap()).unwrap(), empty);
+    }
+
+    #[test]
+    fn the_file_is_whole_after_every_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), "linear", &machine()).unwrap();
+        for (count, cell) in cells().into_iter().enumerate() {
+            store.add(cell).unwrap();
+            let found: Record = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
+            assert_eq!(found.cells, cells()[..=count]);
+            // Nothing half-written beside it.
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+        // An interruption while writing leaves a part of a file of another name.
+        fs::write(folder.path().join(".tmp0"), "{\"format\":1,").unwrap();
+        let again = Store::open(folder.path(), "linear", &machine()).unwrap();
+        // The failure is to be tried again.
+        assert_eq!(again.record.cells, cells()[..3]);
+    }
+
+    #[test]
+    fn what_belongs_elsewhere_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), "linear", &machine()).unwrap();
+        store.add(cells().remove(0)).unwrap();
+        let refused = |machine: &Machine| {
+            matches!(Store::open(folder.path(), "linear", machine), Err(StoreError::Foreign { .. }))
+        };
+        assert!(refused(&Machine { threads: 7, ..machine() }));
+        assert!(refused(&Machine { versions: Vec::new(), ..machine() }));
+        assert!(!refused(&Machine { date: "2000-01-01".into(), ..machine() }));
+        fs::write(store.path(), "[]").unwrap();
+        assert!(refused(&machine()));
+        assert_eq!(fs::read_to_string(store.path()).unwrap(), "[]");
+    }
+}

@@ -31,7 +31,7 @@ pub struct Case {
 
 impl Case {
     /// Operations forward: four projections, and the attention itself.
-    fn flops(&self) -> f64 {
+    pub fn flops(&self) -> f64 {
         let (embed, length) = (self.embed as f64, self.length as f64);
         let within = self.features.map_or(4.0 * length, |(_, features)| 8.0 * features as f64);
         length * embed * (8.0 * embed + within)
@@ -93,5 +93,7 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
         }
     }
     cases.retain(|case| kind.does(ATTENTION_FLOPS, case.flops()));
+    // A causal line of one point shows its place beside the full one.
+    cases.retain(|case| extent != Extent::Quick || !case.causal || case.length == LENGTHS[0]);
     cases
 }

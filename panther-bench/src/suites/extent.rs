@@ -74,4 +74,8 @@ pub mod limits {
     pub const ATTENTION_FLOPS: Limit = Limit { most: 2e10 };
     /// Operations forward: as above. The smallest of 9×9 taps on 256² pixels takes 4.4e10 and is measured.
     pub const CONV_FLOPS: Limit = Limit { most: 2e10 };
+    /// Rows of a square A: making one of 8192² and its error takes longer than decomposing it.
+    pub const RSVD_SIZE: Limit = Limit { most: 4096.0 };
+    /// Columns of a tall A: classical pivoting of 16384×1024 takes half a minute.
+    pub const CQRRPT_COLUMNS: Limit = Limit { most: 1024.0 };
 }

@@ -59,15 +59,20 @@ impl LayerCase for Case {
     }
 }
 
+/// As results call it.
+pub const fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::Tf32 => "tf32",
+        Precision::Bf16 => "bf16",
+    }
+}
+
 impl Task for Case {
     fn key(&self) -> Key {
         let method = if self.sketch.is_some() { "sketched" } else { "dense" };
-        let precision = match self.precision {
-            Precision::F32 => "f32",
-            Precision::Tf32 => "tf32",
-            Precision::Bf16 => "bf16",
-        };
-        let key = Key::new(method, precision).of("in", self.d_in).of("out", self.d_out).of("batch", self.batch);
+        let key =
+            Key::new(method, name(self.precision)).of("in", self.d_in).of("out", self.d_out).of("batch", self.batch);
         match self.sketch {
             Some((terms, rank)) => key.with("num_terms", terms).with("low_rank", rank),
             None => key,

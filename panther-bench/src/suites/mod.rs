@@ -1,11 +1,19 @@
 //! What is measured: a file a suite, each a grid of cells.
 
-mod attention;
-mod conv;
+pub mod attention;
+pub mod conv;
+mod convert;
+#[cfg(test)]
+mod coverage;
+pub mod cqrrpt;
 mod extent;
 mod key;
 mod layer;
-mod linear;
+pub mod linear;
+mod pivots;
+mod roofline;
+pub mod rsvd;
+mod sketch;
 
 use std::str::FromStr;
 
@@ -23,11 +31,27 @@ pub enum Suite {
     Linear,
     Attention,
     Conv,
+    Rsvd,
+    Cqrrpt,
+    Sketch,
+    Convert,
+    Roofline,
+    Pivots,
 }
 
 impl Suite {
     /// In the order in which they are run.
-    pub const ALL: [Self; 3] = [Self::Linear, Self::Attention, Self::Conv];
+    pub const ALL: [Self; 9] = [
+        Self::Linear,
+        Self::Attention,
+        Self::Conv,
+        Self::Rsvd,
+        Self::Cqrrpt,
+        Self::Sketch,
+        Self::Convert,
+        Self::Roofline,
+        Self::Pivots,
+    ];
 
     /// As on the command line and in names of files.
     pub const fn name(self) -> &'static str {
@@ -35,6 +59,12 @@ impl Suite {
             Self::Linear => "linear",
             Self::Attention => "attention",
             Self::Conv => "conv",
+            Self::Rsvd => "rsvd",
+            Self::Cqrrpt => "cqrrpt",
+            Self::Sketch => "sketch",
+            Self::Convert => "convert",
+            Self::Roofline => "roofline",
+            Self::Pivots => "pivots",
         }
     }
 
@@ -44,6 +74,12 @@ impl Suite {
             Self::Linear => boxed(linear::grid(kind, extent)),
             Self::Attention => boxed(attention::grid(kind, extent)),
             Self::Conv => boxed(conv::grid(kind, extent)),
+            Self::Rsvd => boxed(rsvd::grid(kind, extent)),
+            Self::Cqrrpt => boxed(cqrrpt::grid(kind, extent)),
+            Self::Sketch => boxed(sketch::grid(kind, extent)),
+            Self::Convert => boxed(convert::grid(kind, extent)),
+            Self::Roofline => boxed(roofline::grid(kind, extent)),
+            Self::Pivots => boxed(pivots::grid(kind, extent)),
         }
     }
 }
@@ -91,3 +127,17 @@ pub trait Task {
 /// The seeds of inputs and of what is drawn, the same everywhere.
 const INPUT_SEED: u64 = 7;
 const SEED: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::{Selection, Suite};
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        assert_eq!("all".parse(), Ok(Selection(Suite::ALL.to_vec())));
+        for suite in Suite::ALL {
+            assert_eq!(suite.name().parse(), Ok(Selection(vec![suite])));
+        }
+        assert!("linear,conv".parse::<Selection>().is_err());
+    }
+}
