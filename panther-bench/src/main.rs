@@ -1,65 +1,43 @@
-//! `panther-bench gpu-check` compares the device with dense references; `panther-bench gpu-times` times it.
+//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and its like compare one layer or decomposition
+//! with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
 
+mod cli;
 mod gpu;
+mod machine;
+mod measure;
+mod once;
+mod place;
+mod run;
+mod store;
+mod suites;
 
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use cli::{Arguments, Command, On};
+use measure::Budget;
+use once::Pair;
+use panther_bench::record::{Machine, Outcome};
+use panther_bench::{compare, figures, report};
 use panther_gpu::Device;
-use panther_nn::NnError;
-
-/// Checks and times the workspace's GPU part.
-#[derive(Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Number of the CUDA device.
-    #[arg(long, default_value_t = 0, global = true)]
-    device: usize,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs every accuracy comparison and prints a table; the exit code is 1 where one fails.
-    GpuCheck {
-        /// Only checks whose name contains this.
-        #[arg(default_value = "")]
-        only: String,
-        /// Runs of each computation whose bytes must not differ.
-        #[arg(long, default_value_t = 20)]
-        repeats: usize,
-    },
-    /// Times decompositions, sketches and layers by the device's clock: medians after warming up.
-    GpuTimes {
-        /// Only cases whose name contains this.
-        #[arg(default_value = "")]
-        only: String,
-        /// Runs that are timed, after two that are not.
-        #[arg(long, default_value_t = 7)]
-        runs: usize,
-    },
-}
+use place::Place;
+use suites::{Bench, Extent, Kind};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let device = match Device::new(arguments.device) {
-        Ok(device) => device,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(2);
-        }
-    };
-    println!("{}", device.name());
-    let outcome = match arguments.command {
-        Command::GpuCheck { only, repeats } => Ok(gpu::check::run(&device, &only, repeats)),
-        Command::GpuTimes { only, runs } => {
-            let runs = gpu::times::Runs { warm: 2, timed: runs.max(1) };
-            gpu::times::run(&device, &only, runs)
-                .map_err(NnError::from)
-                .and_then(|()| gpu::layer_times::run(&device, &only, runs))
-                .and_then(|()| gpu::graph_times::run(&device, &only, runs))
-                .map(|()| true)
-        }
+    let outcome = match Arguments::parse().command {
+        Command::Run(run) => measure(&run),
+        Command::Plot { files, out } => draw(&files, &out),
+        Command::Report { results, docs } => page(&results, &docs),
+        Command::Compare { before, after } => moved(&before, &after),
+        Command::Linear(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::Attention(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::Conv(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::Rsvd(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::Cqrrpt(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::GpuCheck { only, repeats, device } => check(device, &only, repeats),
+        Command::GpuTimes { only, runs, device } => times(device, &only, runs),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -69,4 +47,67 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Opens the place with its threads.
+fn open(on: &On, budget: Budget) -> Result<(Bench, Machine), Box<dyn Error>> {
+    let threads = on.threads();
+    place::use_threads(threads);
+    let bench = Bench { place: Place::open(on.device, threads)?, budget };
+    let machine = machine::describe(&bench.place, threads)?;
+    Ok((bench, machine))
+}
+
+/// Whether nothing failed.
+fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
+    let extent = run.extent();
+    let (bench, machine) = open(&run.place, extent.budget())?;
+    let mut failed = 0;
+    for suite in &run.suites.0 {
+        let tasks = suite.tasks(Kind::of(&bench.place), extent);
+        failed += run::suite(suite.name(), &tasks, &bench, &machine, &run.out)?.failed;
+    }
+    Ok(failed == 0)
+}
+
+fn draw(files: &[PathBuf], out: &Path) -> Result<bool, Box<dyn Error>> {
+    for picture in figures::plot(files, out)? {
+        println!("{}", picture.display());
+    }
+    Ok(true)
+}
+
+fn page(results: &Path, docs: &Path) -> Result<bool, Box<dyn Error>> {
+    report::report(results, docs)?;
+    println!("{}", docs.join("benchmarks.md").display());
+    Ok(true)
+}
+
+fn moved(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
+    print!("{}", compare::compare(&figures::read(before)?, &figures::read(after)?)?);
+    Ok(true)
+}
+
+/// Prints both ways of one thing; whether both went well.
+fn both(pair: &Pair, on: &On) -> Result<bool, Box<dyn Error>> {
+    let (bench, machine) = open(on, Extent::Full.budget())?;
+    let outcomes = pair.measure(&bench);
+    print!("{}", pair.table(&outcomes, &machine));
+    Ok(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Measured(_))))
+}
+
+fn check(ordinal: usize, only: &str, repeats: usize) -> Result<bool, Box<dyn Error>> {
+    let device = Device::new(ordinal)?;
+    println!("{}", device.name());
+    Ok(gpu::check::run(&device, only, repeats))
+}
+
+fn times(ordinal: usize, only: &str, runs: usize) -> Result<bool, Box<dyn Error>> {
+    let device = Device::new(ordinal)?;
+    println!("{}", device.name());
+    let runs = gpu::times::Runs { warm: 2, timed: runs.max(1) };
+    gpu::times::run(&device, only, runs)?;
+    gpu::layer_times::run(&device, only, runs)?;
+    gpu::graph_times::run(&device, only, runs)?;
+    Ok(true)
 }

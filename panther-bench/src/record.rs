@@ -1,6 +1,11 @@
 //! What is stored of a measurement: one JSON file a suite and device, written by `run`, drawn by `plot`, compared by `compare`.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+/// The version of the layout that is written.
+pub const FORMAT: u32 = 1;
 
 /// A file of results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +62,28 @@ pub enum Value {
     Number(f64),
     /// A word, such as the name of a kernel.
     Word(String),
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::Whole(number as u64)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(word: &str) -> Self {
+        Self::Word(word.to_owned())
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => write!(f, "{number}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Word(word) => write!(f, "{word}"),
+        }
+    }
 }
 
 /// What came of a measurement.

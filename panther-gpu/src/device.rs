@@ -12,6 +12,7 @@ use cudarc::driver::sys::{
     cuMemPoolSetAttribute, cuMemPoolTrimTo,
 };
 use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
+use cudarc::nvrtc::sys::nvrtcVersion;
 
 use crate::buffer::Memory;
 use crate::error::{Named, allocated};
@@ -100,6 +101,19 @@ impl Device {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The version of CUDA's libraries, major and minor.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn cuda_version(&self) -> Result<(i32, i32), GpuError> {
+        let (mut major, mut minor) = (0, 0);
+        // SAFETY: the library was found when the device was opened, and the out-pointers live through the call.
+        let code = unsafe { nvrtcVersion(&raw mut major, &raw mut minor) };
+        let failure = |code: String| GpuError::Call { library: "NVRTC", call: "nvrtcVersion", code };
+        code.result().map_err(|error| failure(format!("{:?}", error.0)))?;
+        Ok((major, minor))
     }
 
     /// Waits until everything that was asked for is done.

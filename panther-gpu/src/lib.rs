@@ -67,3 +67,4 @@ pub use real::DeviceReal;
 pub use rsvd::{DeviceRsvd, rsvd};
 pub use sketch::{DeviceSketch, gaussian_matrix};
 pub use small::frobenius;
+pub use solver::householder_qr;

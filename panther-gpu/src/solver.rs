@@ -122,9 +122,16 @@ pub(crate) fn apply_q_transpose<T: DeviceReal>(
         .named("cusolverDnormqr")
 }
 
-/// A = Q R for tall A, which is used up: Q m×n, R n×n with zeros below its diagonal. 4mn² operations.
-pub(crate) fn householder_qr<T: DeviceReal>(mut a: Matrix<T>) -> Result<(Matrix<T>, Matrix<T>), GpuError> {
-    let n = a.ncols();
+/// A = Q R by cuSOLVER for tall A, which is used up: Q m×n, R n×n with zeros below its diagonal. 4mn² operations.
+///
+/// # Errors
+/// [`GpuError::Shape`] where A has fewer rows than columns, or an extent is 2³¹ or more; [`GpuError::OutOfMemory`],
+/// [`GpuError::Call`].
+pub fn householder_qr<T: DeviceReal>(mut a: Matrix<T>) -> Result<(Matrix<T>, Matrix<T>), GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    if m < n {
+        return Err(GpuError::shape("householder_qr", "a", "as many rows as columns or more", format!("{m}×{n}")));
+    }
     let tau = Buffer::zeros(a.device(), n)?;
     householder(a.as_mut(), &tau, 0)?;
     let r = crate::small::upper_triangle(a.as_ref().subrows(0, n))?;

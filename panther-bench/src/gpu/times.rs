@@ -1,9 +1,9 @@
 //! Times of the device, at the shapes of the project's tables.
 
-use panther_gpu::{
-    Device, DeviceReal, DeviceSketch, GpuError, Matrix, MatrixRef, cqrrpt, gaussian_matrix, product, rsvd,
-};
+use panther_gpu::{Device, DeviceReal, DeviceSketch, GpuError, Matrix, cqrrpt, gaussian_matrix, product, rsvd};
 use panther_linalg::{CqrrptOptions, Distribution, RangeFinder, RsvdOptions, Target};
+
+use super::spectrum::{svd_error, with_singular_values};
 
 /// How often a case is run.
 #[derive(Clone, Copy)]
@@ -71,28 +71,11 @@ pub fn memory_of<E: From<GpuError>>(device: &Device, work: impl FnOnce() -> Resu
     Ok((before.saturating_sub(device.memory()?.0)) as f64 / 1_048_576.0)
 }
 
-/// Square with σᵢ = 1/i for i ≤ 1024, made of two random orthonormal bases.
-fn polynomial<T: DeviceReal>(device: &Device, n: usize) -> Result<(Matrix<T>, f64), GpuError> {
-    const RANK: usize = 1024;
-    let basis = |seed| {
-        Ok::<_, GpuError>(panther_gpu::shifted_cholesky_qr3(gaussian_matrix::<T>(device, n, RANK, seed)?.as_ref())?.q)
-    };
-    let (left, right) = (basis(1)?, basis(2)?);
-    let mut diagonal = faer::Mat::<T>::zeros(RANK, RANK);
-    for i in 0..RANK {
-        diagonal[(i, i)] = T::from_f64(1.0 / (i + 1) as f64);
-    }
-    let sigma = Matrix::from_host(device, diagonal.as_ref())?;
-    let mut scaled = Matrix::zeros(device, n, RANK)?;
-    product(scaled.as_mut(), T::ONE, left.as_ref(), sigma.as_ref(), T::ZERO)?;
-    let mut a = Matrix::zeros(device, n, n)?;
-    product(a.as_mut(), T::ONE, scaled.as_ref(), right.as_ref().t(), T::ZERO)?;
-    Ok((a, RANK as f64))
-}
-
 fn rsvd_case<T: DeviceReal>(device: &Device, runs: Runs, n: usize, k: usize) -> Result<(), GpuError> {
-    let (a, rank) = polynomial::<T>(device, n)?;
-    let best: f64 = (k + 1..=rank as usize).map(|i| (i as f64).powi(-2)).sum::<f64>().sqrt();
+    // σᵢ = 1/i for i ≤ 1024.
+    let sigma: Vec<f64> = (1..=1024).map(|i| f64::from(i).recip()).collect();
+    let a = with_singular_values::<T>(device, n, &sigma)?;
+    let best = sigma[k..].iter().map(|s| s * s).sum::<f64>().sqrt();
     for range_finder in [RangeFinder::BlockKrylov, RangeFinder::SubspaceIteration] {
         let options = RsvdOptions { range_finder, ..RsvdOptions::default() };
         let found = rsvd(a.as_ref(), Target::Rank(k), &options)?;
@@ -107,23 +90,6 @@ fn rsvd_case<T: DeviceReal>(device: &Device, runs: Runs, n: usize, k: usize) -> 
         );
     }
     Ok(())
-}
-
-/// ‖A − UΣVᵀ‖_F.
-fn svd_error<T: DeviceReal>(a: MatrixRef<'_, T>, found: &panther_gpu::DeviceRsvd<T>) -> Result<f64, GpuError> {
-    let device = found.u.device();
-    let k = found.s.len();
-    let mut diagonal = faer::Mat::<T>::zeros(k, k);
-    for (i, s) in found.s.iter().enumerate() {
-        diagonal[(i, i)] = *s;
-    }
-    let sigma = Matrix::from_host(device, diagonal.as_ref())?;
-    let mut us = Matrix::zeros(device, a.nrows(), k)?;
-    product(us.as_mut(), T::ONE, found.u.as_ref(), sigma.as_ref(), T::ZERO)?;
-    let mut rest = Matrix::zeros(device, a.nrows(), a.ncols())?;
-    rest.as_mut().copy_from(a)?;
-    product(rest.as_mut(), -T::ONE, us.as_ref(), found.v.as_ref().t(), T::ONE)?;
-    panther_gpu::frobenius(rest.as_ref())
 }
 
 fn cqrrpt_case<T: DeviceReal>(device: &Device, runs: Runs, m: usize, n: usize) -> Result<(), GpuError> {

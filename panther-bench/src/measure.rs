@@ -1,0 +1,200 @@
+//! Times and peaks of memory.
+
+use std::alloc::System;
+use std::time::Instant;
+
+use faer::Par;
+use panther_bench::record::{Measured, Outcome, Time};
+use panther_gpu::{Device, GpuError};
+use panther_nn::NnError;
+use panther_nn::cpu::Cpu;
+use panther_nn::cuda::Cuda;
+use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
+
+#[global_allocator]
+static MEMORY: PeakMemAlloc<System> = PeakMemAlloc::new(System);
+
+/// A clock and a gauge of memory.
+pub trait Meter {
+    /// Seconds that `work` takes.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the clock.
+    fn seconds_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<f64, NnError>;
+
+    /// Most bytes that `work` holds at a time, beyond what was there before.
+    ///
+    /// # Errors
+    /// As [`seconds_of`](Self::seconds_of).
+    fn peak_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<u64, NnError>;
+}
+
+impl Meter for Par {
+    fn seconds_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<f64, NnError> {
+        let start = Instant::now();
+        work()?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    fn peak_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<u64, NnError> {
+        MEMORY.reset_peak_memory();
+        work()?;
+        Ok(MEMORY.get_peak_memory() as u64)
+    }
+}
+
+impl Meter for Device {
+    fn seconds_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<f64, NnError> {
+        let mut outcome = Ok(());
+        let seconds = Device::seconds_of(self, || {
+            outcome = work();
+            Ok(())
+        })?;
+        outcome.map(|()| seconds)
+    }
+
+    fn peak_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<u64, NnError> {
+        // Freed memory is kept, so what the process holds afterwards is the peak.
+        self.release_memory()?;
+        let before = self.memory()?.0;
+        work()?;
+        self.synchronize()?;
+        Ok(before.saturating_sub(self.memory()?.0) as u64)
+    }
+}
+
+/// A backend whose work can be measured.
+pub trait Metered {
+    /// By what.
+    fn meter(&self) -> &dyn Meter;
+}
+
+impl Metered for Cpu {
+    fn meter(&self) -> &dyn Meter {
+        // The host's clock and memory, however many threads.
+        &Par::Seq
+    }
+}
+
+impl Metered for Cuda {
+    fn meter(&self) -> &dyn Meter {
+        self.device()
+    }
+}
+
+/// How long one thing is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Seconds of runs that are timed, unless the fewest take longer.
+    pub seconds: f64,
+}
+
+impl Budget {
+    const FEWEST_RUNS: usize = 3;
+    const MOST_RUNS: usize = 101;
+    /// Runs before those that are timed: compiling, filling caches, waking up.
+    const WARM_RUNS: usize = 2;
+    /// A first run that takes longer has warmed up everything.
+    const WARM_SECONDS: f64 = 0.05;
+
+    /// Times `work` again and again.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the clock.
+    pub fn time(self, meter: &dyn Meter, mut work: impl FnMut() -> Result<(), NnError>) -> Result<Time, NnError> {
+        for _ in 0..Self::WARM_RUNS {
+            if meter.seconds_of(&mut work)? > Self::WARM_SECONDS {
+                break;
+            }
+        }
+        let mut runs = Vec::new();
+        let start = Instant::now();
+        while runs.len() < Self::FEWEST_RUNS
+            || (runs.len() < Self::MOST_RUNS && start.elapsed().as_secs_f64() < self.seconds)
+        {
+            runs.push(meter.seconds_of(&mut work)?);
+        }
+        Ok(summary(runs))
+    }
+
+    /// Time and peak of memory of `work`, as those of a forward pass.
+    ///
+    /// # Errors
+    /// As [`time`](Self::time).
+    pub fn measure(
+        self,
+        meter: &dyn Meter,
+        mut work: impl FnMut() -> Result<(), NnError>,
+    ) -> Result<Measured, NnError> {
+        let memory_forward = Some(meter.peak_of(&mut work)?);
+        Ok(Measured { memory_forward, forward: Some(self.time(meter, work)?), ..Measured::default() })
+    }
+}
+
+fn summary(mut seconds: Vec<f64>) -> Time {
+    seconds.sort_by(f64::total_cmp);
+    let runs = seconds.len();
+    // Halfway between the middle two where there are two.
+    let median = seconds[(runs - 1) / 2].midpoint(seconds[runs / 2]);
+    Time { median, least: seconds[0], greatest: seconds[runs - 1], runs }
+}
+
+/// What is stored of an error: a lack of memory is a result, anything else a failure in words.
+pub fn failure(error: &NnError) -> Outcome {
+    match error {
+        NnError::Gpu(GpuError::OutOfMemory { .. }) => Outcome::OutOfMemory,
+        // What libraries allocate for themselves.
+        NnError::Gpu(GpuError::Call { code, .. })
+            if code.contains("OUT_OF_MEMORY") || code.contains("ALLOC_FAILED") =>
+        {
+            Outcome::OutOfMemory
+        }
+        other => Outcome::Failed(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_of_the_sorted_runs() {
+        let time = summary(vec![3.0, 1.0, 2.0]);
+        assert_eq!(time, Time { median: 2.0, least: 1.0, greatest: 3.0, runs: 3 });
+        assert_eq!(summary(vec![4.0, 1.0, 2.0, 3.0]).median, 2.5);
+    }
+
+    #[test]
+    fn long_work_is_run_a_few_times_and_short_work_often() {
+        let mut calls = 0;
+        let count = |calls: &mut usize| {
+            *calls += 1;
+            Ok(())
+        };
+        let time = Budget { seconds: 0.0 }.time(&Par::Seq, || count(&mut calls)).unwrap();
+        assert_eq!((time.runs, calls), (Budget::FEWEST_RUNS, Budget::FEWEST_RUNS + Budget::WARM_RUNS));
+        let time = Budget { seconds: 60.0 }.time(&Par::Seq, || Ok(())).unwrap();
+        assert_eq!(time.runs, Budget::MOST_RUNS);
+    }
+
+    #[test]
+    fn the_peak_is_of_what_is_held_at_a_time() {
+        let bytes = 1 << 24;
+        let peak = Par::Seq.peak_of(&mut || {
+            drop(std::hint::black_box(vec![1_u8; bytes]));
+            drop(std::hint::black_box(vec![1_u8; bytes / 2]));
+            Ok(())
+        });
+        // Other tests allocate meanwhile, but far less.
+        assert!((bytes..bytes + bytes / 2).contains(&(peak.unwrap() as usize)));
+    }
+
+    #[test]
+    fn a_lack_of_memory_is_told_from_failures() {
+        let call =
+            |code: &str| NnError::Gpu(GpuError::Call { library: "cuBLAS", call: "cublasCreate", code: code.into() });
+        assert_eq!(failure(&NnError::Gpu(GpuError::OutOfMemory { bytes: 1 })), Outcome::OutOfMemory);
+        assert_eq!(failure(&call("CUBLAS_STATUS_ALLOC_FAILED")), Outcome::OutOfMemory);
+        assert!(matches!(failure(&call("CUBLAS_STATUS_NOT_INITIALIZED")), Outcome::Failed(_)));
+    }
+}

@@ -1,0 +1,171 @@
+//! Runs suites: measures what is missing, and keeps each result.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use panther_bench::record::{Machine, Outcome};
+
+use crate::measure::failure;
+use crate::store::{Store, StoreError};
+use crate::suites::{Bench, Task};
+
+/// What became of a suite's cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub measured: usize,
+    pub out_of_memory: usize,
+    pub failed: usize,
+    /// From an earlier run.
+    pub kept: usize,
+}
+
+/// Measures the tasks that the suite's file in `folder` does not hold yet, in their order.
+///
+/// # Errors
+/// Where results cannot be kept; what a device refuses is a result.
+pub fn suite(
+    name: &str,
+    tasks: &[Box<dyn Task>],
+    bench: &Bench,
+    machine: &Machine,
+    folder: &Path,
+) -> Result<Tally, StoreError> {
+    if tasks.is_empty() {
+        // Not for this device.
+        return Ok(Tally::default());
+    }
+    let mut store = Store::open(folder, name, machine)?;
+    let missing: Vec<_> = tasks.iter().filter(|task| !store.holds(&task.key())).collect();
+    let mut tally = Tally { kept: tasks.len() - missing.len(), ..Tally::default() };
+    let bar = bar(name, missing.len());
+    for task in missing {
+        let key = task.key();
+        bar.set_message(key.to_string());
+        let outcome = task.measure(bench).map_or_else(|error| failure(&error), Outcome::Measured);
+        match &outcome {
+            Outcome::Measured(_) => tally.measured += 1,
+            Outcome::OutOfMemory => tally.out_of_memory += 1,
+            Outcome::Failed(reason) => {
+                tally.failed += 1;
+                bar.suspend(|| eprintln!("{name}: {key}: {reason}"));
+            }
+        }
+        store.add(key.cell(outcome))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let Tally { measured, out_of_memory, failed, kept } = tally;
+    println!(
+        "{}: {measured} measured, {kept} kept from before, {out_of_memory} out of memory, {failed} failed",
+        store.path().display()
+    );
+    Ok(tally)
+}
+
+/// On standard error, with the time left; nothing where that is no terminal.
+fn bar(name: &str, count: usize) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64).with_prefix(name.to_owned());
+    let style = ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len}, {eta} left, {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::rc::Rc;
+
+    use panther_bench::record::{Measured, Record};
+    use panther_gpu::{GpuError, Precision};
+    use panther_nn::NnError;
+
+    use super::*;
+    use crate::machine::describe;
+    use crate::place::{Place, parallelism};
+    use crate::suites::{Extent, Key, linear};
+
+    /// Gives its number, or an error, and counts how often.
+    struct Fake {
+        number: usize,
+        error: Option<NnError>,
+        calls: Rc<Cell<usize>>,
+    }
+
+    impl Task for Fake {
+        fn key(&self) -> Key {
+            Key::new("fake", "f32").of("number", self.number)
+        }
+
+        fn measure(&self, _: &Bench) -> Result<Measured, NnError> {
+            self.calls.set(self.calls.get() + 1);
+            match &self.error {
+                Some(error) => Err(error.clone()),
+                None => Ok(Measured { memory_forward: Some(self.number as u64), ..Measured::default() }),
+            }
+        }
+    }
+
+    fn fakes(errors: [Option<NnError>; 4], calls: &Rc<Cell<usize>>) -> Vec<Box<dyn Task>> {
+        let fake = |(number, error)| Box::new(Fake { number, error, calls: calls.clone() }) as Box<dyn Task>;
+        errors.into_iter().enumerate().map(fake).collect()
+    }
+
+    fn bench() -> (Bench, Machine) {
+        let place = Place::Cpu(parallelism(1));
+        let machine = describe(&place, 1).unwrap();
+        (Bench { place, budget: Extent::Quick.budget() }, machine)
+    }
+
+    fn stored(folder: &Path, suite: &str) -> Record {
+        serde_json::from_str(&fs::read_to_string(folder.join(format!("{suite}_cpu.json"))).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn after_an_interruption_every_cell_is_there_once() {
+        let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
+        let calls = Rc::new(Cell::new(0));
+        let memory = || Some(NnError::Gpu(GpuError::OutOfMemory { bytes: 1 }));
+        let broken = || Some(NnError::NothingToGoBackFrom { layer: "fake" });
+        let run = |tasks: &[Box<dyn Task>]| suite("fake", tasks, &bench, &machine, folder.path()).unwrap();
+        // As far as the third.
+        let first = run(&fakes([None, memory(), broken(), None], &calls)[..3]);
+        assert_eq!(first, Tally { measured: 1, out_of_memory: 1, failed: 1, kept: 0 });
+        // What failed is tried again, a lack of memory is final.
+        let second = run(&fakes([None, None, None, None], &calls));
+        assert_eq!(second, Tally { measured: 2, out_of_memory: 0, failed: 0, kept: 2 });
+        assert_eq!(calls.get(), 5);
+        let cells = stored(folder.path(), "fake").cells;
+        let outcome =
+            |number: u64| cells.iter().filter(|cell| cell.case[0].1 == (number as usize).into()).collect::<Vec<_>>();
+        assert_eq!(cells.len(), 4);
+        for number in [0, 2, 3] {
+            let measured = Measured { memory_forward: Some(number), ..Measured::default() };
+            assert!(matches!(outcome(number)[..], [cell] if cell.outcome == Outcome::Measured(measured.clone())));
+        }
+        assert!(matches!(outcome(1)[..], [cell] if cell.outcome == Outcome::OutOfMemory));
+    }
+
+    #[test]
+    fn a_layer_leaves_times_memory_and_sizes() {
+        let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
+        let case = |sketch| linear::Case { d_in: 64, d_out: 48, batch: 4, sketch, precision: Precision::F32 };
+        let tasks: [Box<dyn Task>; 2] = [Box::new(case(None)), Box::new(case(Some((2, 3))))];
+        suite("linear", &tasks, &bench, &machine, folder.path()).unwrap();
+        let record = stored(folder.path(), "linear");
+        assert_eq!((record.suite.as_str(), &record.machine), ("linear", &machine));
+        for (cell, (held, learned)) in
+            record.cells.iter().zip([(64 * 48 + 48, 64 * 48 + 48), (2 * 6 * 112 + 48, 6 * 112 + 48)])
+        {
+            let Outcome::Measured(measured) = &cell.outcome else { panic!("{cell:?}") };
+            let (forward, backward) = (measured.forward.unwrap(), measured.backward.unwrap());
+            assert!(0.0 < forward.least && forward.least <= forward.median && forward.median <= forward.greatest);
+            assert!(forward.runs >= 3 && backward.runs >= 3 && backward.least > 0.0);
+            // y at least; and on the way back dx and the gradients.
+            assert!(measured.memory_forward.unwrap() >= 4 * 4 * 48);
+            assert!(measured.memory_backward.unwrap() >= 4 * (4 * 64 + learned as u64));
+            let figures = [("parameters".to_owned(), f64::from(held)), ("learned".to_owned(), f64::from(learned))];
+            assert_eq!(measured.figures, figures);
+        }
+    }
+}

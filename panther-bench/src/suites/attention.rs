@@ -1,0 +1,99 @@
+//! Attention of one sequence: dense, and through random features.
+
+use panther_bench::record::Measured;
+use panther_nn::NnError;
+use panther_nn::backend::{AttentionKernel, Backend};
+use panther_nn::layers::{
+    Layer, MultiHeadAttention, MultiHeadAttentionOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions,
+};
+
+use super::extent::limits::ATTENTION_FLOPS;
+use super::layer::{self, LayerCase};
+use super::{Bench, Extent, Key, Kind, SEED, Task};
+
+const EMBEDS: [usize; 4] = [128, 256, 512, 1024];
+const KERNELS: [AttentionKernel; 2] = [AttentionKernel::Relu, AttentionKernel::Softmax];
+/// The middle first, which every extent has.
+const HEADS: [usize; 3] = [8, 4, 16];
+const FEATURES: [usize; 3] = [64, 128, 256];
+const LENGTHS: [usize; 6] = [512, 1024, 2048, 4096, 8192, 16384];
+
+/// Self-attention of one sequence.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    pub embed: usize,
+    pub heads: usize,
+    pub length: usize,
+    pub causal: bool,
+    /// Kernel and number of the features; `None` for dense attention, which has none.
+    pub features: Option<(AttentionKernel, usize)>,
+}
+
+impl Case {
+    /// Operations forward: four projections, and the attention itself.
+    pub fn flops(&self) -> f64 {
+        let (embed, length) = (self.embed as f64, self.length as f64);
+        let within = self.features.map_or(4.0 * length, |(_, features)| 8.0 * features as f64);
+        length * embed * (8.0 * embed + within)
+    }
+}
+
+impl LayerCase for Case {
+    fn layer<B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<f32, B>>, NnError> {
+        let Self { embed, heads, causal, .. } = *self;
+        let Some((kernel, num_features)) = self.features else {
+            let options = MultiHeadAttentionOptions { causal, seed: SEED, ..MultiHeadAttentionOptions::default() };
+            return Ok(Box::new(MultiHeadAttention::new(backend, embed, heads, options)?));
+        };
+        let options = RandMultiHeadAttentionOptions { num_features, kernel, causal, seed: SEED, ..Default::default() };
+        Ok(Box::new(RandMultiHeadAttention::new(backend, embed, heads, options)?))
+    }
+
+    fn input(&self) -> Vec<usize> {
+        vec![1, self.length, self.embed]
+    }
+}
+
+impl Task for Case {
+    fn key(&self) -> Key {
+        let key = |method| Key::new(method, "f32").of("embed", self.embed);
+        let key = match self.features {
+            Some((kernel, features)) => {
+                let kernel = if kernel == AttentionKernel::Relu { "relu" } else { "softmax" };
+                key("randomized").of("kernel", kernel).of("heads", self.heads).of("features", features)
+            }
+            None => key("dense").of("heads", self.heads),
+        };
+        key.of("length", self.length).of("causal", usize::from(self.causal)).of("batch", 1)
+    }
+
+    fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
+        layer::measure(self, bench)
+    }
+}
+
+/// Every figure gets some of its cells before any gets more.
+pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
+    let heads: &[usize] = extent.choose(&HEADS[..1], &HEADS, &HEADS);
+    let features: &[usize] = extent.choose(&FEATURES[..1], &FEATURES, &FEATURES);
+    let lengths: &[usize] = extent.choose(&[512, 1024], &[512, 2048, 8192], &LENGTHS);
+    let mut cases = Vec::new();
+    for &heads in heads {
+        for (number, &count) in features.iter().enumerate() {
+            for causal in [false, true] {
+                for embed in EMBEDS {
+                    let mut ways: Vec<_> = KERNELS.iter().map(|&kernel| Some((kernel, count))).collect();
+                    // The dense one has no features, and is measured once.
+                    ways.extend((number == 0).then_some(None));
+                    for features in ways {
+                        cases.extend(lengths.iter().map(|&length| Case { embed, heads, length, causal, features }));
+                    }
+                }
+            }
+        }
+    }
+    cases.retain(|case| kind.does(ATTENTION_FLOPS, case.flops()));
+    // A causal line of one point shows its place beside the full one.
+    cases.retain(|case| extent != Extent::Quick || !case.causal || case.length == LENGTHS[0]);
+    cases
+}

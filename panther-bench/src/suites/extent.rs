@@ -1,0 +1,81 @@
+//! How much of the grids is measured.
+
+use crate::measure::Budget;
+use crate::place::Place;
+
+/// How much of a suite's grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Something for every figure, in seconds.
+    Quick,
+    /// The shape of every figure.
+    Usual,
+    /// All of it.
+    Full,
+}
+
+impl Extent {
+    /// How long each thing is timed.
+    pub const fn budget(self) -> Budget {
+        let seconds = match self {
+            Self::Quick => 0.02,
+            Self::Usual => 0.1,
+            Self::Full => 0.25,
+        };
+        Budget { seconds }
+    }
+
+    /// One of three.
+    pub fn choose<T>(self, quick: T, usual: T, full: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Usual => usual,
+            Self::Full => full,
+        }
+    }
+}
+
+/// What kind of device it is: the sizes depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Cpu,
+    Gpu,
+}
+
+impl Kind {
+    /// That of a place.
+    pub const fn of(place: &Place) -> Self {
+        match place {
+            Place::Cpu(_) => Self::Cpu,
+            Place::Cuda(_) => Self::Gpu,
+        }
+    }
+
+    /// Whether a cell is measured there.
+    pub fn does(self, limit: Limit, size: f64) -> bool {
+        self == Self::Gpu || size <= limit.most
+    }
+}
+
+/// What of a grid is left out where there is no GPU.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Most that is measured.
+    most: f64,
+}
+
+/// What two cores do not do in some minutes a suite, each with its reason; a GPU does all.
+pub mod limits {
+    use super::Limit;
+
+    /// Features in or out: the weight of 16384² and its gradient are 2 GiB, and a training step takes seconds.
+    pub const LINEAR_FEATURES: Limit = Limit { most: 8192.0 };
+    /// Operations forward: a cell takes some twenty times that, and there are a thousand.
+    pub const ATTENTION_FLOPS: Limit = Limit { most: 2e10 };
+    /// Operations forward: as above. The smallest of 9×9 taps on 256² pixels takes 4.4e10 and is measured.
+    pub const CONV_FLOPS: Limit = Limit { most: 2e10 };
+    /// Rows of a square A: making one of 8192² and its error takes longer than decomposing it.
+    pub const RSVD_SIZE: Limit = Limit { most: 4096.0 };
+    /// Columns of a tall A: classical pivoting of 16384×1024 takes half a minute.
+    pub const CQRRPT_COLUMNS: Limit = Limit { most: 1024.0 };
+}

@@ -1,0 +1,98 @@
+//! What is measured, and how: all of a cell but the outcome.
+
+use std::fmt;
+
+use panther_bench::record::{Cell, Measured, Outcome, Value};
+
+type Pairs = Vec<(String, Value)>;
+
+/// A cell's case, method, parameters and precision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    case: Pairs,
+    method: String,
+    parameters: Pairs,
+    precision: String,
+}
+
+impl Key {
+    pub fn new(method: &str, precision: &str) -> Self {
+        Self { case: Vec::new(), method: method.to_owned(), parameters: Vec::new(), precision: precision.to_owned() }
+    }
+
+    /// What is done.
+    #[must_use]
+    pub fn of<V: Into<Value>>(mut self, name: &str, value: V) -> Self {
+        self.case.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With which parameter.
+    #[must_use]
+    pub fn with<V: Into<Value>>(mut self, name: &str, value: V) -> Self {
+        self.parameters.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Whether a stored result is this one's.
+    pub fn is_of(&self, cell: &Cell) -> bool {
+        (&self.case, &self.method, &self.parameters, &self.precision)
+            == (&cell.case, &cell.method, &cell.parameters, &cell.precision)
+    }
+
+    /// With what came of it.
+    pub fn cell(self, outcome: Outcome) -> Cell {
+        let Self { case, method, parameters, precision } = self;
+        Cell { case, method, parameters, precision, outcome }
+    }
+
+    /// The value of a case's or parameter's name.
+    #[cfg(test)]
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.case.iter().chain(&self.parameters).find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+
+    #[cfg(test)]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.method)?;
+        for (name, value) in self.case.iter().chain(&self.parameters) {
+            write!(f, " {name} {value}")?;
+        }
+        write!(f, " {}", self.precision)
+    }
+}
+
+/// Adds a figure, unless it is no number, which JSON could not hold.
+pub fn add_figure(measured: &mut Measured, name: &str, value: f64) {
+    if value.is_finite() {
+        measured.figures.push((name.to_owned(), value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_finds_its_cell_alone() {
+        let key = |rank: usize| Key::new("sketched", "f32").of("in", 256).with("low_rank", rank);
+        let cell = key(16).cell(Outcome::OutOfMemory);
+        assert!(key(16).is_of(&cell) && !key(32).is_of(&cell));
+        assert_eq!(key(16).to_string(), "sketched in 256 low_rank 16 f32");
+    }
+
+    #[test]
+    fn figures_are_numbers() {
+        let mut measured = Measured::default();
+        add_figure(&mut measured, "error_over_best", f64::INFINITY);
+        add_figure(&mut measured, "error", f64::NAN);
+        add_figure(&mut measured, "best", 0.5);
+        assert_eq!(measured.figures, [("best".to_owned(), 0.5)]);
+    }
+}

@@ -1,0 +1,143 @@
+//! What is measured: a file a suite, each a grid of cells.
+
+pub mod attention;
+pub mod conv;
+mod convert;
+#[cfg(test)]
+mod coverage;
+pub mod cqrrpt;
+mod extent;
+mod key;
+mod layer;
+pub mod linear;
+mod pivots;
+mod roofline;
+pub mod rsvd;
+mod sketch;
+
+use std::str::FromStr;
+
+pub use extent::{Extent, Kind};
+pub use key::{Key, add_figure};
+use panther_bench::record::Measured;
+use panther_nn::NnError;
+
+use crate::measure::Budget;
+use crate::place::Place;
+
+/// A family of measurements, which has a file of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    Linear,
+    Attention,
+    Conv,
+    Rsvd,
+    Cqrrpt,
+    Sketch,
+    Convert,
+    Roofline,
+    Pivots,
+}
+
+impl Suite {
+    /// In the order in which they are run.
+    pub const ALL: [Self; 9] = [
+        Self::Linear,
+        Self::Attention,
+        Self::Conv,
+        Self::Rsvd,
+        Self::Cqrrpt,
+        Self::Sketch,
+        Self::Convert,
+        Self::Roofline,
+        Self::Pivots,
+    ];
+
+    /// As on the command line and in names of files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Attention => "attention",
+            Self::Conv => "conv",
+            Self::Rsvd => "rsvd",
+            Self::Cqrrpt => "cqrrpt",
+            Self::Sketch => "sketch",
+            Self::Convert => "convert",
+            Self::Roofline => "roofline",
+            Self::Pivots => "pivots",
+        }
+    }
+
+    /// What it measures on such a device, the most telling first.
+    pub fn tasks(self, kind: Kind, extent: Extent) -> Vec<Box<dyn Task>> {
+        match self {
+            Self::Linear => boxed(linear::grid(kind, extent)),
+            Self::Attention => boxed(attention::grid(kind, extent)),
+            Self::Conv => boxed(conv::grid(kind, extent)),
+            Self::Rsvd => boxed(rsvd::grid(kind, extent)),
+            Self::Cqrrpt => boxed(cqrrpt::grid(kind, extent)),
+            Self::Sketch => boxed(sketch::grid(kind, extent)),
+            Self::Convert => boxed(convert::grid(kind, extent)),
+            Self::Roofline => boxed(roofline::grid(kind, extent)),
+            Self::Pivots => boxed(pivots::grid(kind, extent)),
+        }
+    }
+}
+
+fn boxed<T: Task + 'static>(tasks: Vec<T>) -> Vec<Box<dyn Task>> {
+    tasks.into_iter().map(|task| Box::new(task) as Box<dyn Task>).collect()
+}
+
+/// Some suites: one by its name, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection(pub Vec<Suite>);
+
+impl FromStr for Selection {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "all" {
+            return Ok(Self(Suite::ALL.to_vec()));
+        }
+        let found = Suite::ALL.into_iter().find(|suite| suite.name() == name);
+        let names = || Suite::ALL.map(Suite::name).join(", ");
+        found.map(|suite| Self(vec![suite])).ok_or_else(|| format!("{name:?} is none of {}, all", names()))
+    }
+}
+
+/// Where measurements are taken, and how long.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    pub place: Place,
+    pub budget: Budget,
+}
+
+/// One cell to be.
+pub trait Task {
+    /// What is measured, and how.
+    fn key(&self) -> Key;
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// What the device refuses.
+    fn measure(&self, bench: &Bench) -> Result<Measured, NnError>;
+}
+
+/// The seeds of inputs and of what is drawn, the same everywhere.
+const INPUT_SEED: u64 = 7;
+const SEED: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::{Selection, Suite};
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        assert_eq!("all".parse(), Ok(Selection(Suite::ALL.to_vec())));
+        for suite in Suite::ALL {
+            assert_eq!(suite.name().parse(), Ok(Selection(vec![suite])));
+        }
+        assert!("linear,conv".parse::<Selection>().is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! How well pivots reveal the rank: those of the randomized QR beside those of classical pivoting.
+
+use faer::{Mat, MatRef};
+use panther_bench::record::Measured;
+use panther_gpu::Matrix;
+use panther_linalg::{LinalgError, PivotedQrOptions, pivoted_qr};
+use panther_nn::NnError;
+use panther_tests::matrices::{Family, Spectrum};
+
+use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use crate::measure::Budget;
+use crate::place::Place;
+
+const FAMILIES: [(&str, Family); 5] = [
+    ("1/i", Family::Spectrum(Spectrum::Polynomial(1.0))),
+    ("exponential", Family::Spectrum(Spectrum::Exponential(0.95))),
+    ("Kahan", Family::Kahan),
+    ("spiked", Family::Spiked),
+    ("Gaussian", Family::Gaussian),
+];
+
+/// Square matrices of a family, cut after k columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    size: usize,
+    family: (&'static str, Family),
+    k: usize,
+    classical: bool,
+}
+
+impl Case {
+    /// R, and the time of its QR; that of classical pivoting, which runs on the host, not beside a GPU's.
+    fn factorise(&self, a: &Mat<f64>, place: &Place, budget: Budget) -> Result<(Measured, Mat<f64>), NnError> {
+        let options = PivotedQrOptions { seed: SEED, ..PivotedQrOptions::default() };
+        match place {
+            Place::Cpu(par) if self.classical => {
+                let measured = budget.measure(par, || {
+                    std::hint::black_box(classical(a));
+                    Ok(())
+                })?;
+                Ok((measured, classical(a)))
+            }
+            Place::Cuda(_) if self.classical => Ok((Measured::default(), classical(a))),
+            Place::Cpu(par) => {
+                let measured = budget.measure(par, || Ok(pivoted_qr(a.as_ref(), &options, *par).map(drop)?))?;
+                Ok((measured, pivoted_qr(a.as_ref(), &options, *par)?.r))
+            }
+            Place::Cuda(device) => {
+                let a = Matrix::from_host(device, a.as_ref())?;
+                let factorise = || panther_gpu::pivoted_qr(a.as_ref(), &options);
+                let measured = budget.measure(device, || Ok(factorise().map(drop)?))?;
+                Ok((measured, factorise()?.r.to_host()?))
+            }
+        }
+    }
+}
+
+fn classical(a: &Mat<f64>) -> Mat<f64> {
+    a.col_piv_qr().thin_R().to_owned()
+}
+
+/// ‖R[k.., k..]‖_F, from the smallest entries up.
+fn rest(r: MatRef<'_, f64>, k: usize) -> f64 {
+    let k = k.min(r.nrows());
+    panther_bench::frobenius(r.submatrix(k, k, r.nrows() - k, r.ncols() - k))
+}
+
+impl Task for Case {
+    fn key(&self) -> Key {
+        let method = if self.classical { "classical" } else { "panther" };
+        Key::new(method, "f64").of("family", self.family.0).of("size", self.size).of("k", self.k)
+    }
+
+    fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
+        let a = self.family.1.matrix::<f64>(self.size, self.size, INPUT_SEED);
+        let (mut measured, r) = self.factorise(&a, &bench.place, bench.budget)?;
+        let no_convergence =
+            |_| NnError::Linalg(LinalgError::NoConvergence { operation: "exact SVD", shape: a.shape() });
+        let sigma = a.singular_values().map_err(no_convergence)?;
+        // Below it singular values are rounding.
+        let floor = self.size as f64 * f64::EPSILON * sigma[0];
+        let known = self.k.min(r.nrows());
+        let ratios = || (0..known).filter(|&i| sigma[i] > floor).map(|i| r[(i, i)].abs() / sigma[i]);
+        add_figure(&mut measured, "r_norm_ratio", rest(r.as_ref(), self.k) / rest(classical(&a).as_ref(), self.k));
+        add_figure(&mut measured, "sigma_ratio_least", ratios().fold(f64::INFINITY, f64::min));
+        add_figure(&mut measured, "sigma_ratio_greatest", ratios().fold(f64::NEG_INFINITY, f64::max));
+        Ok(measured)
+    }
+}
+
+/// Every family at few columns first.
+pub fn grid(_: Kind, extent: Extent) -> Vec<Case> {
+    let size = extent.choose(128, 512, 1024);
+    let parts: &[usize] = extent.choose(&[16, 4, 2], &[32, 16, 8, 4, 2], &[64, 32, 16, 8, 4, 2]);
+    let mut cases = Vec::new();
+    for part in parts {
+        for family in FAMILIES {
+            cases.extend([false, true].map(|classical| Case { size, family, k: size / part, classical }));
+        }
+    }
+    cases
+}
