@@ -64,18 +64,18 @@ pub struct Limit {
     most: f64,
 }
 
-/// What two cores do not do in some minutes a suite, each with its reason; a GPU does all.
+/// What two cores do not do in a quarter of an hour a suite, each with its reason; a GPU does all.
 pub mod limits {
     use super::Limit;
 
     /// Features in or out: the weight of 16384² and its gradient are 2 GiB, and a training step takes seconds.
     pub const LINEAR_FEATURES: Limit = Limit { most: 8192.0 };
-    /// Operations forward: a cell takes some twenty times that, and there are a thousand.
-    pub const ATTENTION_FLOPS: Limit = Limit { most: 2e10 };
-    /// Operations forward: as above. The smallest of 9×9 taps on 256² pixels takes 4.4e10 and is measured.
-    pub const CONV_FLOPS: Limit = Limit { most: 2e10 };
+    /// Operations forward: a cell takes some twenty times that, and there are seven hundred. Every width is still measured at two lengths.
+    pub const ATTENTION_FLOPS: Limit = Limit { most: 1.3e10 };
+    /// Operations of the dense layer forward, as above. The smallest of 9×9 taps on 256² pixels takes 4.4e10 and is measured still.
+    pub const CONV_FLOPS: Limit = Limit { most: 1e10 };
     /// Rows of a square A: making one of 8192² and its error takes longer than decomposing it.
     pub const RSVD_SIZE: Limit = Limit { most: 4096.0 };
-    /// Columns of a tall A: classical pivoting of 16384×1024 takes half a minute.
+    /// Columns of a tall A: classical pivoting of 16384×2048 takes most of a minute.
     pub const CQRRPT_COLUMNS: Limit = Limit { most: 1024.0 };
 }

@@ -7,6 +7,7 @@ use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 use panther_nn::layers::Layer;
+use panther_nn::train::zero_gradients;
 
 use super::{Bench, INPUT_SEED, add_figure};
 use crate::measure::{Budget, Metered};
@@ -48,19 +49,16 @@ fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) 
         backend.normal::<f32>(B::shape(&y), 1.0, INPUT_SEED + 1)?
     };
     let meter = backend.meter();
-    let mut measured = Measured {
-        memory_forward: Some(meter.peak_of(&mut || layer.forward(&x).map(drop))?),
-        forward: Some(budget.time(meter, || layer.forward(&x).map(drop))?),
-        ..Measured::default()
-    };
+    let mut measured = budget.measure(meter, || layer.forward(&x).map(drop))?;
     // The output is the caller's, and gone before the way back.
-    let mut step = || {
+    let step = |layer: &mut dyn Layer<f32, B>| {
         drop(layer.forward_train(&x)?);
         layer.backward(&dy).map(drop)
     };
-    // The first step makes the gradients: they count as memory.
-    measured.memory_backward = Some(meter.peak_of(&mut step)?);
-    measured.backward = Some(budget.time(meter, step)?);
+    measured.backward = Some(budget.time(meter, || step(layer.as_mut()))?);
+    // A step makes the gradients: they count as memory.
+    zero_gradients(&mut layer.parameters_mut());
+    measured.memory_backward = Some(meter.peak_of(&mut || step(layer.as_mut()))?);
     let parameters = layer.parameters_mut();
     let held: usize = parameters.iter().map(|parameter| B::shape(&parameter.value).iter().product::<usize>()).sum();
     let learned: usize = parameters.iter().map(|parameter| parameter.trainable_len()).sum();
