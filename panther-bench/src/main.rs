@@ -17,7 +17,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Arguments, Command, On};
-use measure::Budget;
 use once::Pair;
 use panther_bench::record::{Machine, Outcome};
 use panther_bench::{compare, figures, report};
@@ -50,10 +49,11 @@ fn main() -> ExitCode {
 }
 
 /// Opens the place with its threads.
-fn open(on: &On, budget: Budget) -> Result<(Bench, Machine), Box<dyn Error>> {
+fn open(on: &On, extent: Extent) -> Result<(Bench, Machine), Box<dyn Error>> {
     let threads = on.threads();
     place::use_threads(threads);
-    let bench = Bench { place: Place::open(on.device, threads)?, budget };
+    let place = Place::open(on.device, threads)?;
+    let bench = Bench { budget: extent.budget(Kind::of(&place)), place };
     let machine = machine::describe(&bench.place, threads)?;
     Ok((bench, machine))
 }
@@ -61,7 +61,7 @@ fn open(on: &On, budget: Budget) -> Result<(Bench, Machine), Box<dyn Error>> {
 /// Whether nothing failed.
 fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
     let extent = run.extent();
-    let (bench, machine) = open(&run.place, extent.budget())?;
+    let (bench, machine) = open(&run.place, extent)?;
     let mut failed = 0;
     for suite in &run.suites.0 {
         let tasks = suite.tasks(Kind::of(&bench.place), extent);
@@ -90,7 +90,7 @@ fn moved(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
 
 /// Prints both ways of one thing; whether both went well.
 fn both(pair: &Pair, on: &On) -> Result<bool, Box<dyn Error>> {
-    let (bench, machine) = open(on, Extent::Full.budget())?;
+    let (bench, machine) = open(on, Extent::Full)?;
     let outcomes = pair.measure(&bench);
     print!("{}", pair.table(&outcomes, &machine));
     Ok(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Measured(_))))

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::machine::describe;
     use crate::place::{Place, parallelism};
-    use crate::suites::{Extent, Key, linear};
+    use crate::suites::{Extent, Key, Kind, linear};
 
     /// Gives its number, or an error, and counts how often.
     struct Fake {
@@ -114,7 +114,7 @@ mod tests {
     fn bench() -> (Bench, Machine) {
         let place = Place::Cpu(parallelism(1));
         let machine = describe(&place, 1).unwrap();
-        (Bench { place, budget: Extent::Quick.budget() }, machine)
+        (Bench { place, budget: Extent::Quick.budget(Kind::Cpu) }, machine)
     }
 
     fn stored(folder: &Path, suite: &str) -> Record {

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_method_factorises_its_matrix() {
-        let bench = Bench { place: Place::Cpu(Par::Seq), budget: Extent::Quick.budget() };
+        let bench = Bench { place: Place::Cpu(Par::Seq), budget: Extent::Quick.budget(Kind::Cpu) };
         for method in Case::METHODS {
             let measured = Case { rows: 300, columns: 20, double: true, method }.measure(&bench).unwrap();
             let figures: Vec<f64> = measured.figures.iter().map(|(_, value)| *value).collect();

@@ -15,14 +15,10 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// How long each thing is timed.
-    pub const fn budget(self) -> Budget {
-        let seconds = match self {
-            Self::Quick => 0.02,
-            Self::Usual => 0.1,
-            Self::Full => 0.25,
-        };
-        Budget { seconds }
+    /// How long each thing is timed: a GPU's times spread less.
+    pub fn budget(self, kind: Kind) -> Budget {
+        let seconds = self.choose(0.02, 0.1, 0.25);
+        Budget { seconds: if kind == Kind::Gpu { seconds / 5.0 } else { seconds } }
     }
 
     /// One of three.
