@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 
 /// Errors are compared by name; other figures, such as counts of operations, do not depend on the machine.
-const ERRORS: [&str; 4] = ["error", "error_over_best", "estimate", "orthogonality"];
+const ERRORS: [&str; 5] = ["error", "error_over_best", "estimate", "orthogonality", "distance_from_dense"];
 
 /// Memory and errors that differ by no more are the same.
 const SAME: f64 = 0.02;

@@ -3,6 +3,7 @@
 use super::chart::{Chart, Panel, Row, Series};
 use super::contest::{Contest, Verdict, sentences};
 use super::data::{Data, Pass, number};
+use super::errors;
 use super::ladder::batch;
 use super::style::{Dash, Look, Marker};
 use super::{Figure, Observation, on};
@@ -85,7 +86,8 @@ fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
         rows: rows.collect(),
     };
     let name = on(format!("{}_{embed}_{kernel}", kind.stem), data.device);
-    Figure::new(&name, "attention", data.device, chart, sentences(&verdicts(&data, kind)))
+    let errors = errors::of_rounding(&data) + &errors::of_features(&data);
+    Figure::new(&name, "attention", data.device, chart, sentences(&verdicts(&data, kind)) + &errors)
 }
 
 fn panel(data: &Data<'_>, kind: &Kind) -> Panel {

@@ -5,6 +5,7 @@ use super::Figure;
 use super::chart::{Chart, Panel, Row, Series};
 use super::contest::{Contest, Verdict, sentences, times};
 use super::data::{Data, Pass, Point, number};
+use super::errors;
 use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
 use crate::record::Cell;
 
@@ -39,7 +40,8 @@ impl Ladder {
             columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),
         };
-        Figure::new(&self.name, self.suite, data.device, chart, sentences(&self.verdicts(data, pass)))
+        let finding = sentences(&self.verdicts(data, pass)) + &errors::of_rounding(data);
+        Figure::new(&self.name, self.suite, data.device, chart, finding)
     }
 
     /// Sketched layers beside all that are not, in one figure or in several.

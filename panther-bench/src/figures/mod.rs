@@ -9,6 +9,7 @@ mod conv;
 mod convert;
 mod cqrrpt;
 mod data;
+mod errors;
 mod ladder;
 mod linear;
 mod marks;

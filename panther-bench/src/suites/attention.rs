@@ -1,11 +1,11 @@
 //! Attention of one sequence: dense, and through random features.
 
 use panther_bench::record::Measured;
-use panther_nn::NnError;
 use panther_nn::backend::{AttentionKernel, Backend};
 use panther_nn::layers::{
-    Layer, MultiHeadAttention, MultiHeadAttentionOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions,
+    Layer, Linear, MultiHeadAttention, MultiHeadAttentionOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions,
 };
+use panther_nn::{NnError, Scalar};
 
 use super::extent::limits::ATTENTION_FLOPS;
 use super::layer::{self, LayerCase};
@@ -36,21 +36,40 @@ impl Case {
         let within = self.features.map_or(4.0 * length, |(_, features)| 8.0 * features as f64);
         length * embed * (8.0 * embed + within)
     }
+
+    fn dense<T: Scalar, B: Backend>(&self, backend: &B) -> Result<MultiHeadAttention<T, B>, NnError> {
+        let options =
+            MultiHeadAttentionOptions { causal: self.causal, seed: SEED, ..MultiHeadAttentionOptions::default() };
+        MultiHeadAttention::new(backend, self.embed, self.heads, options)
+    }
 }
 
 impl LayerCase for Case {
-    fn layer<B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<f32, B>>, NnError> {
-        let Self { embed, heads, causal, .. } = *self;
-        let Some((kernel, num_features)) = self.features else {
-            let options = MultiHeadAttentionOptions { causal, seed: SEED, ..MultiHeadAttentionOptions::default() };
-            return Ok(Box::new(MultiHeadAttention::new(backend, embed, heads, options)?));
-        };
+    fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError> {
+        let dense = self.dense(backend)?;
+        let Some((kernel, num_features)) = self.features else { return Ok(Box::new(dense)) };
+        let causal = self.causal;
         let options = RandMultiHeadAttentionOptions { num_features, kernel, causal, seed: SEED, ..Default::default() };
-        Ok(Box::new(RandMultiHeadAttention::new(backend, embed, heads, options)?))
+        let copied = |l: &Linear<T, B>| Linear::from_parts(backend, l.weight().clone(), l.bias().cloned());
+        let [q, k, v, out] = dense.projections();
+        let projections = [copied(q)?, copied(k)?, copied(v)?, copied(out)?];
+        Ok(Box::new(RandMultiHeadAttention::from_projections(backend, projections, self.heads, options)?))
+    }
+
+    /// Features of the softmax kernel estimate dense attention; those of the other are an attention of its own.
+    fn estimated<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Option<Box<dyn Layer<T, B>>>, NnError> {
+        match self.features {
+            Some((AttentionKernel::Softmax, _)) => Ok(Some(Box::new(self.dense(backend)?))),
+            _ => Ok(None),
+        }
     }
 
     fn input(&self) -> Vec<usize> {
         vec![1, self.length, self.embed]
+    }
+
+    fn small_input(&self) -> Vec<usize> {
+        vec![1, self.length.min(LENGTHS[0]), self.embed]
     }
 }
 

@@ -1,9 +1,9 @@
 //! Convolutions of one image: dense, and sketched with several terms and ranks.
 
 use panther_bench::record::Measured;
-use panther_nn::NnError;
 use panther_nn::backend::Backend;
 use panther_nn::layers::{Conv2d, Layer, Padding, SkConv2d, Window};
+use panther_nn::{NnError, Scalar};
 
 use super::extent::limits::CONV_FLOPS;
 use super::layer::{self, LayerCase};
@@ -40,7 +40,7 @@ impl Case {
 }
 
 impl LayerCase for Case {
-    fn layer<B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<f32, B>>, NnError> {
+    fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError> {
         let Self { kernel, c_in, c_out, .. } = *self;
         let window = Window { padding: Padding::Same, ..Window::new([kernel, kernel]) };
         let Some((terms, rank)) = self.sketch else {
@@ -56,6 +56,11 @@ impl LayerCase for Case {
 
     fn input(&self) -> Vec<usize> {
         vec![self.batch, self.c_in, self.image, self.image]
+    }
+
+    fn small_input(&self) -> Vec<usize> {
+        let pixels = self.image.min(2 * self.kernel);
+        vec![1, self.c_in, pixels, pixels]
     }
 }
 

@@ -1,28 +1,39 @@
 //! Layers, forward and forward with backward.
 
-use panther_bench::record::Measured;
+use panther_bench::record::{Measured, Outcome};
 use panther_gpu::Precision;
-use panther_nn::NnError;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 use panther_nn::layers::Layer;
 use panther_nn::train::zero_gradients;
+use panther_nn::{NnError, Scalar};
 
 use super::{Bench, INPUT_SEED, add_figure};
-use crate::measure::{Budget, Metered};
+use crate::measure::{Budget, Metered, failure};
 use crate::place::Place;
 
 /// A layer that is a function of its sizes.
 pub trait LayerCase {
-    /// A fresh one.
+    /// A fresh one, of the same draws in both precisions.
     ///
     /// # Errors
     /// Where the sizes do not fit, or the device has not the memory.
-    fn layer<B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<f32, B>>, NnError>;
+    fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError>;
+
+    /// The dense layer whose output its own estimates, where there is one.
+    ///
+    /// # Errors
+    /// As [`layer`](Self::layer).
+    fn estimated<T: Scalar, B: Backend>(&self, _: &B) -> Result<Option<Box<dyn Layer<T, B>>>, NnError> {
+        Ok(None)
+    }
 
     /// The shape of its input.
     fn input(&self) -> Vec<usize>;
+
+    /// The shape of a small input whose outputs are sums as long as those of the whole.
+    fn small_input(&self) -> Vec<usize>;
 
     /// In which precision a GPU takes its products.
     fn precision(&self) -> Precision {
@@ -42,7 +53,7 @@ pub fn measure(case: &impl LayerCase, bench: &Bench) -> Result<Measured, NnError
 }
 
 fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) -> Result<Measured, NnError> {
-    let mut layer = case.layer(backend)?;
+    let mut layer = case.layer::<f32, B>(backend)?;
     let x = backend.normal::<f32>(&case.input(), 1.0, INPUT_SEED)?;
     let dy = {
         let y = layer.forward(&x)?;
@@ -64,5 +75,38 @@ fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) 
     let learned: usize = parameters.iter().map(|parameter| parameter.trainable_len()).sum();
     add_figure(&mut measured, "parameters", held as f64);
     add_figure(&mut measured, "learned", learned as f64);
+    match errors(backend, case, layer) {
+        // What fits once may not fit beside its double.
+        Err(error) if failure(&error) == Outcome::OutOfMemory => {}
+        errors => errors?.into_iter().for_each(|(name, error)| add_figure(&mut measured, name, error)),
+    }
     Ok(measured)
+}
+
+/// ‖y − ŷ‖ ÷ ‖ŷ‖ of a small input, as `error`, where ŷ is computed in double precision of the same draws; and how far ŷ is from what it
+/// estimates, as `distance_from_dense`.
+fn errors<B: Backend>(
+    backend: &B,
+    case: &impl LayerCase,
+    layer: Box<dyn Layer<f32, B>>,
+) -> Result<Vec<(&'static str, f64)>, NnError> {
+    let shape = case.small_input();
+    let y = layer.forward(&backend.normal(&shape, 1.0, INPUT_SEED)?)?;
+    let y: Vec<f64> = backend.download(&y)?.into_iter().map(f64::from).collect();
+    drop(layer);
+    let x = backend.normal::<f64>(&shape, 1.0, INPUT_SEED)?;
+    let in_double =
+        |layer: Box<dyn Layer<f64, B>>| -> Result<Vec<f64>, NnError> { backend.download(&layer.forward(&x)?) };
+    let exact = in_double(case.layer(backend)?)?;
+    let mut errors = vec![("error", relative_distance(&y, &exact))];
+    if let Some(dense) = case.estimated(backend)? {
+        errors.push(("distance_from_dense", relative_distance(&exact, &in_double(dense)?)));
+    }
+    Ok(errors)
+}
+
+/// ‖x − y‖₂ ÷ ‖y‖₂.
+fn relative_distance(x: &[f64], y: &[f64]) -> f64 {
+    let squares = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|x| x * x).sum::<f64>();
+    (squares(&mut x.iter().zip(y).map(|(x, y)| x - y)) / squares(&mut y.iter().copied())).sqrt()
 }

@@ -2,9 +2,9 @@
 
 use panther_bench::record::Measured;
 use panther_gpu::Precision;
-use panther_nn::NnError;
 use panther_nn::backend::Backend;
 use panther_nn::layers::{Layer, Linear, SkLinear};
+use panther_nn::{NnError, Scalar};
 
 use super::extent::limits::LINEAR_FEATURES;
 use super::layer::{self, LayerCase};
@@ -37,7 +37,7 @@ impl Case {
 }
 
 impl LayerCase for Case {
-    fn layer<B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<f32, B>>, NnError> {
+    fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError> {
         let Self { d_in, d_out, .. } = *self;
         let Some((terms, rank)) = self.sketch else {
             return Ok(Box::new(Linear::new(backend, d_in, d_out, true, SEED)?));
@@ -52,6 +52,10 @@ impl LayerCase for Case {
 
     fn input(&self) -> Vec<usize> {
         vec![self.batch, self.d_in]
+    }
+
+    fn small_input(&self) -> Vec<usize> {
+        vec![self.batch.min(8), self.d_in]
     }
 
     fn precision(&self) -> Precision {
