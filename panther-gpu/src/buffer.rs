@@ -159,6 +159,10 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         address + (index * size_of::<T>()) as Pointer
     }
 
+    pub(crate) const fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
     /// The address of the first number.
     pub(crate) fn pointer(&self) -> Pointer {
         self.at(0)

@@ -33,7 +33,7 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     let n = g.ncols();
     let before = before.map_or(0, Report::judgement_at);
     let mut r = Matrix::uninitialized(&device, n, n)?;
-    let (from, to) = (g.as_ref().place.pointer, r.as_mut().place.pointer);
+    let (from, to) = (g.as_ref().place().pointer, r.as_mut().place().pointer);
     if n <= MOST_COLUMNS {
         let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
         let config = block_each(1, 256);

@@ -61,11 +61,11 @@ impl<T: DeviceReal> Pivoted<T> {
             T,
             KERNELS.kernel("form_q"),
             config,
-            v.as_ref().place.pointer,
+            v.as_ref().place().pointer,
             factors.pointer(),
             m as u32,
             steps.pointer(),
-            q.as_mut().place.pointer,
+            q.as_mut().place().pointer,
             columns as u32,
         )?;
         Ok(q)
@@ -131,7 +131,7 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
     let counter = Buffer::<u32>::zeros(&device, 1)?;
     let config =
         LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: shared_bytes as u32 };
-    let pointer = a.as_mut().place.pointer;
+    let pointer = a.as_mut().place().pointer;
     if clustered {
         kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
     }
@@ -149,7 +149,7 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
         tolerance * tolerance,
         order.pointer(),
         steps.pointer(),
-        v.as_ref().place.pointer,
+        v.as_ref().place().pointer,
         factors.pointer(),
         candidates.pointer(),
         sums.pointer(),
@@ -187,11 +187,11 @@ fn permuted<T: DeviceReal>(
         T,
         KERNELS.kernel("upper_permuted"),
         grid_over(rows * n, 256),
-        a.as_ref().place.pointer,
+        a.as_ref().place().pointer,
         m as u64,
         permutation.pointer(),
         steps.pointer(),
-        r.as_mut().place.pointer,
+        r.as_mut().place().pointer,
         rows as u64,
         rows as u64,
         n as u64,

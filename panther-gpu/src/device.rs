@@ -23,8 +23,8 @@ use crate::{DeviceReal, GpuError, libraries};
 /// A CUDA device: its stream, its handles of cuBLAS and cuSOLVER, and the kernels compiled so far.
 ///
 /// A handle: cheap to clone, and usable from any thread. All work of one device runs in one stream, in the order in which it was
-/// asked for; nothing waits for it but copies to the host. While one thread records a [`Graph`](crate::Graph), what others ask for is
-/// refused.
+/// asked for; nothing waits for it but copies to the host. While one thread records a [`Graph`](crate::Graph), what others begin to ask
+/// for is refused.
 #[derive(Clone)]
 pub struct Device {
     inner: Arc<Inner>,

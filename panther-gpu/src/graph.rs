@@ -1,6 +1,6 @@
 //! Work that is recorded once and launched many times.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
@@ -59,7 +59,9 @@ pub(crate) struct Recording {
     side: Arc<CudaStream>,
     /// What the recorded work reads or writes, by its address.
     kept: HashMap<Pointer, Arc<Memory>>,
-    /// What is free again, by its size in bytes.
+    /// What was allocated meanwhile, by its address. Other memory holds numbers that each launch is to find again.
+    made: HashSet<Pointer>,
+    /// What of it is free again, by its size in bytes.
     free: HashMap<usize, Vec<Arc<Memory>>>,
 }
 
@@ -69,7 +71,7 @@ impl Graph {
     ///
     /// Tensors that `work` replaces by others, rather than writing them, are not carried from one launch to the next. So a step of
     /// training clears its gradients at its beginning, not between the launches, and after a launch they are those of that launch.
-    /// Nothing but `work` may use the device while it is recorded, and views of matrices must be made by `work`.
+    /// Nothing but `work` may use the device while it is recorded, nor be in the middle of it when the recording begins.
     ///
     /// # Errors
     /// What `work` returns; [`GpuError::NotRecordable`] for what waits for the device, copies from the host, or would be the same at each
@@ -118,7 +120,7 @@ impl<'a> Recorder<'a> {
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         device.stream().begin_capture(mode).named("cuStreamBeginCapture")?;
         let thread = thread::current().id();
-        *recording = Some(Recording { thread, side, kept: HashMap::new(), free: HashMap::new() });
+        *recording = Some(Recording { thread, side, kept: HashMap::new(), made: HashSet::new(), free: HashMap::new() });
         drop(recording);
         Ok(Self { device })
     }
@@ -161,13 +163,16 @@ impl Recording {
         let address = unsafe {
             if context.has_async_alloc() { malloc_async(self.side.cu_stream(), bytes) } else { malloc_sync(bytes) }
         };
+        let address = allocated(address, bytes)?;
+        self.made.insert(address);
         // SAFETY: the memory was just allocated and has no other owner.
-        Ok(Arc::new(unsafe { stream.upgrade_device_ptr(allocated(address, bytes)?, bytes) }))
+        Ok(Arc::new(unsafe { stream.upgrade_device_ptr(address, bytes) }))
     }
 
-    fn keep(&mut self, stream: &Arc<CudaStream>, memory: &Arc<Memory>) {
+    fn keep(&mut self, stream: &Arc<CudaStream>, memory: &Arc<Memory>) -> Pointer {
         let (address, _) = memory.device_ptr(stream);
         self.kept.entry(address).or_insert_with(|| Arc::clone(memory));
+        address
     }
 }
 
@@ -192,9 +197,9 @@ impl Device {
     /// While a graph is recorded, leaves memory that a buffer no longer needs to the buffers to come.
     pub(crate) fn leave_memory(&self, memory: &Arc<Memory>) {
         if let Some(recording) = &mut *self.recording() {
-            recording.keep(self.stream(), memory);
-            // Other graphs own what they work with: here it has two owners.
-            if Arc::strong_count(memory) == 2 {
+            let address = recording.keep(self.stream(), memory);
+            // Owned by the buffer that goes and by the recording, and by no other graph.
+            if recording.made.contains(&address) && Arc::strong_count(memory) == 2 {
                 recording.free.entry(memory.len()).or_default().push(Arc::clone(memory));
             }
         }

@@ -28,13 +28,13 @@ pub(crate) struct Survey {
 pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<Survey, GpuError> {
     let result = Buffer::<f64>::zeros(a.device, 3 * BLOCKS)?;
     let first = Buffer::<u64>::from_host(a.device, &[u64::MAX])?;
-    let (down, right) = a.place.strides();
+    let (down, right) = a.place().strides();
     launch!(
         a.device,
         T,
         KERNELS.kernel("survey"),
         block_each(BLOCKS, 512),
-        a.place.pointer,
+        a.place().pointer,
         down as u64,
         right as u64,
         a.nrows() as u64,

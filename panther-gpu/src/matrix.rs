@@ -1,10 +1,11 @@
 //! Matrices of a device and views of them.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use faer::{Mat, MatRef};
 
-use crate::buffer::{Buffer, Pointer};
+use crate::buffer::{Buffer, Memory, Pointer};
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError};
 
@@ -22,7 +23,8 @@ pub struct Matrix<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixRef<'a, T> {
     pub(crate) device: &'a Device,
-    pub(crate) place: Place,
+    memory: &'a Arc<Memory>,
+    at: Place,
     numbers: PhantomData<&'a T>,
 }
 
@@ -30,7 +32,8 @@ pub struct MatrixRef<'a, T> {
 #[derive(Debug)]
 pub struct MatrixMut<'a, T> {
     pub(crate) device: &'a Device,
-    pub(crate) place: Place,
+    memory: &'a Arc<Memory>,
+    at: Place,
     numbers: PhantomData<&'a mut T>,
 }
 
@@ -140,14 +143,13 @@ impl<T: DeviceReal> Matrix<T> {
     /// All of it, to be read.
     #[must_use]
     pub fn as_ref(&self) -> MatrixRef<'_, T> {
-        MatrixRef { device: self.buffer.device(), place: self.place(), numbers: PhantomData }
+        MatrixRef { device: self.device(), memory: self.buffer.memory(), at: self.place(), numbers: PhantomData }
     }
 
     /// All of it, to be written.
     #[must_use]
     pub fn as_mut(&mut self) -> MatrixMut<'_, T> {
-        let place = self.place();
-        MatrixMut { device: self.buffer.device(), place, numbers: PhantomData }
+        MatrixMut { device: self.device(), memory: self.buffer.memory(), at: self.place(), numbers: PhantomData }
     }
 
     /// The first `columns` columns, without a copy.
@@ -159,22 +161,28 @@ impl<T: DeviceReal> Matrix<T> {
 }
 
 impl<'a, T: DeviceReal> MatrixRef<'a, T> {
+    /// Where it lies, for work that a graph may record.
+    pub(crate) fn place(&self) -> Place {
+        self.device.keep_memory(self.memory);
+        self.at
+    }
+
     /// Number of rows.
     #[must_use]
     pub const fn nrows(&self) -> usize {
-        self.place.rows
+        self.at.rows
     }
 
     /// Number of columns.
     #[must_use]
     pub const fn ncols(&self) -> usize {
-        self.place.columns
+        self.at.columns
     }
 
     /// The transposed matrix.
     #[must_use]
     pub const fn t(self) -> Self {
-        Self { place: self.place.t(), ..self }
+        Self { at: self.at.t(), ..self }
     }
 
     /// The block of `rows`×`columns` entries whose first is at (`row`, `column`).
@@ -182,18 +190,18 @@ impl<'a, T: DeviceReal> MatrixRef<'a, T> {
     /// # Errors
     /// [`GpuError::Shape`] where it leaves the matrix.
     pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Result<Self, GpuError> {
-        self.place.check_block(row, column, rows, columns)?;
-        Ok(Self { place: self.place.block::<T>(row, column, rows, columns), ..self })
+        self.at.check_block(row, column, rows, columns)?;
+        Ok(Self { at: self.at.block::<T>(row, column, rows, columns), ..self })
     }
 
     /// `count` rows from row `start` on.
     pub(crate) fn subrows(self, start: usize, count: usize) -> Self {
-        Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
+        Self { at: self.at.block::<T>(start, 0, count, self.at.columns), ..self }
     }
 
     /// `count` columns from column `start` on.
     pub(crate) fn subcols(self, start: usize, count: usize) -> Self {
-        Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
+        Self { at: self.at.block::<T>(0, start, self.at.rows, count), ..self }
     }
 
     /// A column-major copy.
@@ -205,34 +213,40 @@ impl<'a, T: DeviceReal> MatrixRef<'a, T> {
 }
 
 impl<'a, T: DeviceReal> MatrixMut<'a, T> {
+    /// Where it lies, for work that a graph may record.
+    pub(crate) fn place(&self) -> Place {
+        self.device.keep_memory(self.memory);
+        self.at
+    }
+
     /// The same, for a shorter time.
     #[must_use]
     pub fn rb_mut(&mut self) -> MatrixMut<'_, T> {
-        MatrixMut { device: self.device, place: self.place, numbers: PhantomData }
+        MatrixMut { device: self.device, memory: self.memory, at: self.at, numbers: PhantomData }
     }
 
     /// To be read.
     #[must_use]
     pub const fn rb(&self) -> MatrixRef<'_, T> {
-        MatrixRef { device: self.device, place: self.place, numbers: PhantomData }
+        MatrixRef { device: self.device, memory: self.memory, at: self.at, numbers: PhantomData }
     }
 
     /// Number of rows.
     #[must_use]
     pub const fn nrows(&self) -> usize {
-        self.place.rows
+        self.at.rows
     }
 
     /// Number of columns.
     #[must_use]
     pub const fn ncols(&self) -> usize {
-        self.place.columns
+        self.at.columns
     }
 
     /// The transposed matrix.
     #[must_use]
     pub fn t(self) -> Self {
-        Self { place: self.place.t(), ..self }
+        Self { at: self.at.t(), ..self }
     }
 
     /// The block of `rows`×`columns` entries whose first is at (`row`, `column`).
@@ -240,18 +254,18 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
     /// # Errors
     /// [`GpuError::Shape`] where it leaves the matrix.
     pub fn block(self, row: usize, column: usize, rows: usize, columns: usize) -> Result<Self, GpuError> {
-        self.place.check_block(row, column, rows, columns)?;
-        Ok(Self { place: self.place.block::<T>(row, column, rows, columns), ..self })
+        self.at.check_block(row, column, rows, columns)?;
+        Ok(Self { at: self.at.block::<T>(row, column, rows, columns), ..self })
     }
 
     /// `count` rows from row `start` on.
     pub(crate) fn subrows(self, start: usize, count: usize) -> Self {
-        Self { place: self.place.block::<T>(start, 0, count, self.place.columns), ..self }
+        Self { at: self.at.block::<T>(start, 0, count, self.at.columns), ..self }
     }
 
     /// `count` columns from column `start` on.
     pub(crate) fn subcols(self, start: usize, count: usize) -> Self {
-        Self { place: self.place.block::<T>(0, start, self.place.rows, count), ..self }
+        Self { at: self.at.block::<T>(0, start, self.at.rows, count), ..self }
     }
 
     /// Takes over the numbers of a matrix of this shape.
@@ -267,16 +281,16 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         if rows * columns == 0 {
             return Ok(());
         }
-        let ((to_down, to_right), (from_down, from_right)) = (self.place.strides(), from.place.strides());
+        let ((to_down, to_right), (from_down, from_right)) = (self.place().strides(), from.place().strides());
         launch!(
             self.device,
             T,
             KERNELS.kernel("copy"),
             grid_over(rows * columns, 256),
-            self.place.pointer,
+            self.place().pointer,
             to_down as u64,
             to_right as u64,
-            from.place.pointer,
+            from.place().pointer,
             from_down as u64,
             from_right as u64,
             rows as u64,
@@ -290,13 +304,13 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         if rows * columns == 0 {
             return Ok(());
         }
-        let (down, right) = self.place.strides();
+        let (down, right) = self.place().strides();
         launch!(
             self.device,
             T,
             KERNELS.kernel("scale"),
             grid_over(rows * columns, 256),
-            self.place.pointer,
+            self.place().pointer,
             down as u64,
             right as u64,
             rows as u64,

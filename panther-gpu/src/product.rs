@@ -45,7 +45,7 @@ pub fn product<T: DeviceReal>(
     beta: T,
 ) -> Result<(), GpuError> {
     let device = c.device;
-    let operands = Operands { a: a.place, b: b.place, c: c.place, count: 1, strides: [0; 3] };
+    let operands = Operands { a: a.place(), b: b.place(), c: c.place(), count: 1, strides: [0; 3] };
     gemm(device, Precision::F32, alpha, operands, beta)
 }
 

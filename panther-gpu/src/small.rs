@@ -44,13 +44,13 @@ impl Report {
 
     /// Σ x² for [`Reported::squares`].
     pub(crate) fn squares<T: DeviceReal>(&self, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let (down, right) = x.place.strides();
+        let (down, right) = x.place().strides();
         launch!(
             x.device,
             T,
             KERNELS.kernel("partial_squares"),
             block_each(PARTS, 256),
-            x.place.pointer,
+            x.place().pointer,
             down as u64,
             right as u64,
             x.nrows() as u64,
@@ -66,8 +66,8 @@ impl Report {
             T,
             KERNELS.kernel("partial_defect"),
             block_each(PARTS, 256),
-            g.place.pointer,
-            g.place.stride as u64,
+            g.place().pointer,
+            g.place().stride as u64,
             g.ncols() as u64,
             self.defect_at(),
         )
@@ -135,15 +135,15 @@ pub(crate) fn gather_columns<T: DeviceReal>(
 ) -> Result<Matrix<T>, GpuError> {
     let mut out = Matrix::uninitialized(a.device, a.nrows(), count)?;
     if a.nrows() * count > 0 {
-        let (down, right) = a.place.strides();
+        let (down, right) = a.place().strides();
         launch!(
             a.device,
             T,
             KERNELS.kernel("gather_columns"),
             grid_over(a.nrows() * count, 256),
-            out.as_mut().place.pointer,
+            out.as_mut().place().pointer,
             a.nrows() as u64,
-            a.place.pointer,
+            a.place().pointer,
             down as u64,
             right as u64,
             columns.at(start),
@@ -173,9 +173,9 @@ fn scattered<T: DeviceReal>(kernel: &'static str, a: &Matrix<T>, places: &Buffer
             T,
             KERNELS.kernel(kernel),
             grid_over(m * n, 256),
-            out.as_mut().place.pointer,
+            out.as_mut().place().pointer,
             m as u64,
-            a.as_ref().place.pointer,
+            a.as_ref().place().pointer,
             m as u64,
             places.pointer(),
             m as u64,
@@ -192,7 +192,7 @@ pub(crate) fn scale_rows<T: DeviceReal>(x: &mut Matrix<T>, factors: &[f64]) -> R
         return Ok(());
     }
     let factors = Buffer::from_host(x.device(), factors)?;
-    let place = x.as_mut().place;
+    let place = x.as_mut().place();
     launch!(
         x.device(),
         T,
@@ -216,10 +216,10 @@ pub(crate) fn upper_triangle<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<Matri
             T,
             KERNELS.kernel("upper_triangle"),
             grid_over(m * n, 256),
-            r.as_mut().place.pointer,
+            r.as_mut().place().pointer,
             m as u64,
-            a.place.pointer,
-            a.place.stride as u64,
+            a.place().pointer,
+            a.place().stride as u64,
             m as u64,
             n as u64,
         )?;
@@ -230,7 +230,7 @@ pub(crate) fn upper_triangle<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<Matri
 /// The n×n identity.
 pub(crate) fn identity<T: DeviceReal>(device: &Device, n: usize) -> Result<Matrix<T>, GpuError> {
     let mut a = Matrix::uninitialized(device, n, n)?;
-    let pointer = a.as_mut().place.pointer;
+    let pointer = a.as_mut().place().pointer;
     launch!(
         device,
         T,
@@ -246,7 +246,7 @@ pub(crate) fn identity<T: DeviceReal>(device: &Device, n: usize) -> Result<Matri
 
 /// G += shift·I.
 pub(crate) fn add_to_diagonal<T: DeviceReal>(g: &mut Matrix<T>, shift: T) -> Result<(), GpuError> {
-    let (n, pointer) = (g.ncols(), g.as_mut().place.pointer);
+    let (n, pointer) = (g.ncols(), g.as_mut().place().pointer);
     launch!(g.device(), T, KERNELS.kernel("add_to_diagonal"), grid_over(n, 256), pointer, n as u64, n as u64, shift)
 }
 
@@ -259,8 +259,8 @@ pub(crate) fn row_energies<T: DeviceReal>(r: MatrixRef<'_, T>) -> Result<Vec<f64
             T,
             KERNELS.kernel("row_energies"),
             block_each(r.nrows(), 128),
-            r.place.pointer,
-            r.place.stride as u64,
+            r.place().pointer,
+            r.place().stride as u64,
             r.ncols() as u64,
             energies.pointer(),
         )?;
@@ -277,8 +277,8 @@ pub(crate) fn column_energies<T: DeviceReal>(u: MatrixRef<'_, T>) -> Result<Vec<
             T,
             KERNELS.kernel("column_energies"),
             block_each(u.ncols(), 128),
-            u.place.pointer,
-            u.place.stride as u64,
+            u.place().pointer,
+            u.place().stride as u64,
             u.nrows() as u64,
             energies.pointer(),
         )?;
@@ -292,7 +292,7 @@ pub(crate) fn fix_signs<T: DeviceReal>(u: &mut Matrix<T>, v: &mut Matrix<T>) -> 
     if k == 0 {
         return Ok(());
     }
-    let (up, vp) = (u.as_mut().place.pointer, v.as_mut().place.pointer);
+    let (up, vp) = (u.as_mut().place().pointer, v.as_mut().place().pointer);
     launch!(
         u.device(),
         T,

@@ -175,7 +175,7 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Resul
         block_dim: (THREADS, 1, 1),
         shared_mem_bytes: shared_bytes as u32,
     };
-    let (xp, vp) = (x.as_mut().place.pointer, v.as_mut().place.pointer);
+    let (xp, vp) = (x.as_mut().place().pointer, v.as_mut().place().pointer);
     let kernel = KERNELS.kernel(kernel);
     if clustered {
         kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
@@ -217,7 +217,7 @@ fn sorted<T: DeviceReal>(
             T,
             KERNELS.kernel("column_norms"),
             block_each(n, 128),
-            matrix.as_ref().place.pointer,
+            matrix.as_ref().place().pointer,
             rows as u64,
             rows as u64,
             report.at(first)
@@ -256,9 +256,9 @@ fn gather_scaled<T: DeviceReal>(x: &Matrix<T>, columns: &[i32], factors: &[f64])
         T,
         KERNELS.kernel("gather_scaled"),
         grid_over(m * n, 256),
-        out.as_mut().place.pointer,
+        out.as_mut().place().pointer,
         m as u64,
-        x.as_ref().place.pointer,
+        x.as_ref().place().pointer,
         m as u64,
         columns.pointer(),
         factors.pointer(),

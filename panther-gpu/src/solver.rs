@@ -12,8 +12,8 @@ pub(crate) fn size(n: usize) -> Result<i32, GpuError> {
 
 /// The leading dimension of a column-major matrix.
 pub(crate) fn leading<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<i32, GpuError> {
-    debug_assert!(!a.place.row_major, "LAPACK reads by columns");
-    size(a.place.stride)
+    debug_assert!(!a.place().row_major, "LAPACK reads by columns");
+    size(a.place().stride)
 }
 
 /// Overwrites the upper triangle of the symmetric `g` by R, G = RᵀR. `code` becomes 0, or the first column at which G is not
@@ -22,7 +22,7 @@ pub(crate) fn cholesky<T: DeviceReal>(g: MatrixMut<'_, T>, code: &Buffer<i32>) -
     let device = g.device;
     let (n, ld) = (size(g.ncols())?, leading(g.rb())?);
     let (handle, upper) = (device.solver()?, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER);
-    let a = g.place.pointer as *mut T;
+    let a = g.place().pointer as *mut T;
     let mut length = 0;
     // SAFETY: `g` is n×n with this leading dimension; the length is written through a live pointer.
     unsafe { T::POTRF_SIZE(handle, upper, n, a, ld, &raw mut length) }.result().named("cusolverDnpotrf_bufferSize")?;
@@ -57,7 +57,7 @@ pub(crate) fn householder<T: DeviceReal>(a: MatrixMut<'_, T>, tau: &Buffer<T>, f
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let (handle, pointer) = (device.solver()?, a.place.pointer as *mut T);
+    let (handle, pointer) = (device.solver()?, a.place().pointer as *mut T);
     let mut length = 0;
     // SAFETY: `a` is m×n with this leading dimension.
     unsafe { T::GEQRF_SIZE(handle, m, n, pointer, ld, &raw mut length) }
@@ -79,7 +79,7 @@ pub(crate) fn form_q<T: DeviceReal>(a: MatrixMut<'_, T>, tau: &Buffer<T>, reflec
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let (handle, pointer, tau) = (device.solver()?, a.place.pointer as *mut T, tau.pointer() as *const T);
+    let (handle, pointer, tau) = (device.solver()?, a.place().pointer as *mut T, tau.pointer() as *const T);
     let mut length = 0;
     // SAFETY: `a` is m×n with this leading dimension, and n ≤ m, k ≤ n.
     unsafe { T::ORGQR_SIZE(handle, m, n, k, pointer, ld, tau, &raw mut length) }
@@ -107,7 +107,7 @@ pub(crate) fn apply_q_transpose<T: DeviceReal>(
     let (lda, ldc) = (leading(a)?, leading(c.rb())?);
     let handle = device.solver()?;
     let (left, transposed) = (cusolver::cublasSideMode_t::CUBLAS_SIDE_LEFT, cusolver::cublasOperation_t::CUBLAS_OP_T);
-    let (a_at, tau_at, c_at) = (a.place.pointer as *const T, tau.at(first) as *const T, c.place.pointer as *mut T);
+    let (a_at, tau_at, c_at) = (a.place().pointer as *const T, tau.at(first) as *const T, c.place().pointer as *mut T);
     let mut length = 0;
     // SAFETY: `c` is m×n, `a` m×k, both with these leading dimensions, and `tau` holds k numbers from `first` on.
     unsafe { T::ORMQR_SIZE(handle, left, transposed, m, n, k, a_at, lda, tau_at, c_at, ldc, &raw mut length) }

@@ -42,12 +42,12 @@ fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>, bytes: usize
         T,
         KERNELS.kernel("solve_rows"),
         config,
-        a.place.pointer,
-        a.place.stride as u64,
+        a.place().pointer,
+        a.place().stride as u64,
         m as u64,
         n as u32,
-        r.place.pointer,
-        r.place.stride as u64,
+        r.place().pointer,
+        r.place().stride as u64,
     )
 }
 
@@ -67,9 +67,9 @@ fn by_library<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result
             size(m)?,
             size(n)?,
             &raw const one,
-            r.place.pointer as *const T,
+            r.place().pointer as *const T,
             ldr,
-            a.place.pointer as *mut T,
+            a.place().pointer as *mut T,
             lda,
         )
     }

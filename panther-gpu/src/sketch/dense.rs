@@ -98,8 +98,8 @@ impl Dense {
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
         self.for_each_panel::<T>(out.device, |panel, first| {
-            let rows = a.subrows(first, panel.columns).place;
-            let operands = Operands { a: panel, b: rows, c: out.place, count: 1, strides: [0; 3] };
+            let rows = a.subrows(first, panel.columns).place();
+            let operands = Operands { a: panel, b: rows, c: out.place(), count: 1, strides: [0; 3] };
             let beta = if first == 0 { T::ZERO } else { T::ONE };
             gemm(out.device, Precision::F32, T::ONE, operands, beta)
         })
@@ -109,16 +109,16 @@ impl Dense {
         let mut out = out;
         let device = out.device;
         self.for_each_panel::<T>(device, |panel, first| {
-            let rows = out.rb_mut().subrows(first, panel.columns).place;
-            let operands = Operands { a: panel.t(), b: x.place, c: rows, count: 1, strides: [0; 3] };
+            let rows = out.rb_mut().subrows(first, panel.columns).place();
+            let operands = Operands { a: panel.t(), b: x.place(), c: rows, count: 1, strides: [0; 3] };
             gemm(device, Precision::F32, T::ONE, operands, T::ZERO)
         })
     }
 
     /// S itself.
     pub(super) fn put<T: DeviceReal>(&self, s: MatrixMut<'_, T>) -> Result<(), GpuError> {
-        let (down, right) = s.place.strides();
-        self.draw::<T>(s.device, Target { pointer: s.place.pointer, down, right }, 0, self.n, 1.0)
+        let (down, right) = s.place().strides();
+        self.draw::<T>(s.device, Target { pointer: s.place().pointer, down, right }, 0, self.n, 1.0)
     }
 }
 
@@ -131,8 +131,8 @@ pub fn gaussian_matrix<T: DeviceReal>(device: &Device, n: usize, s: usize, seed:
     Distribution::Gaussian.operator::<T>(s, n, seed)?;
     let operator = Dense::new(Distribution::Gaussian, s, n, seed)?;
     let mut g = Matrix::uninitialized(device, n, s)?;
-    let (down, right) = g.as_mut().t().place.strides();
-    let target = Target { pointer: g.as_mut().place.pointer, down, right };
+    let (down, right) = g.as_mut().t().place().strides();
+    let target = Target { pointer: g.as_mut().place().pointer, down, right };
     operator.draw::<T>(device, target, 0, n, (s as f64).sqrt())?;
     Ok(g)
 }

@@ -66,8 +66,8 @@ impl SparseRows {
         let mut out = out;
         let device = out.device;
         self.for_each_window::<T>(device, |nonzeros, first, count| {
-            let part = out.rb_mut().subrows(first, count).place;
-            let ((down, right), (a_down, a_right)) = (part.strides(), a.place.strides());
+            let part = out.rb_mut().subrows(first, count).place();
+            let ((down, right), (a_down, a_right)) = (part.strides(), a.place().strides());
             launch!(
                 device,
                 T,
@@ -76,7 +76,7 @@ impl SparseRows {
                 part.pointer,
                 down as u64,
                 right as u64,
-                a.place.pointer,
+                a.place().pointer,
                 a_down as u64,
                 a_right as u64,
                 nonzeros.buckets.pointer(),
@@ -93,7 +93,7 @@ impl SparseRows {
         let device = out.device;
         let most = self.window() * self.zeta;
         let mut lists = Lists::new(device, most, 1, self.n)?;
-        let ((down, right), (x_down, x_right)) = (out.place.strides(), x.place.strides());
+        let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
         self.for_each_window::<T>(device, |nonzeros, first, count| {
             let drawn = count * self.zeta;
             lists.build::<T>(nonzeros, drawn, drawn)?;
@@ -102,10 +102,10 @@ impl SparseRows {
                 T,
                 KERNELS.kernel("sparse_rows_adjoint"),
                 grid_over(self.n * out.ncols(), 256),
-                out.place.pointer,
+                out.place().pointer,
                 down as u64,
                 right as u64,
-                x.place.pointer,
+                x.place().pointer,
                 x_down as u64,
                 x_right as u64,
                 nonzeros.buckets.pointer(),
@@ -126,7 +126,7 @@ impl SparseRows {
                 T,
                 lists::KERNELS.kernel("put_sparse_rows"),
                 grid_over(count, 64),
-                s.place.pointer,
+                s.place().pointer,
                 self.d as u64,
                 first as u64,
                 count as u64,

@@ -118,12 +118,12 @@ impl SparseSign {
         let add = u32::from(block.add);
         let sums =
             (parts.count > 1).then(|| Buffer::<T>::uninitialized(out.device, parts.count * self.d * p)).transpose()?;
-        let (down, right) = out.place.strides();
+        let (down, right) = out.place().strides();
         let (to, to_down, to_right, factor, add_now) = match &sums {
             Some(sums) => (sums.pointer(), 1, self.d, T::ONE, 0),
-            None => (out.place.pointer, down, right, self.scale(), add),
+            None => (out.place().pointer, down, right, self.scale(), add),
         };
-        let (a_down, a_right) = a.place.strides();
+        let (a_down, a_right) = a.place().strides();
         launch!(
             out.device,
             T,
@@ -133,7 +133,7 @@ impl SparseSign {
             to_down as u64,
             to_right as u64,
             (self.d * p) as u64,
-            a.place.pointer,
+            a.place().pointer,
             a_down as u64,
             a_right as u64,
             block.nonzeros.buckets.pointer(),
@@ -158,8 +158,8 @@ impl SparseSign {
         let mut out = out;
         let device = out.device;
         self.for_each_window::<T>(device, |nonzeros, first, count| {
-            let part = out.rb_mut().subrows(first, count).place;
-            let ((down, right), (x_down, x_right)) = (part.strides(), x.place.strides());
+            let part = out.rb_mut().subrows(first, count).place();
+            let ((down, right), (x_down, x_right)) = (part.strides(), x.place().strides());
             launch!(
                 device,
                 T,
@@ -168,7 +168,7 @@ impl SparseSign {
                 part.pointer,
                 down as u64,
                 right as u64,
-                x.place.pointer,
+                x.place().pointer,
                 x_down as u64,
                 x_right as u64,
                 nonzeros.buckets.pointer(),
@@ -189,7 +189,7 @@ impl SparseSign {
                 T,
                 lists::KERNELS.kernel("put_sparse_sign"),
                 grid_over(count, 64),
-                s.place.pointer,
+                s.place().pointer,
                 self.d as u64,
                 first as u64,
                 count as u64,
@@ -220,13 +220,13 @@ pub(super) fn sum_parts<T: DeviceReal>(
     add: u32,
 ) -> Result<(), GpuError> {
     let (rows, columns) = (out.nrows(), out.ncols());
-    let (down, right) = out.place.strides();
+    let (down, right) = out.place().strides();
     launch!(
         out.device,
         T,
         KERNELS.kernel("sum_parts"),
         grid_over(rows * columns, 256),
-        out.place.pointer,
+        out.place().pointer,
         down as u64,
         right as u64,
         rows as u64,

@@ -75,12 +75,12 @@ impl Srht {
         let parts = tiling.parts::<T>(out.device, self.d, p, self.n.div_ceil(tiling.height));
         let sums =
             (parts.count > 1).then(|| Buffer::<T>::uninitialized(out.device, parts.count * self.d * p)).transpose()?;
-        let (down, right) = out.place.strides();
+        let (down, right) = out.place().strides();
         let (to, to_down, to_right, factor) = match &sums {
             Some(sums) => (sums.pointer(), 1, self.d, T::ONE),
-            None => (out.place.pointer, down, right, self.scale()),
+            None => (out.place().pointer, down, right, self.scale()),
         };
-        let (a_down, a_right) = a.place.strides();
+        let (a_down, a_right) = a.place().strides();
         launch!(
             out.device,
             T,
@@ -90,7 +90,7 @@ impl Srht {
             to_down as u64,
             to_right as u64,
             (self.d * p) as u64,
-            a.place.pointer,
+            a.place().pointer,
             a_down as u64,
             a_right as u64,
             self.kept.pointer(),
@@ -117,16 +117,16 @@ impl Srht {
             block_dim: (self.threads(), 1, 1),
             shared_mem_bytes: (ROW_BYTES << self.levels) as u32,
         };
-        let ((down, right), (x_down, x_right)) = (out.place.strides(), x.place.strides());
+        let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
         launch!(
             out.device,
             T,
             KERNELS.kernel("srht_adjoint"),
             config,
-            out.place.pointer,
+            out.place().pointer,
             down as u64,
             right as u64,
-            x.place.pointer,
+            x.place().pointer,
             x_down as u64,
             x_right as u64,
             self.kept.pointer(),
@@ -147,7 +147,7 @@ impl Srht {
             T,
             KERNELS.kernel("put_srht"),
             grid_over(self.d * self.n, 256),
-            s.place.pointer,
+            s.place().pointer,
             self.d as u64,
             self.n as u64,
             self.kept.pointer(),
