@@ -21,10 +21,19 @@ pub struct Buffer<T> {
 /// What a buffer lies in. The graphs that work with it own it too.
 pub(crate) type Memory = CudaSlice<u8>;
 
+/// Bytes from which on a copy from the host goes through page-locked memory. A shorter one the driver takes over at once, without
+/// waiting for the one before.
+const STAGED_BYTES: usize = 1 << 20;
+
 /// An address in the memory of a device, as kernels take it.
 pub(crate) type Pointer = u64;
 
-impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
+/// What a [`Buffer`] can hold: a number that has the same bytes on the host and on the device, and that any bytes are one of.
+pub trait DeviceNumber: DeviceRepr + ValidAsZeroBits + Copy + Send + Sync {}
+
+impl<T: DeviceRepr + ValidAsZeroBits + Copy + Send + Sync> DeviceNumber for T {}
+
+impl<T: DeviceNumber> Buffer<T> {
     /// Room for `len` numbers, which must be written before they are read.
     pub(crate) fn uninitialized(device: &Device, len: usize) -> Result<Self, GpuError> {
         // An empty buffer has an address too.
@@ -65,13 +74,26 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
     /// [`GpuError::Shape`] where there are not as many, [`GpuError::NotRecordable`], [`GpuError::Call`].
     pub fn copy_from_host(&self, numbers: &[T]) -> Result<(), GpuError> {
         self.check_len("copy_from_host", numbers.len())?;
-        self.device.refuse_recording("a copy from the host", "the graph would read the host's memory when it runs")?;
+        if self.bytes() >= STAGED_BYTES {
+            return self.fill_from_host(|start, part| part.copy_from_slice(&numbers[start..][..part.len()]));
+        }
+        self.refuse_copy_from_host()?;
         if self.len == 0 {
             return Ok(());
         }
         let stream = self.device.raw_stream()?;
         // SAFETY: the memory is as long; the driver has read pageable memory of the host when it returns.
         unsafe { memcpy_htod_async(self.pointer(), numbers, stream) }.named("cuMemcpyHtoDAsync")
+    }
+
+    /// Takes over what `fill` writes: it is told a range of the numbers by the first one's index, and may run on any thread.
+    pub(crate) fn fill_from_host(&self, fill: impl Fn(usize, &mut [T]) + Sync) -> Result<(), GpuError> {
+        self.refuse_copy_from_host()?;
+        self.device.upload(self.pointer(), self.len, fill)
+    }
+
+    fn refuse_copy_from_host(&self) -> Result<(), GpuError> {
+        self.device.refuse_recording("a copy from the host", "the graph would read the host's memory when it runs")
     }
 
     /// Takes over the numbers of another buffer, in place.
@@ -105,19 +127,15 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
 
     /// `count` numbers from number `start` on, as [`to_host`](Self::to_host).
     pub(crate) fn part_to_host(&self, start: usize, count: usize) -> Result<Vec<T>, GpuError> {
+        if start.checked_add(count).is_none_or(|end| end > self.len) {
+            let got = format!("{count} from number {start} on");
+            return Err(GpuError::shape("to_host", "range", format!("within {} numbers", self.len), got));
+        }
         if count == 0 {
             return Ok(Vec::new());
         }
         self.device.refuse_recording("a copy to the host", "it waits for the device")?;
-        self.device.enter()?;
-        // SAFETY: the memory holds so many numbers, and any bytes are one.
-        let all = unsafe { self.memory.transmute::<T>(self.len) };
-        let part = all.and_then(|all| all.try_slice(start..start.checked_add(count)?)).ok_or_else(|| {
-            GpuError::shape("to_host", "range", format!("within {}", self.len), format!("{start}+{count}"))
-        })?;
-        let numbers = self.device.stream().clone_dtoh(&part).named("cuMemcpyDtoHAsync")?;
-        self.device.synchronize()?;
-        Ok(numbers)
+        self.device.download(self.at(start), count)
     }
 
     /// A copy on the device.

@@ -18,6 +18,7 @@ use crate::buffer::Memory;
 use crate::error::{Named, allocated};
 use crate::graph::Recording;
 use crate::kernel::{Kernel, compile};
+use crate::staging::Staging;
 use crate::{DeviceReal, GpuError, libraries};
 
 /// A CUDA device: its stream, its handles of cuBLAS and cuSOLVER, and the kernels compiled so far.
@@ -37,6 +38,8 @@ struct Inner {
     // cuBLAS's, held but not looked at again.
     _workspace: Memory,
     recording: Mutex<Option<Recording>>,
+    /// What copies to and from the host go through, as many as there were copies at a time.
+    staging: Mutex<Vec<Staging>>,
     /// By the names of file, kernel and type.
     functions: Mutex<HashMap<[&'static str; 3], CudaFunction>>,
     modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
@@ -86,6 +89,7 @@ impl Device {
             blas,
             solver,
             recording: Mutex::default(),
+            staging: Mutex::default(),
             functions: Mutex::default(),
             modules: Mutex::default(),
             name: context.name().named("cuDeviceGetName")?,
@@ -182,6 +186,11 @@ impl Device {
     /// What is being recorded.
     pub(crate) fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
         self.inner.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What copies to and from the host can go through now.
+    pub(crate) fn staging(&self) -> MutexGuard<'_, Vec<Staging>> {
+        self.inner.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The handle of cuBLAS; this thread may call it.

@@ -48,10 +48,11 @@ mod sketch;
 mod small;
 mod small_svd;
 mod solver;
+mod staging;
 mod timing;
 mod triangular;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, DeviceNumber};
 pub use cholesky_qr::{DeviceThinQr, cholesky_qr2, shifted_cholesky_qr3};
 pub use cqrrpt::cqrrpt;
 pub use device::Device;

@@ -90,14 +90,15 @@ impl<T: DeviceReal> Matrix<T> {
         Ok(Self { buffer: Buffer::zeros(device, rows.saturating_mul(columns))?, rows, columns })
     }
 
-    /// A copy of a matrix of the host, of any layout, by way of a column-major copy there.
+    /// A copy of a matrix of the host, of any layout.
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros).
     pub fn from_host(device: &Device, a: MatRef<'_, T>) -> Result<Self, GpuError> {
         let (rows, columns) = a.shape();
-        let numbers: Vec<T> = a.col_iter().flat_map(|column| column.iter().copied()).collect();
-        Ok(Self { buffer: Buffer::from_host(device, &numbers)?, rows, columns })
+        let matrix = Self::uninitialized(device, rows, columns)?;
+        matrix.buffer.fill_from_host(|start, numbers| read_columns(a, start, numbers))?;
+        Ok(matrix)
     }
 
     /// A copy on the host, once everything asked for before is done.
@@ -106,7 +107,7 @@ impl<T: DeviceReal> Matrix<T> {
     /// [`GpuError::Call`] with whatever went wrong before.
     pub fn to_host(&self) -> Result<Mat<T>, GpuError> {
         let numbers = self.buffer.to_host()?;
-        Ok(Mat::from_fn(self.rows, self.columns, |i, j| numbers[j * self.rows + i]))
+        Ok(MatRef::from_column_major_slice(&numbers, self.rows, self.columns).to_owned())
     }
 
     /// A copy on the device.
@@ -317,5 +318,41 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
             columns as u64,
             alpha,
         )
+    }
+}
+
+/// The numbers of the columns of `a`, one column behind the other, from number `start` on.
+fn read_columns<T: DeviceReal>(a: MatRef<'_, T>, start: usize, mut numbers: &mut [T]) {
+    let rows = a.nrows();
+    let (mut i, mut j) = (start % rows, start / rows);
+    while !numbers.is_empty() {
+        let (now, later) = numbers.split_at_mut(numbers.len().min(rows - i));
+        let column = a.col(j).subrows(i, now.len());
+        match column.try_as_col_major() {
+            Some(column) => now.copy_from_slice(column.as_slice()),
+            None => now.iter_mut().zip(column.iter()).for_each(|(to, from)| *to = *from),
+        }
+        numbers = later;
+        (i, j) = (0, j + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_read_from_anywhere_on() {
+        let a = Mat::from_fn(5, 4, |i, j| (10 * i + j) as f64);
+        for view in [a.as_ref(), a.as_ref().transpose(), a.as_ref().submatrix(1, 1, 3, 2), a.as_ref().reverse_rows()] {
+            let all: Vec<f64> = view.col_iter().flat_map(|column| column.iter().copied()).collect();
+            for start in 0..all.len() {
+                for end in start..=all.len() {
+                    let mut numbers = vec![0.0; end - start];
+                    read_columns(view, start, &mut numbers);
+                    assert_eq!(numbers, all[start..end]);
+                }
+            }
+        }
     }
 }

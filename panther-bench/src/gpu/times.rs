@@ -1,5 +1,8 @@
 //! Times of the device, at the shapes of the project's tables.
 
+use std::time::Instant;
+
+use faer::Mat;
 use panther_gpu::{Device, DeviceReal, DeviceSketch, GpuError, Matrix, cqrrpt, gaussian_matrix, product, rsvd};
 use panther_linalg::{CqrrptOptions, Distribution, RangeFinder, RsvdOptions, Target};
 
@@ -32,6 +35,9 @@ pub fn run(device: &Device, only: &str, runs: Runs) -> Result<(), GpuError> {
             cqrrpt_case::<f32>(device, runs, m, n)?;
             cqrrpt_case::<f64>(device, runs, m, n)?;
         }
+    }
+    if "copies".contains(only) {
+        copies(device, runs, 16384)?;
     }
     if "sketch".contains(only) {
         sketch_cases::<f32>(device, runs, 65536, 256, 512, 8)?;
@@ -69,6 +75,24 @@ pub fn memory_of<E: From<GpuError>>(device: &Device, work: impl FnOnce() -> Resu
     work()?;
     device.synchronize()?;
     Ok((before.saturating_sub(device.memory()?.0)) as f64 / 1_048_576.0)
+}
+
+/// By the host's clock, which is what a copy costs; the fastest.
+fn copies(device: &Device, runs: Runs, n: usize) -> Result<(), GpuError> {
+    let a = Mat::<f32>::from_fn(n, n, |i, j| (i ^ j) as f32);
+    let (mut there, mut back) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..runs.warm + runs.timed {
+        let start = Instant::now();
+        let on_device = Matrix::from_host(device, a.as_ref())?;
+        device.synchronize()?;
+        there = there.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        drop(on_device.to_host()?);
+        back = back.min(start.elapsed().as_secs_f64());
+    }
+    let speed = |seconds: f64| (n * n * size_of::<f32>()) as f64 / seconds / 1e9;
+    println!("copies {n}² f32: to the device {:.1} GB/s, to the host {:.1} GB/s", speed(there), speed(back));
+    Ok(())
 }
 
 fn rsvd_case<T: DeviceReal>(device: &Device, runs: Runs, n: usize, k: usize) -> Result<(), GpuError> {

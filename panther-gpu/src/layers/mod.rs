@@ -19,15 +19,15 @@ pub mod reductions;
 pub mod sinusoids;
 pub mod softmax;
 
-use cudarc::driver::{DeviceRepr, LaunchConfig, ValidAsZeroBits};
+use cudarc::driver::LaunchConfig;
 
-use crate::{Buffer, GpuError};
+use crate::{Buffer, DeviceNumber, GpuError};
 
 /// Threads of a block of a loop over elements.
 pub(crate) const THREADS: u32 = 256;
 
 /// An error where a buffer does not hold `count` numbers.
-pub(crate) fn holds<T: DeviceRepr + ValidAsZeroBits>(
+pub(crate) fn holds<T: DeviceNumber>(
     operation: &'static str,
     argument: &'static str,
     buffer: &Buffer<T>,

@@ -1,5 +1,6 @@
 //! Accuracy checks of the device against dense references and against the CPU, for the tests and for `panther-bench gpu-check`.
 
+mod copies;
 mod decompositions;
 mod graphs;
 mod layers;
@@ -23,7 +24,13 @@ pub struct Check {
 /// All checks, but for those of repetition.
 #[must_use]
 pub fn checks() -> Vec<Check> {
-    let groups =
-        [decompositions::checks(), sketches::checks(), layers::layer_checks(), graphs::checks(), memory::checks()];
+    let groups = [
+        copies::checks(),
+        decompositions::checks(),
+        sketches::checks(),
+        layers::layer_checks(),
+        graphs::checks(),
+        memory::checks(),
+    ];
     groups.concat()
 }

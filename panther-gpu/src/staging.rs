@@ -1,0 +1,156 @@
+//! Copies between the host and a device through page-locked memory, which the device reads and writes by itself: while one piece is
+//! copied, the host fills or empties the other.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::slice;
+
+use cudarc::driver::result::{free_host, malloc_host, memcpy_dtoh_async, memcpy_htod_async};
+use cudarc::driver::{CudaEvent, CudaStream};
+use rayon::prelude::*;
+
+use crate::buffer::{DeviceNumber, Pointer};
+use crate::error::Named;
+use crate::{Device, GpuError};
+
+/// Bytes of a piece: its copy takes much longer than asking for it.
+const PIECE: usize = 8 << 20;
+
+/// Numbers that a thread copies at a time.
+const PART: usize = 1 << 16;
+
+/// Two pieces, used in turn.
+pub(crate) struct Staging {
+    pieces: [Piece; 2],
+}
+
+struct Piece {
+    /// `PIECE` bytes that are never moved.
+    memory: *mut c_void,
+    /// Behind the last copy from it or to it.
+    copied: CudaEvent,
+}
+
+// SAFETY: page-locked memory may be used by any thread.
+unsafe impl Send for Piece {}
+
+impl Piece {
+    fn new(stream: &CudaStream) -> Result<Self, GpuError> {
+        let copied = stream.context().new_event(None).named("cuEventCreate")?;
+        // SAFETY: freed when the piece is dropped, and zeroed before it is seen as numbers.
+        let memory = unsafe { malloc_host(PIECE, 0) }.named("cuMemHostAlloc")?;
+        // SAFETY: so many bytes were just allocated.
+        unsafe { ptr::write_bytes(memory.cast::<u8>(), 0, PIECE) };
+        Ok(Self { memory, copied })
+    }
+
+    /// Its first `len` numbers, once nothing is copied any more.
+    fn numbers<T: DeviceNumber>(&mut self, len: usize) -> Result<&mut [T], GpuError> {
+        assert!(len <= PIECE / size_of::<T>(), "a piece holds so many");
+        self.copied.synchronize().named("cuEventSynchronize")?;
+        // SAFETY: they fit, pages are aligned for any number, all bytes were written, and nobody else uses them.
+        Ok(unsafe { slice::from_raw_parts_mut(self.memory.cast(), len) })
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // What is still copied must not be freed. Errors belong to work that has reported them, or never will.
+        let _ = self.copied.synchronize();
+        // SAFETY: allocated by `new`, and not used any more.
+        let _ = unsafe { free_host(self.memory) };
+    }
+}
+
+impl Device {
+    /// Copies `len` numbers to `to`: `fill` is told a range by its first number, and writes it, on any thread. What it wrote was
+    /// read when this returns, or will be from memory of the device's own.
+    pub(crate) fn upload<T: DeviceNumber>(
+        &self,
+        to: Pointer,
+        len: usize,
+        fill: impl Fn(usize, &mut [T]) + Sync,
+    ) -> Result<(), GpuError> {
+        let stream = self.raw_stream()?;
+        let mut staging = self.take_staging()?;
+        let whole = PIECE / size_of::<T>();
+        for (turn, start) in (0..len).step_by(whole).enumerate() {
+            let piece = &mut staging.pieces[turn % 2];
+            let numbers = piece.numbers(whole.min(len - start))?;
+            numbers.par_chunks_mut(PART).enumerate().for_each(|(part, numbers)| fill(start + part * PART, numbers));
+            let at = to + (start * size_of::<T>()) as Pointer;
+            // SAFETY: the caller's memory is as long, and the piece is not touched before the event behind this.
+            unsafe { memcpy_htod_async(at, numbers, stream) }.named("cuMemcpyHtoDAsync")?;
+            piece.copied.record(self.stream()).named("cuEventRecord")?;
+        }
+        self.leave_staging(staging);
+        Ok(())
+    }
+
+    /// Copies `len` numbers from `from`, once everything asked for before is done, into a vector.
+    pub(crate) fn download<T: DeviceNumber>(&self, from: Pointer, len: usize) -> Result<Vec<T>, GpuError> {
+        let stream = self.raw_stream()?;
+        let mut staging = self.take_staging()?;
+        let whole = PIECE / size_of::<T>();
+        let count = |turn: usize| whole.min(len - turn * whole);
+        let turns = len.div_ceil(whole);
+        let mut numbers = Vec::with_capacity(len);
+        for turn in 0..=turns {
+            // The next one is copied while the last is emptied.
+            if turn < turns {
+                let piece = &mut staging.pieces[turn % 2];
+                let at = from + (turn * whole * size_of::<T>()) as Pointer;
+                // SAFETY: the caller's memory is as long, and the piece is not touched before the event behind this.
+                unsafe { memcpy_dtoh_async(piece.numbers::<T>(count(turn))?, at, stream) }
+                    .named("cuMemcpyDtoHAsync")?;
+                piece.copied.record(self.stream()).named("cuEventRecord")?;
+            }
+            if let Some(last) = turn.checked_sub(1) {
+                append(&mut numbers, staging.pieces[last % 2].numbers(count(last))?);
+            }
+        }
+        self.leave_staging(staging);
+        Ok(numbers)
+    }
+
+    /// One that nobody uses. No lock is held meanwhile: a thread that waits for others may do their work, which may copy too.
+    fn take_staging(&self) -> Result<Staging, GpuError> {
+        let free = self.staging().pop();
+        match free {
+            Some(staging) => Ok(staging),
+            None => Ok(Staging { pieces: [Piece::new(self.stream())?, Piece::new(self.stream())?] }),
+        }
+    }
+
+    fn leave_staging(&self, staging: Staging) {
+        self.staging().push(staging);
+    }
+}
+
+/// By all threads: the pages of the vector are touched for the first time.
+fn append<T: DeviceNumber>(to: &mut Vec<T>, from: &[T]) {
+    to.reserve(from.len());
+    let spare = &mut to.spare_capacity_mut()[..from.len()];
+    spare.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| {
+        to.iter_mut().zip(from).for_each(|(to, from)| {
+            to.write(*from);
+        });
+    });
+    // SAFETY: so many were just written behind those that there were.
+    unsafe { to.set_len(to.len() + from.len()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append;
+
+    #[test]
+    fn numbers_are_appended_in_their_order() {
+        let all: Vec<u32> = (0..300_000).collect();
+        let mut numbers = Vec::new();
+        for part in [0..0, 0..1, 1..200_000, 200_000..300_000] {
+            append(&mut numbers, &all[part]);
+        }
+        assert_eq!(numbers, all);
+    }
+}
