@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-WARM_RUNS, FEWEST_RUNS, MOST_RUNS = 2, 3, 101
+WARM_RUNS, FEWEST_RUNS, MOST_RUNS = 2, 5, 101
 # A first run that takes longer has warmed up everything.
 WARM_SECONDS = 0.05
 # Beyond these SciPy's Lanczos and pivoted QR take minutes.
@@ -377,7 +377,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path, help="a file that panther-bench wrote")
     parser.add_argument("--gpu", type=int, default=0, help="number of the GPU, for results of one")
-    parser.add_argument("--seconds", type=float, default=0.25, help="how long each thing is timed")
+    parser.add_argument("--seconds", type=float, default=0.5, help="how long each thing is timed")
     parser.add_argument("--out", type=Path, help="the folder of the results; that of the record where not given")
     arguments = parser.parse_args()
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::place::PlaceName;
-use crate::suites::{Extent, Selection};
+use crate::suites::{Extent, Selection, Suite};
 
 /// Measures the workspace, beside dense baselines.
 #[derive(Parser)]
@@ -92,7 +92,7 @@ pub struct Run {
     /// The whole grids, as far as the device does them.
     #[arg(long)]
     pub full: bool,
-    /// The folder of the results.
+    /// The folder of the results; of one suite also a file, NAME.json.
     #[arg(long, default_value = "docs/benchmarks/results")]
     pub out: PathBuf,
 }
@@ -103,6 +103,20 @@ impl Run {
             (true, _) => Extent::Quick,
             (_, true) => Extent::Full,
             _ => Extent::Usual,
+        }
+    }
+
+    /// The file of a suite's results on a device.
+    ///
+    /// # Errors
+    /// Where several suites were to share one.
+    pub fn file(&self, suite: Suite, device: &str) -> Result<PathBuf, String> {
+        if self.out.extension().is_none_or(|extension| extension != "json") {
+            return Ok(self.out.join(format!("{}_{device}.json", suite.name())));
+        }
+        match self.suites.0[..] {
+            [_] => Ok(self.out.clone()),
+            _ => Err(format!("--out {}: a file holds one suite; give a folder", self.out.display())),
         }
     }
 }
@@ -215,7 +229,6 @@ impl On {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suites::Suite;
 
     fn parsed(line: &str) -> Command {
         Arguments::try_parse_from(line.split_whitespace()).unwrap().command
@@ -248,6 +261,12 @@ mod tests {
         );
         let Command::Run(run) = parsed("panther-bench run conv --quick --out here") else { panic!("run") };
         assert_eq!((&run.suites.0[..], run.extent(), run.out), (&[Suite::Conv][..], Extent::Quick, "here".into()));
+        let Command::Run(run) = parsed("panther-bench run conv --out here") else { panic!("run") };
+        assert_eq!(run.file(Suite::Conv, "cpu"), Ok("here/conv_cpu.json".into()));
+        let Command::Run(run) = parsed("panther-bench run conv --out here.json") else { panic!("run") };
+        assert_eq!(run.file(Suite::Conv, "cpu"), Ok("here.json".into()));
+        let Command::Run(run) = parsed("panther-bench run all --out here.json") else { panic!("run") };
+        assert!(run.file(Suite::Conv, "cpu").is_err());
         for wrong in ["run everything", "run --quick --full", "run --device gpu", "run --threads 0"] {
             let line = format!("panther-bench {wrong}");
             assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");

@@ -65,7 +65,8 @@ fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
     let mut failed = 0;
     for suite in &run.suites.0 {
         let tasks = suite.tasks(Kind::of(&bench.place), extent);
-        failed += run::suite(suite.name(), &tasks, &bench, &machine, &run.out)?.failed;
+        let file = run.file(*suite, &machine.device)?;
+        failed += run::suite(suite.name(), &tasks, &bench, &machine, &file)?.failed;
     }
     Ok(failed == 0)
 }

@@ -93,10 +93,11 @@ impl Metered for Cuda {
 pub struct Budget {
     /// Seconds of runs that are timed, unless the fewest take longer.
     pub seconds: f64,
+    /// Fewest runs that are timed, at least one.
+    pub runs: usize,
 }
 
 impl Budget {
-    const FEWEST_RUNS: usize = 3;
     const MOST_RUNS: usize = 101;
     /// Runs before those that are timed: compiling, filling caches, waking up.
     const WARM_RUNS: usize = 2;
@@ -115,7 +116,7 @@ impl Budget {
         }
         let mut runs = Vec::new();
         let start = Instant::now();
-        while runs.len() < Self::FEWEST_RUNS
+        while runs.len() < self.runs.max(1)
             || (runs.len() < Self::MOST_RUNS && start.elapsed().as_secs_f64() < self.seconds)
         {
             runs.push(meter.seconds_of(&mut work)?);
@@ -178,9 +179,9 @@ mod tests {
             *calls += 1;
             Ok(())
         };
-        let time = Budget { seconds: 0.0 }.time(&Par::Seq, || count(&mut calls)).unwrap();
-        assert_eq!((time.runs, calls), (Budget::FEWEST_RUNS, Budget::FEWEST_RUNS + Budget::WARM_RUNS));
-        let time = Budget { seconds: 60.0 }.time(&Par::Seq, || Ok(())).unwrap();
+        let time = Budget { seconds: 0.0, runs: 3 }.time(&Par::Seq, || count(&mut calls)).unwrap();
+        assert_eq!((time.runs, calls), (3, 3 + Budget::WARM_RUNS));
+        let time = Budget { seconds: 60.0, runs: 3 }.time(&Par::Seq, || Ok(())).unwrap();
         assert_eq!(time.runs, Budget::MOST_RUNS);
     }
 

@@ -19,7 +19,7 @@ pub struct Tally {
     pub kept: usize,
 }
 
-/// Measures the tasks that the suite's file in `folder` does not hold yet, in their order.
+/// Measures the tasks that the file at `path` does not hold yet, in their order.
 ///
 /// # Errors
 /// Where results cannot be kept; what a device refuses is a result.
@@ -28,13 +28,13 @@ pub fn suite(
     tasks: &[Box<dyn Task>],
     bench: &Bench,
     machine: &Machine,
-    folder: &Path,
+    path: &Path,
 ) -> Result<Tally, StoreError> {
     if tasks.is_empty() {
         // Not for this device.
         return Ok(Tally::default());
     }
-    let mut store = Store::open(folder, name, machine)?;
+    let mut store = Store::open(path, name, machine)?;
     let missing: Vec<_> = tasks.iter().filter(|task| !store.holds(&task.key())).collect();
     let mut tally = Tally { kept: tasks.len() - missing.len(), ..Tally::default() };
     let bar = bar(name, missing.len());
@@ -117,8 +117,8 @@ mod tests {
         (Bench { place, budget: Extent::Quick.budget(Kind::Cpu) }, machine)
     }
 
-    fn stored(folder: &Path, suite: &str) -> Record {
-        serde_json::from_str(&fs::read_to_string(folder.join(format!("{suite}_cpu.json"))).unwrap()).unwrap()
+    fn stored(path: &Path) -> Record {
+        serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
     }
 
     #[test]
@@ -127,7 +127,8 @@ mod tests {
         let calls = Rc::new(Cell::new(0));
         let memory = || Some(NnError::Gpu(GpuError::OutOfMemory { bytes: 1 }));
         let broken = || Some(NnError::NothingToGoBackFrom { layer: "fake" });
-        let run = |tasks: &[Box<dyn Task>]| suite("fake", tasks, &bench, &machine, folder.path()).unwrap();
+        let path = folder.path().join("fake.json");
+        let run = |tasks: &[Box<dyn Task>]| suite("fake", tasks, &bench, &machine, &path).unwrap();
         // As far as the third.
         let first = run(&fakes([None, memory(), broken(), None], &calls)[..3]);
         assert_eq!(first, Tally { measured: 1, out_of_memory: 1, failed: 1, kept: 0 });
@@ -135,7 +136,7 @@ mod tests {
         let second = run(&fakes([None, None, None, None], &calls));
         assert_eq!(second, Tally { measured: 2, out_of_memory: 0, failed: 0, kept: 2 });
         assert_eq!(calls.get(), 5);
-        let cells = stored(folder.path(), "fake").cells;
+        let cells = stored(&path).cells;
         let outcome =
             |number: u64| cells.iter().filter(|cell| cell.case[0].1 == (number as usize).into()).collect::<Vec<_>>();
         assert_eq!(cells.len(), 4);
@@ -151,8 +152,9 @@ mod tests {
         let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
         let case = |sketch| linear::Case { d_in: 64, d_out: 48, batch: 4, sketch, precision: Precision::F32 };
         let tasks: [Box<dyn Task>; 2] = [Box::new(case(None)), Box::new(case(Some((2, 3))))];
-        suite("linear", &tasks, &bench, &machine, folder.path()).unwrap();
-        let record = stored(folder.path(), "linear");
+        let path = folder.path().join("linear.json");
+        suite("linear", &tasks, &bench, &machine, &path).unwrap();
+        let record = stored(&path);
         assert_eq!((record.suite.as_str(), &record.machine), ("linear", &machine));
         for (cell, (held, learned)) in
             record.cells.iter().zip([(64 * 48 + 48, 64 * 48 + 48), (2 * 6 * 112 + 48, 6 * 112 + 48)])

@@ -42,12 +42,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// `FOLDER/SUITE_DEVICE.json`, begun anew or as it was left. Failures are forgotten, to be tried again.
+    /// A file of results, begun anew or as it was left. Failures are forgotten, to be tried again.
     ///
     /// # Errors
     /// [`StoreError::Foreign`] where it holds results of another machine or with other versions.
-    pub fn open(folder: &Path, suite: &str, machine: &Machine) -> Result<Self, StoreError> {
-        let path = folder.join(format!("{suite}_{}.json", machine.device));
+    pub fn open(path: &Path, suite: &str, machine: &Machine) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         let empty = Record { format: FORMAT, suite: suite.to_owned(), machine: machine.clone(), cells: Vec::new() };
         let mut record = match fs::read_to_string(&path) {
             Ok(text) => {
@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn the_file_is_whole_after_every_result() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::open(folder.path(), "linear", &machine()).unwrap();
+        let path = folder.path().join("linear_cpu.json");
+        let mut store = Store::open(&path, "linear", &machine()).unwrap();
         for (count, cell) in cells().into_iter().enumerate() {
             store.add(cell).unwrap();
             let found: Record = serde_json::from_str(&fs::read_to_string(store.path()).unwrap()).unwrap();
@@ -178,7 +179,7 @@ mod tests {
         }
         // An interruption while writing leaves a part of a file of another name.
         fs::write(folder.path().join(".tmp0"), "{\"format\":1,").unwrap();
-        let again = Store::open(folder.path(), "linear", &machine()).unwrap();
+        let again = Store::open(&path, "linear", &machine()).unwrap();
         // The failure is to be tried again.
         assert_eq!(again.record.cells, cells()[..3]);
     }
@@ -186,11 +187,11 @@ mod tests {
     #[test]
     fn what_belongs_elsewhere_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::open(folder.path(), "linear", &machine()).unwrap();
+        let path = folder.path().join("linear_cpu.json");
+        let mut store = Store::open(&path, "linear", &machine()).unwrap();
         store.add(cells().remove(0)).unwrap();
-        let refused = |machine: &Machine| {
-            matches!(Store::open(folder.path(), "linear", machine), Err(StoreError::Foreign { .. }))
-        };
+        let refused =
+            |machine: &Machine| matches!(Store::open(&path, "linear", machine), Err(StoreError::Foreign { .. }));
         assert!(refused(&Machine { threads: 7, ..machine() }));
         assert!(refused(&Machine { versions: Vec::new(), ..machine() }));
         assert!(!refused(&Machine { date: "2000-01-01".into(), ..machine() }));

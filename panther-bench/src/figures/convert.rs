@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Panel, Row, Series};
 use super::data::{Data, figure};
-use super::style::{Dash, Look};
+use super::style::{Dash, Look, Marker};
 use super::{Figure, on};
 use crate::record::Record;
 
@@ -33,6 +33,8 @@ fn panel(data: &Data<'_>) -> Panel {
     for method in data.methods() {
         let (of, look) = (data.method(method), Look::of(method));
         if method == "exact" {
+            // What comes as near shows between the dashes.
+            let look = Look { marker: Marker::Ring, ..look.dashed(Dash::Dashed) };
             series.push(line(method.to_owned(), &of, look));
             continue;
         }

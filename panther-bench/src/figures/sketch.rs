@@ -57,8 +57,14 @@ fn finding(data: &Data<'_>) -> String {
     let part = |family: &str| {
         let of = sketched.with("family", family);
         let least = of.measured().filter_map(|(_, m)| speed(m)).min_by(f64::total_cmp)?;
-        Some(format!("{family} {:.1} to {:.0} %", 100.0 * least / copy, 100.0 * greatest(&of)? / copy))
+        let (low, high) = (percent(least / copy), percent(greatest(&of)? / copy));
+        Some(if low == high { format!("{family} {low} %") } else { format!("{family} {low} to {high} %") })
     };
     let parts: Vec<String> = sketched.words("family").into_iter().filter_map(part).collect();
     format!("Of the {copy:.0} GB/s of a copy: {}.", parts.join(", "))
+}
+
+/// Two digits.
+fn percent(part: f64) -> String {
+    if part < 0.1 { format!("{:.1}", 100.0 * part) } else { format!("{:.0}", 100.0 * part) }
 }

@@ -21,7 +21,10 @@ pub const CHAPTERS: [Chapter; 9] = [
         title: "Attention",
         text: "`MultiHeadAttention` beside `RandMultiHeadAttention`, whose cost grows with the length instead of \
                its square. Dense attention has no features, so its lines are the same in each row. Memory is the \
-               peak beyond what was held before, weights not counted.",
+               peak beyond what was held before, weights not counted. Distances from dense attention are those of fresh weights and \
+               of inputs that are independent normal numbers, which is the hard case: attention is spread over all positions, so \
+               that outputs are small, and the variance of softmax features grows like exp(‖q + k‖² ÷ √d), d the columns of a \
+               head. ReLU features estimate nothing: they are an attention of their own.",
     },
     Chapter {
         suite: "conv",
@@ -84,7 +87,8 @@ pub const METHOD: &str = "\
   hold the fastest and the slowest too. Inputs are there before the clock starts, results stay where they are made.
 - **Backward** is forward and backward together, gradients of parameters and of inputs included.
 - **Memory** is the peak beyond what was held before: on a CPU counted by the allocator, on a GPU what its context takes from the device.
-- **Errors** are measured in the same run as the time beside which they stand.
+- **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y on a part of
+  the input, ŷ computed in double precision from the same draws: what rounding costs, not what sketching does.
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.
 - **Sentences under figures** compare the fastest setting with the dense one case by case; the number of settings that are not faster stands
   beside, so that a single fast one does not speak for all.

@@ -17,8 +17,8 @@ pub enum Extent {
 impl Extent {
     /// How long each thing is timed: a GPU's times spread less.
     pub fn budget(self, kind: Kind) -> Budget {
-        let seconds = self.choose(0.02, 0.1, 0.25);
-        Budget { seconds: if kind == Kind::Gpu { seconds / 5.0 } else { seconds } }
+        let (seconds, runs) = self.choose((0.02, 3), (0.1, 3), (0.5, 5));
+        Budget { seconds: if kind == Kind::Gpu { seconds / 20.0 } else { seconds }, runs }
     }
 
     /// One of three.
