@@ -192,6 +192,27 @@ fn the_page_is_the_same_twice_and_holds_no_placeholder() {
 }
 
 #[test]
+fn the_page_of_the_repository_is_what_its_results_make() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let folder = tempfile::tempdir().expect("a folder");
+    let results = folder.path().join("benchmarks").join("results");
+    fs::create_dir_all(&results).expect("a folder");
+    for (name, bytes) in contents(&docs.join("benchmarks").join("results")) {
+        fs::write(results.join(name), bytes).expect("a file");
+    }
+    report(&results, folder.path()).expect("a page");
+    let page =
+        |docs: &Path| (fs::read(docs.join("benchmarks.md")).expect("a page"), contents(&docs.join("benchmarks")));
+    let ((made, pictures), (stored, stored_pictures)) = (page(folder.path()), page(&docs));
+    assert!(made == stored, "docs/benchmarks.md is another one: panther-bench report");
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&pictures), names(&stored_pictures));
+    for ((name, made), (_, stored)) in pictures.iter().zip(&stored_pictures) {
+        assert!(made == stored, "docs/benchmarks/{name} is another one: panther-bench report");
+    }
+}
+
+#[test]
 fn plot_draws_what_the_files_hold() {
     let folder = tempfile::tempdir().expect("a folder");
     store(folder.path(), &[synthetic::record("pivots", "cpu")]);
