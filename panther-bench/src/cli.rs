@@ -24,7 +24,7 @@ pub enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// The folder of the pictures.
-        #[arg(long, default_value = "docs/benchmarks")]
+        #[arg(long, default_value = "panther-out/figures")]
         out: PathBuf,
     },
     /// Writes the page of benchmarks and its figures anew from the stored results.
@@ -93,7 +93,7 @@ pub struct Run {
     #[arg(long)]
     pub full: bool,
     /// The folder of the results; of one suite also a file, NAME.json.
-    #[arg(long, default_value = "docs/benchmarks/results")]
+    #[arg(long, default_value = "panther-out/results")]
     pub out: PathBuf,
 }
 

@@ -97,11 +97,11 @@ pub const METHOD: &str = "\
 pub const REPRODUCTION: &str = "\
 ```sh
 cargo build --release -p panther-bench
-target/release/panther-bench run all --device cpu --out results        # or --device cuda:0
-target/release/panther-bench plot results/*.json                       # the figures of your machine
-target/release/panther-bench compare results/linear_cpu.json docs/benchmarks/results/linear_cpu.json
-target/release/panther-bench report                                    # this page, from docs/benchmarks/results
-python panther-bench/baselines/baselines.py results/linear_cpu.json    # PyTorch, SciPy and scikit-learn on the same cases
+target/release/panther-bench run all --device cpu                       # or --device cuda:0; into panther-out/results
+python panther-bench/baselines/baselines.py panther-out/results/linear_cpu.json    # PyTorch, SciPy, scikit-learn on the same cases
+target/release/panther-bench plot panther-out/results/*.json             # the figures of your machine, into panther-out/figures
+target/release/panther-bench compare panther-out/results/linear_cpu.json docs/benchmarks/results/linear_cpu.json
+target/release/panther-bench report                                      # this page, from docs/benchmarks/results
 ```
 
 `--quick` takes two minutes on two cores and puts something into every figure; `--full` measures the whole grids as far as the device does them;
