@@ -29,7 +29,8 @@ pub fn reference<T: Scalar>(inputs: &AttentionInputs<'_, CpuTensor<T>>) -> Refer
     let keys = inputs.key.shape()[1];
     let d = width / inputs.heads;
     let double = |x: &CpuTensor<T>| -> Vec<f64> { x.as_slice().iter().map(|x| x.to_f64()).collect() };
-    let (q, k, v, omega) = (double(inputs.query), double(inputs.key), double(inputs.value), double(inputs.projection));
+    let (q, k, v, omega) =
+        (double(&inputs.query), double(&inputs.key), double(&inputs.value), double(inputs.projection));
     let m = omega.len() / d;
     let value_width = inputs.value.shape()[2];
     let d_v = value_width / inputs.heads;

@@ -48,9 +48,9 @@ fn features_are_never_held_for_more_than_a_part_of_the_sequence() {
         layer.forward(&x).unwrap();
         let projection = layer.features().clone();
         let inputs = AttentionInputs {
-            query: &x,
-            key: &key,
-            value: &value,
+            query: x.clone(),
+            key: key.clone(),
+            value: value.clone(),
             projection: &projection,
             mask: None,
             heads: HEADS,
@@ -64,7 +64,7 @@ fn features_are_never_held_for_more_than_a_part_of_the_sequence() {
                 "attention, forward and backward: output and three gradients",
                 beyond(4 * TENSOR, || {
                     let (y, saved) = cpu.linear_attention(&inputs).unwrap();
-                    cpu.linear_attention_backward(&inputs, &y, &saved, &y)
+                    cpu.linear_attention_backward(inputs.clone(), y.clone(), saved, y)
                 }),
             ),
             ("layer, forward: three projections, attention", beyond(4 * TENSOR, || layer.forward(&x))),

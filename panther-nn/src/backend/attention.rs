@@ -31,14 +31,16 @@ pub enum Arithmetic {
 }
 
 /// Attention of B sequences with H heads, which are column blocks of the tensors: d columns of queries and keys, d_v of values.
-#[derive(Clone, Copy, Debug)]
+///
+/// Tensors are handles, which the way back gives up one by one: what nobody else holds is freed before the gradients are all there.
+#[derive(Clone, Debug)]
 pub struct AttentionInputs<'a, X> {
     /// B×L×(H·d).
-    pub query: &'a X,
+    pub query: X,
     /// B×S×(H·d).
-    pub key: &'a X,
+    pub key: X,
     /// B×S×(H·d_v).
-    pub value: &'a X,
+    pub value: X,
     /// Ω, m×d: one feature a row, the same for all heads.
     pub projection: &'a X,
     /// B×S: which keys are attended. All of them where there is none.
@@ -90,7 +92,7 @@ impl<X> AttentionInputs<'_, X> {
         }
         if heads == 0 || value_width == 0 || !value_width.is_multiple_of(heads) {
             let expected = format!("{batch}×{keys}×columns for {heads} heads");
-            return Err(NnError::shape(NAME, "value", expected, S::shape::<T>(self.value)));
+            return Err(NnError::shape(NAME, "value", expected, S::shape::<T>(&self.value)));
         }
         let value_dimension = value_width / heads;
         Ok(AttentionSizes { batch, heads, queries, keys, head_dimension, value_dimension, features })
@@ -98,21 +100,21 @@ impl<X> AttentionInputs<'_, X> {
 
     /// The shapes of query and value, where the three sequences and the mask fit together.
     pub(crate) fn sequences<T: Scalar, S: Storage<Tensor<T> = X>>(&self) -> Result<[[usize; 3]; 2], NnError> {
-        let &[batch, queries, width] = S::shape::<T>(self.query) else {
-            return Err(NnError::shape(NAME, "query", "batch×length×embed", S::shape::<T>(self.query)));
+        let &[batch, queries, width] = S::shape::<T>(&self.query) else {
+            return Err(NnError::shape(NAME, "query", "batch×length×embed", S::shape::<T>(&self.query)));
         };
-        let &[key_batch, keys, key_width] = S::shape::<T>(self.key) else {
-            return Err(NnError::shape(NAME, "key", "batch×length×embed", S::shape::<T>(self.key)));
+        let &[key_batch, keys, key_width] = S::shape::<T>(&self.key) else {
+            return Err(NnError::shape(NAME, "key", "batch×length×embed", S::shape::<T>(&self.key)));
         };
         if key_batch != batch || key_width != width || (self.causal && keys != queries) {
             let length = if self.causal { queries.to_string() } else { "length".to_owned() };
-            return Err(NnError::shape(NAME, "key", format!("{batch}×{length}×{width}"), S::shape::<T>(self.key)));
+            return Err(NnError::shape(NAME, "key", format!("{batch}×{length}×{width}"), S::shape::<T>(&self.key)));
         }
-        let &[value_batch, values, value_width] = S::shape::<T>(self.value) else {
-            return Err(NnError::shape(NAME, "value", "batch×length×columns", S::shape::<T>(self.value)));
+        let &[value_batch, values, value_width] = S::shape::<T>(&self.value) else {
+            return Err(NnError::shape(NAME, "value", "batch×length×columns", S::shape::<T>(&self.value)));
         };
         if (value_batch, values) != (batch, keys) {
-            return Err(NnError::shape(NAME, "value", format!("{batch}×{keys}×columns"), S::shape::<T>(self.value)));
+            return Err(NnError::shape(NAME, "value", format!("{batch}×{keys}×columns"), S::shape::<T>(&self.value)));
         }
         if let Some(mask) = self.mask.filter(|mask| mask.len() != batch * keys) {
             return Err(NnError::shape(NAME, "mask", format!("{batch}×{keys}"), &[mask.len()]));
@@ -164,15 +166,16 @@ pub trait LinearAttention: Storage {
         inputs: &AttentionInputs<'_, Self::Tensor<T>>,
     ) -> Result<Attended<T, Self>, NnError>;
 
-    /// The gradients by query, key and value from that by the output, by recomputing the features.
+    /// The gradients by query, key and value from that by the output, by recomputing the features. Takes what it goes back from, and
+    /// frees what it no longer needs.
     ///
     /// # Errors
     /// [`NnError::Shape`] where `dy` does not fit, [`NnError::InferenceOnly`] for the original's arithmetic.
     fn linear_attention_backward<T: Scalar>(
         &self,
-        inputs: &AttentionInputs<'_, Self::Tensor<T>>,
-        output: &Self::Tensor<T>,
-        saved: &Self::SavedAttention<T>,
-        dy: &Self::Tensor<T>,
+        inputs: AttentionInputs<'_, Self::Tensor<T>>,
+        output: Self::Tensor<T>,
+        saved: Self::SavedAttention<T>,
+        dy: Self::Tensor<T>,
     ) -> Result<[Self::Tensor<T>; 3], NnError>;
 }

@@ -1,6 +1,6 @@
 //! Linear attention, features in shared memory only.
 
-use panther_gpu::layers::linear_attention::{self, Attention, Features};
+use panther_gpu::layers::linear_attention::{self, Attention, Features, Shape};
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, AttentionSizes, LinearAttention};
 use crate::cuda::{Cuda, CudaTensor};
@@ -11,14 +11,9 @@ use crate::{NnError, Scalar};
 pub struct SavedAttention<T: Scalar>(linear_attention::Saved<T>);
 
 /// The inputs as panther-gpu has them.
-fn attention<'a, T: Scalar>(inputs: &AttentionInputs<'a, CudaTensor<T>>, sizes: &AttentionSizes) -> Attention<'a, T> {
+fn attention<'a, T: Scalar>(inputs: AttentionInputs<'a, CudaTensor<T>>, sizes: &AttentionSizes) -> Attention<'a, T> {
     let &AttentionSizes { batch, heads, queries, keys, head_dimension, value_dimension, features } = sizes;
-    Attention {
-        query: inputs.query.buffer(),
-        key: inputs.key.buffer(),
-        value: inputs.value.buffer(),
-        projection: inputs.projection.buffer(),
-        mask: inputs.mask,
+    let shape = Shape {
         batch,
         heads,
         queries,
@@ -33,7 +28,9 @@ fn attention<'a, T: Scalar>(inputs: &AttentionInputs<'a, CudaTensor<T>>, sizes: 
             (AttentionKernel::Relu, Arithmetic::Original) => Features::Relu { epsilon: 1e-5 },
         },
         causal: inputs.causal,
-    }
+    };
+    let [query, key, value] = [inputs.query, inputs.key, inputs.value].map(CudaTensor::into_buffer);
+    Attention { query, key, value, projection: inputs.projection.buffer(), mask: inputs.mask, shape }
 }
 
 impl LinearAttention for Cuda {
@@ -44,21 +41,22 @@ impl LinearAttention for Cuda {
         inputs: &AttentionInputs<'_, CudaTensor<T>>,
     ) -> Result<(CudaTensor<T>, SavedAttention<T>), NnError> {
         let sizes = inputs.sizes::<T, Self>()?;
-        let (y, saved) = linear_attention::attend(&attention(inputs, &sizes))?;
+        let (y, saved) = linear_attention::attend(&attention(inputs.clone(), &sizes))?;
         Ok((CudaTensor::new(&sizes.output(), y), SavedAttention(saved)))
     }
 
     fn linear_attention_backward<T: Scalar>(
         &self,
-        inputs: &AttentionInputs<'_, CudaTensor<T>>,
-        output: &CudaTensor<T>,
-        SavedAttention(saved): &SavedAttention<T>,
-        dy: &CudaTensor<T>,
+        inputs: AttentionInputs<'_, CudaTensor<T>>,
+        output: CudaTensor<T>,
+        SavedAttention(saved): SavedAttention<T>,
+        dy: CudaTensor<T>,
     ) -> Result<[CudaTensor<T>; 3], NnError> {
-        let sizes = inputs.sizes_backward::<T, Self>(output, dy)?;
-        let inputs_of_device = attention(inputs, &sizes);
-        let [dq, dk, dv] = linear_attention::attend_backward(&inputs_of_device, output.buffer(), saved, dy.buffer())?;
-        let like = |x: &CudaTensor<T>, gradient| CudaTensor::new(x.shape(), gradient);
-        Ok([like(inputs.query, dq), like(inputs.key, dk), like(inputs.value, dv)])
+        let sizes = inputs.sizes_backward::<T, Self>(&output, &dy)?;
+        let shapes = [&inputs.query, &inputs.key, &inputs.value].map(|x| x.shape().to_vec());
+        let inputs = attention(inputs, &sizes);
+        let [dq, dk, dv] = linear_attention::attend_backward(inputs, output.into_buffer(), &saved, dy.into_buffer())?;
+        let [of_query, of_key, of_value] = shapes;
+        Ok([CudaTensor::new(&of_query, dq), CudaTensor::new(&of_key, dk), CudaTensor::new(&of_value, dv)])
     }
 }

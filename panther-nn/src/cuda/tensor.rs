@@ -34,6 +34,11 @@ impl<T: Scalar> CudaTensor<T> {
         &self.buffer
     }
 
+    /// The numbers in row-major order, which clones may share.
+    pub(super) fn into_buffer(self) -> Arc<Buffer<T>> {
+        self.buffer
+    }
+
     /// The numbers in row-major order, copied first where a clone shares them.
     ///
     /// # Errors

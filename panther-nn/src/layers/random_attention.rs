@@ -212,7 +212,7 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
             Some(encoding) => tempered(encoding, &self.backend, encoding.encode(&query, &key)?)?,
             None => [query, key],
         };
-        Ok(self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?.0)
+        Ok(self.backend.linear_attention(&self.inputs([query, key, value], mask))?.0)
     }
 
     /// The output for training, with what it takes to go back.
@@ -240,7 +240,9 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
             }
             None => [query, key],
         };
-        let (attended, state) = self.backend.linear_attention(&self.inputs([&query, &key, &value], mask))?;
+        let inputs = self.inputs([query, key, value], mask);
+        let (attended, state) = self.backend.linear_attention(&inputs)?;
+        let AttentionInputs { query, key, value, .. } = inputs;
         let mut y = self.projections[3].forward_train(&attended)?;
         // The seeds up to that + 4 drew the layer.
         let dropout_seed = self.options.seed.wrapping_add(5).wrapping_add(self.uses);
@@ -290,8 +292,8 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
     /// The gradients by what the heads saw. Frees what one use left behind.
     fn heads_backward(&self, saved: Saved<T, B>, dy: B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
         let Saved { query, key, value, attended, state, mask, .. } = saved;
-        let inputs = self.inputs([&query, &key, &value], mask.as_deref());
-        self.backend.linear_attention_backward(&inputs, &attended, &state, &dy)
+        let inputs = self.inputs([query, key, value], mask.as_deref());
+        self.backend.linear_attention_backward(inputs, attended, state, dy)
     }
 
     /// Query, key and value as batch×length×E, where they and the mask fit.
@@ -304,13 +306,13 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
             shape => Err(NnError::shape(NAME, argument, format!("…×length×{}", self.embed()), shape)),
         };
         let whole = [whole(query)?, whole(key)?, whole(value)?];
-        self.inputs([&whole[0], &whole[1], &whole[2]], mask).sequences::<T, B>()?;
+        self.inputs(whole.clone(), mask).sequences::<T, B>()?;
         Ok(whole)
     }
 
     fn inputs<'a>(
         &'a self,
-        [query, key, value]: [&'a B::Tensor<T>; 3],
+        [query, key, value]: [B::Tensor<T>; 3],
         mask: Option<&'a [bool]>,
     ) -> AttentionInputs<'a, B::Tensor<T>> {
         let RandMultiHeadAttentionOptions { kernel, arithmetic, causal, .. } = self.options;

@@ -47,9 +47,9 @@ impl<T: Scalar> Case<T> {
 
     fn inputs(&self) -> AttentionInputs<'_, CpuTensor<T>> {
         AttentionInputs {
-            query: &self.query,
-            key: &self.key,
-            value: &self.value,
+            query: self.query.clone(),
+            key: self.key.clone(),
+            value: self.value.clone(),
             projection: &self.projection,
             mask: self.mask.as_deref(),
             heads: self.heads,
@@ -65,7 +65,7 @@ impl<T: Scalar> Case<T> {
 
     fn gradients(&self, cpu: &Cpu, dy: &CpuTensor<T>) -> [CpuTensor<T>; 3] {
         let (y, saved) = cpu.linear_attention(&self.inputs()).unwrap();
-        cpu.linear_attention_backward(&self.inputs(), &y, &saved, dy).unwrap()
+        cpu.linear_attention_backward(self.inputs(), y, saved, dy.clone()).unwrap()
     }
 
     fn describe(&self) -> String {
@@ -392,7 +392,7 @@ fn shapes_that_do_not_fit_are_refused() {
     let case = make();
     let (y, saved) = cpu.linear_attention(&case.inputs()).unwrap();
     let short = rounded(&[2, 4, 8], [0.0; 64]);
-    let refused = cpu.linear_attention_backward(&case.inputs(), &y, &saved, &short).unwrap_err();
+    let refused = cpu.linear_attention_backward(case.inputs(), y, saved, short).unwrap_err();
     assert!(matches!(refused, NnError::Shape { argument: "dy", .. }));
     assert!(orthogonal_features(0, 4, 1).is_err() && orthogonal_features(4, 0, 1).is_err());
 }

@@ -190,9 +190,9 @@ fn output_is_its_definition<T: Scalar>(arithmetic: Arithmetic, tolerance: f64) {
             let shape = [options.num_features, dimension];
             let projection = state.numbers("projection_matrix", &shape).unwrap().iter().map(|x| x.to_f64()).collect();
             let attended = reference(&AttentionInputs {
-                query: &query,
-                key: &key,
-                value: &value,
+                query,
+                key,
+                value,
                 projection: &cpu.upload::<f64>(&shape, projection).unwrap(),
                 mask: mask.as_deref(),
                 heads,
@@ -229,9 +229,9 @@ fn the_originals_arithmetic_is_for_inference() {
     let x = gaussian(&[2, 5, 6], &mut Random::new(3));
     assert!(matches!(attention.forward_train(&x), Err(NnError::InferenceOnly { .. })));
     let inputs = AttentionInputs {
-        query: &x,
-        key: &x,
-        value: &x,
+        query: x.clone(),
+        key: x.clone(),
+        value: x.clone(),
         projection: attention.features(),
         mask: None,
         heads: 2,
@@ -241,7 +241,7 @@ fn the_originals_arithmetic_is_for_inference() {
     };
     let cpu = Cpu::default();
     let (y, saved) = cpu.linear_attention(&inputs).unwrap();
-    let refused = cpu.linear_attention_backward(&inputs, &y, &saved, &x).unwrap_err();
+    let refused = cpu.linear_attention_backward(inputs, y, saved, x).unwrap_err();
     assert!(matches!(refused, NnError::InferenceOnly { .. }));
 }
 

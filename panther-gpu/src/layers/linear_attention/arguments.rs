@@ -2,7 +2,7 @@
 
 use cudarc::driver::DeviceRepr;
 
-use super::{Attention, Features};
+use super::{Attention, Features, Shape};
 use crate::DeviceReal;
 use crate::buffer::Pointer;
 
@@ -53,10 +53,10 @@ pub(super) struct Sums {
 unsafe impl DeviceRepr for Sums {}
 
 /// What queries and keys are multiplied by.
-fn input_scale<T>(inputs: &Attention<'_, T>) -> f64 {
-    match inputs.kind {
-        Features::Softmax | Features::SoftmaxOriginal => (inputs.head_dimension as f64).powf(-0.25),
-        Features::Relu { .. } => (inputs.features as f64).sqrt().recip(),
+fn input_scale(shape: &Shape) -> f64 {
+    match shape.kind {
+        Features::Softmax | Features::SoftmaxOriginal => (shape.head_dimension as f64).powf(-0.25),
+        Features::Relu { .. } => (shape.features as f64).sqrt().recip(),
     }
 }
 
@@ -70,7 +70,8 @@ pub(super) fn sizes<T: DeviceReal>(inputs: &Attention<'_, T>) -> Arguments<T> {
     let precision = if is_single { f64::from(f32::EPSILON) } else { f64::EPSILON };
     // Bounds of the exponents, so that sums and differences of two are finite, and of relu features, for their products.
     let most = 0.25 * highest;
-    let (mode, epsilon) = match inputs.kind {
+    let shape = &inputs.shape;
+    let (mode, epsilon) = match shape.kind {
         Features::Softmax => (0, 0.0),
         Features::SoftmaxOriginal => (1, ORIGINAL_EPSILON),
         Features::Relu { epsilon } => (2, epsilon),
@@ -82,22 +83,22 @@ pub(super) fn sizes<T: DeviceReal>(inputs: &Attention<'_, T>) -> Arguments<T> {
         projection: inputs.projection.pointer(),
         mask: 0,
         largest: 0,
-        batch: inputs.batch as i64,
-        heads: inputs.heads as i64,
-        queries: inputs.queries as i64,
-        keys: inputs.keys as i64,
-        d: inputs.head_dimension as i64,
-        dv: inputs.value_dimension as i64,
-        m: inputs.features as i64,
+        batch: shape.batch as i64,
+        heads: shape.heads as i64,
+        queries: shape.queries as i64,
+        keys: shape.keys as i64,
+        d: shape.head_dimension as i64,
+        dv: shape.value_dimension as i64,
+        m: shape.features as i64,
         mode,
-        scale: T::from_f64(input_scale(inputs)),
-        half_square: T::from_f64(0.5 * input_scale(inputs).powi(2)),
+        scale: T::from_f64(input_scale(shape)),
+        half_square: T::from_f64(0.5 * input_scale(shape).powi(2)),
         most: T::from_f64(most),
         most_relu: T::from_f64(most.sqrt().sqrt()),
         headroom: T::from_f64(-2.0 * precision.ln()),
         least: T::from_f64(smallest / precision),
-        start: T::from_f64(if inputs.kind == Features::Softmax { -most } else { 0.0 }),
-        ratio: T::from_f64((inputs.features as f64).sqrt().recip()),
+        start: T::from_f64(if shape.kind == Features::Softmax { -most } else { 0.0 }),
+        ratio: T::from_f64((shape.features as f64).sqrt().recip()),
         epsilon: T::from_f64(epsilon),
     }
 }

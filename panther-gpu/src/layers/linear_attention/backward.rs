@@ -1,8 +1,10 @@
 //! The way back, which makes the features again.
 
+use std::sync::Arc;
+
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
-use super::{Attention, Call, STATES, Saved, TILE, blocks, scan_over};
+use super::{Attention, Call, STATES, Saved, Shape, TILE, blocks, scan_over};
 use crate::buffer::Pointer;
 use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::{THREADS, holds};
@@ -10,38 +12,43 @@ use crate::{Buffer, DeviceReal, GpuError};
 
 const GRADIENTS: KernelFile = kernel_file!("linear_attention", "gradients");
 
-/// The gradients by query, key and value from that by y.
+/// The gradients by query, key and value from that by y. Each tensor that nobody else holds is freed when it was read for the last time,
+/// so that without causality five tensors of the length are held at most, and seven with it.
 ///
 /// # Errors
 /// Those of this module's parent.
 pub fn attend_backward<T: DeviceReal>(
-    inputs: &Attention<'_, T>,
-    y: &Buffer<T>,
+    inputs: Attention<'_, T>,
+    y: Arc<Buffer<T>>,
     saved: &Saved<T>,
-    dy: &Buffer<T>,
+    dy: Arc<Buffer<T>>,
 ) -> Result<[Buffer<T>; 3], GpuError> {
     const NAME: &str = "attend_backward";
-    let call = Call::new(NAME, inputs)?;
-    let device = call.device;
-    holds(NAME, "y", y, inputs.output_len())?;
-    holds(NAME, "dy", dy, inputs.output_len())?;
-    holds(NAME, "saved", &saved.tops, call.all() * inputs.queries)?;
+    let call = Call::new(NAME, &inputs)?;
+    let shape = call.shape;
+    holds(NAME, "y", &y, shape.output_len())?;
+    holds(NAME, "dy", &dy, shape.output_len())?;
+    holds(NAME, "saved", &saved.tops, call.all() * shape.queries)?;
     if inputs.query.is_empty() || inputs.key.is_empty() {
-        let zeros = |like: &Buffer<T>| Buffer::zeros(device, like.len());
-        return Ok([zeros(inputs.query)?, zeros(inputs.key)?, zeros(inputs.value)?]);
+        let zeros = |like: &Buffer<T>| Buffer::zeros(&call.device, like.len());
+        return Ok([zeros(&inputs.query)?, zeros(&inputs.key)?, zeros(&inputs.value)?]);
     }
     call.check_saved(NAME, saved)?;
-    let like = |x: &Buffer<T>| Buffer::<T>::uninitialized(device, x.len());
-    let gradients = [like(inputs.query)?, like(inputs.key)?, like(inputs.value)?];
-    let quotients = call.quotients(saved, y, dy)?;
+    let quotients = call.quotients(saved, &y, &dy)?;
+    drop(y);
     let [inverses, by_denominators] = quotients.each_ref().map(Buffer::pointer);
     let slopes = Slopes { dy: dy.pointer(), tops: saved.tops.pointer(), inverses, by_denominators };
     let back = Back { call: &call, bases: &saved.bases, slopes };
     match &saved.state {
-        Some(state) => back.full(state, &gradients)?,
-        None => back.causal(&gradients)?,
+        Some(state) => {
+            let (dq, states) = back.of_queries(state)?;
+            // Launches to come read keys and values alone.
+            drop((inputs.query, dy));
+            let [dk, dv] = back.of_keys(&states)?;
+            Ok([dq, dk, dv])
+        }
+        None => back.causal(),
     }
-    Ok(gradients)
 }
 
 /// What goes back into the sums of each query, as the kernels know it: dy, its top, 1/denominator and dy·y/denominator.
@@ -57,12 +64,12 @@ struct Slopes {
 // SAFETY: pointers in the order of the kernels' struct.
 unsafe impl DeviceRepr for Slopes {}
 
-impl<T: DeviceReal> Call<'_, T> {
+impl<T: DeviceReal> Call<T> {
     fn check_saved(&self, name: &'static str, saved: &Saved<T>) -> Result<(), GpuError> {
-        holds(name, "saved", &saved.denominators, self.all() * self.inputs.queries)?;
+        holds(name, "saved", &saved.denominators, self.all() * self.shape.queries)?;
         holds(name, "saved", &saved.bases, self.bases_len())?;
         let state_len = saved.state.as_ref().map_or(0, Buffer::len);
-        if state_len != if self.inputs.causal { 0 } else { self.state_len() } {
+        if state_len != if self.shape.causal { 0 } else { self.state_len() } {
             return Err(GpuError::shape(name, "saved", "that of this attention", "that of another"));
         }
         Ok(())
@@ -72,9 +79,9 @@ impl<T: DeviceReal> Call<'_, T> {
     fn quotients(&self, saved: &Saved<T>, y: &Buffer<T>, dy: &Buffer<T>) -> Result<[Buffer<T>; 2], GpuError> {
         /// Queries of a block.
         const ROWS: usize = 16;
-        let count = self.all() * self.inputs.queries;
-        let inverses = Buffer::<T>::uninitialized(self.device, count)?;
-        let by_denominators = Buffer::<T>::uninitialized(self.device, count)?;
+        let count = self.all() * self.shape.queries;
+        let inverses = Buffer::<T>::uninitialized(&self.device, count)?;
+        let by_denominators = Buffer::<T>::uninitialized(&self.device, count)?;
         let grid_dim = (count.div_ceil(ROWS) as u32, 1, 1);
         launch!(
             self.device,
@@ -95,43 +102,63 @@ impl<T: DeviceReal> Call<'_, T> {
 
 /// The way back.
 struct Back<'a, T> {
-    call: &'a Call<'a, T>,
+    call: &'a Call<T>,
     bases: &'a Buffer<T>,
     slopes: Slopes,
 }
 
 impl<T: DeviceReal> Back<'_, T> {
-    fn full(&self, state: &Buffer<T>, [dq, dk, dv]: &[Buffer<T>; 3]) -> Result<(), GpuError> {
-        let Attention { queries, keys, .. } = *self.call.inputs;
-        self.query_gradients(state, 0, queries.div_ceil(TILE), dq)?;
+    /// Where all keys are seen: dq from the sums over them, and the sums over all queries.
+    fn of_queries(&self, state: &Buffer<T>) -> Result<(Buffer<T>, Buffer<T>), GpuError> {
+        let queries = self.call.shape.queries;
+        let dq = self.like_queries()?;
+        self.query_gradients(state, 0, queries.div_ceil(TILE), &dq)?;
         let (splits, share) = self.call.splits(queries);
-        let sum = self.call.join(self.query_states(0, splits, share)?, splits, None)?;
-        self.key_gradients(&sum, 0, keys.div_ceil(TILE), dk, dv)
+        Ok((dq, self.call.join(self.query_states(0, splits, share)?, splits, None)?))
     }
 
-    fn causal(&self, [dq, dk, dv]: &[Buffer<T>; 3]) -> Result<(), GpuError> {
+    /// dk and dv from the sums over all queries.
+    fn of_keys(&self, states: &Buffer<T>) -> Result<[Buffer<T>; 2], GpuError> {
+        let [dk, dv] = self.like_keys()?;
+        self.key_gradients(states, 0, self.call.shape.keys.div_ceil(TILE), &dk, &dv)?;
+        Ok([dk, dv])
+    }
+
+    fn like_queries(&self) -> Result<Buffer<T>, GpuError> {
+        let Shape { batch, queries, heads, head_dimension, .. } = self.call.shape;
+        Buffer::uninitialized(&self.call.device, batch * queries * heads * head_dimension)
+    }
+
+    fn like_keys(&self) -> Result<[Buffer<T>; 2], GpuError> {
+        let Shape { batch, keys, heads, head_dimension, value_dimension, .. } = self.call.shape;
+        let of = |columns| Buffer::uninitialized(&self.call.device, batch * keys * heads * columns);
+        Ok([of(head_dimension)?, of(value_dimension)?])
+    }
+
+    fn causal(&self) -> Result<[Buffer<T>; 3], GpuError> {
         let (call, segments) = (self.call, self.call.segments());
-        let carry = Buffer::<T>::uninitialized(call.device, call.state_len())?;
+        let (dq, [dk, dv]) = (self.like_queries()?, self.like_keys()?);
+        let carry = Buffer::<T>::uninitialized(&call.device, call.state_len())?;
         // 1. Queries, with the sums over the keys before.
         for &(first, chunks) in &segments {
             let sums = call.key_states(first, chunks, TILE)?;
             call.scan_keys(&sums, self.bases, (first, chunks), &carry)?;
-            self.query_gradients(&sums[0], first, chunks, dq)?;
+            self.query_gradients(&sums[0], first, chunks, &dq)?;
         }
         // 2. Keys and values, with the sums over the queries behind.
         for (index, &(first, chunks)) in segments.iter().enumerate().rev() {
             let states = self.query_states(first, chunks, TILE)?;
             let carries = index + 1 < segments.len();
             self.scan_queries(&states, (first, chunks), carries, &carry)?;
-            self.key_gradients(&states, first, chunks, dk, dv)?;
+            self.key_gradients(&states, first, chunks, &dk, &dv)?;
         }
-        Ok(())
+        Ok([dq, dk, dv])
     }
 
     /// The sums over the queries of each split from `first` on.
     fn query_states(&self, first: usize, splits: usize, share: usize) -> Result<Buffer<T>, GpuError> {
         let (call, [features, _, columns]) = (self.call, self.call.tiles());
-        let states = Buffer::<T>::uninitialized(call.device, splits * call.state_len())?;
+        let states = Buffer::<T>::uninitialized(&call.device, splits * call.state_len())?;
         launch!(
             call.device,
             T,
@@ -163,8 +190,8 @@ impl<T: DeviceReal> Back<'_, T> {
             states.pointer(),
             self.bases.at(first * call.base_len()),
             chunks as u64,
-            call.inputs.features as u64,
-            call.inputs.value_dimension as u64,
+            call.shape.features as u64,
+            call.shape.value_dimension as u64,
             call.base_len() as u64,
             call.state_len() as u64,
             u32::from(carries),
@@ -178,7 +205,7 @@ impl<T: DeviceReal> Back<'_, T> {
             call.device,
             T,
             GRADIENTS.kernel(call.either("query_gradients_causal", "query_gradients_full")),
-            blocks::<T>([tiles * call.all(), columns, 1], call.inputs.causal),
+            blocks::<T>([tiles * call.all(), columns, 1], call.shape.causal),
             call.arguments(),
             call.sums(self.bases, states.pointer(), first),
             self.slopes,
@@ -199,7 +226,7 @@ impl<T: DeviceReal> Back<'_, T> {
             call.device,
             T,
             GRADIENTS.kernel(call.either("key_gradients_causal", "key_gradients_full")),
-            blocks::<T>([tiles * call.all(), columns.max(columns_of_values), 1], call.inputs.causal),
+            blocks::<T>([tiles * call.all(), columns.max(columns_of_values), 1], call.shape.causal),
             call.arguments(),
             call.sums(self.bases, states.pointer(), first),
             self.slopes,

@@ -13,17 +13,18 @@ const OUTPUTS: KernelFile = kernel_file!("linear_attention", "outputs");
 /// Those of this module's parent.
 pub fn attend<T: DeviceReal>(inputs: &Attention<'_, T>) -> Result<(Buffer<T>, Saved<T>), GpuError> {
     let call = Call::new("attend", inputs)?;
-    let (device, positions) = (call.device, call.all() * inputs.queries);
+    let shape = inputs.shape;
+    let (device, positions) = (&call.device, call.all() * shape.queries);
     let tops = Buffer::<T>::uninitialized(device, positions)?;
     let denominators = Buffer::<T>::uninitialized(device, positions)?;
     if inputs.query.is_empty() || inputs.key.is_empty() {
         let bases = Buffer::zeros(device, 0)?;
-        return Ok((Buffer::zeros(device, inputs.output_len())?, Saved { bases, tops, denominators, state: None }));
+        return Ok((Buffer::zeros(device, shape.output_len())?, Saved { bases, tops, denominators, state: None }));
     }
-    let y = Buffer::<T>::uninitialized(device, inputs.output_len())?;
+    let y = Buffer::<T>::uninitialized(device, shape.output_len())?;
     let bases = Buffer::<T>::uninitialized(device, call.bases_len())?;
     let mut saved = Saved { bases, tops, denominators, state: None };
-    if inputs.causal {
+    if shape.causal {
         let carry = Buffer::<T>::uninitialized(device, call.state_len())?;
         for (first, chunks) in call.segments() {
             let sums = call.key_states(first, chunks, TILE)?;
@@ -32,19 +33,19 @@ pub fn attend<T: DeviceReal>(inputs: &Attention<'_, T>) -> Result<(Buffer<T>, Sa
             call.outputs(&saved, sums[0].pointer(), first, chunks, &y)?;
         }
     } else {
-        let (splits, share) = call.splits(inputs.keys);
+        let (splits, share) = call.splits(shape.keys);
         let [states, maxima] = call.key_states(0, splits, share)?;
         let state = call.join(states, splits, Some((&maxima, &saved.bases)))?;
-        call.outputs(&saved, state.pointer(), 0, inputs.queries.div_ceil(TILE), &y)?;
+        call.outputs(&saved, state.pointer(), 0, shape.queries.div_ceil(TILE), &y)?;
         saved.state = Some(state);
     }
     Ok((y, saved))
 }
 
-impl<T: DeviceReal> Call<'_, T> {
+impl<T: DeviceReal> Call<T> {
     /// Numbers of the bases of all chunks, and what comes behind the last.
     pub(super) fn bases_len(&self) -> usize {
-        if self.inputs.causal { (self.inputs.keys.div_ceil(TILE) + 1) * self.base_len() } else { self.base_len() }
+        if self.shape.causal { (self.shape.keys.div_ceil(TILE) + 1) * self.base_len() } else { self.base_len() }
     }
 
     /// What the chunks of a segment stand to, from the maxima of each.
@@ -81,7 +82,7 @@ impl<T: DeviceReal> Call<'_, T> {
             self.device,
             T,
             OUTPUTS.kernel(self.either("outputs_causal", "outputs_full")),
-            blocks::<T>([tiles * self.all(), self.tiles()[2], 1], self.inputs.causal),
+            blocks::<T>([tiles * self.all(), self.tiles()[2], 1], self.shape.causal),
             self.arguments(),
             self.sums(&saved.bases, states, first),
             saved.tops.pointer(),

@@ -7,6 +7,8 @@ mod arguments;
 mod backward;
 mod forward;
 
+use std::sync::Arc;
+
 use arguments::{Arguments, Sums, sizes};
 pub use backward::attend_backward;
 use cudarc::driver::LaunchConfig;
@@ -50,18 +52,25 @@ pub enum Features {
 }
 
 /// Attention of `batch` sequences with `heads` heads, in which queries and keys have d columns and values dv.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Attention<'a, T> {
     /// batch×queries×(heads·d).
-    pub query: &'a Buffer<T>,
+    pub query: Arc<Buffer<T>>,
     /// batch×keys×(heads·d).
-    pub key: &'a Buffer<T>,
+    pub key: Arc<Buffer<T>>,
     /// batch×keys×(heads·dv).
-    pub value: &'a Buffer<T>,
+    pub value: Arc<Buffer<T>>,
     /// Ω, features×d.
     pub projection: &'a Buffer<T>,
     /// batch×keys: which keys are attended. All where there is none.
     pub mask: Option<&'a [bool]>,
+    /// How large it is, and of which kind.
+    pub shape: Shape,
+}
+
+/// How large an attention is, and of which kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
     /// How many sequences.
     pub batch: usize,
     /// Heads of each.
@@ -82,7 +91,7 @@ pub struct Attention<'a, T> {
     pub causal: bool,
 }
 
-impl<T> Attention<'_, T> {
+impl Shape {
     /// Numbers of y.
     const fn output_len(&self) -> usize {
         self.batch * self.queries * self.heads * self.value_dimension
@@ -99,10 +108,10 @@ pub struct Saved<T> {
     state: Option<Buffer<T>>,
 }
 
-/// What all launches of a call share.
-struct Call<'a, T> {
-    device: &'a Device,
-    inputs: &'a Attention<'a, T>,
+/// What all launches of a call share. The tensors are the caller's, to be freed when no launch to come reads them.
+struct Call<T> {
+    device: Device,
+    shape: Shape,
     sizes: Arguments<T>,
     mask: Option<Buffer<u8>>,
     /// The largest ω·k of each head, for the original's features.
@@ -124,28 +133,29 @@ fn scan_over(count: usize) -> LaunchConfig {
     LaunchConfig { grid_dim: (count.div_ceil(LANES) as u32, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 }
 }
 
-impl<'a, T: DeviceReal> Call<'a, T> {
-    fn new(name: &'static str, inputs: &'a Attention<'a, T>) -> Result<Self, GpuError> {
-        let &Attention { batch, heads, queries, keys, head_dimension: d, value_dimension: dv, features: m, .. } =
-            inputs;
-        holds(name, "query", inputs.query, batch * queries * heads * d)?;
-        holds(name, "key", inputs.key, batch * keys * heads * d)?;
-        holds(name, "value", inputs.value, batch * keys * heads * dv)?;
+impl<T: DeviceReal> Call<T> {
+    fn new(name: &'static str, inputs: &Attention<'_, T>) -> Result<Self, GpuError> {
+        let shape = inputs.shape;
+        let Shape { batch, heads, queries, keys, head_dimension: d, value_dimension: dv, features: m, .. } = shape;
+        holds(name, "query", &inputs.query, batch * queries * heads * d)?;
+        holds(name, "key", &inputs.key, batch * keys * heads * d)?;
+        holds(name, "value", &inputs.value, batch * keys * heads * dv)?;
         holds(name, "projection", inputs.projection, m * d)?;
-        if m == 0 || d == 0 || dv == 0 || (inputs.causal && queries != keys) {
+        if m == 0 || d == 0 || dv == 0 || (shape.causal && queries != keys) {
             let expected = "a feature, columns of keys and values and, where causal, as many keys as queries";
             return Err(GpuError::shape(name, "key", expected, format!("{m}, {d}, {dv}, {keys} and {queries}")));
         }
         if let Some(mask) = inputs.mask.filter(|mask| mask.len() != batch * keys) {
             return Err(GpuError::shape(name, "mask", format!("{batch}×{keys}"), mask.len().to_string()));
         }
-        let device = inputs.query.device();
+        let device = inputs.query.device().clone();
         let mask = inputs.mask.map(|mask| {
             let mask: Vec<u8> = mask.iter().map(|&attended| u8::from(attended)).collect();
-            Buffer::from_host(device, &mask)
+            Buffer::from_host(&device, &mask)
         });
-        let mut call = Self { device, inputs, sizes: sizes(inputs), mask: mask.transpose()?, largest: None };
-        if inputs.kind == Features::SoftmaxOriginal && !inputs.key.is_empty() {
+        let mask = mask.transpose()?;
+        let mut call = Self { device, shape, sizes: sizes(inputs), mask, largest: None };
+        if shape.kind == Features::SoftmaxOriginal && !inputs.key.is_empty() {
             call.largest = Some(call.largest_products()?);
         }
         Ok(call)
@@ -161,33 +171,33 @@ impl<'a, T: DeviceReal> Call<'a, T> {
 
     /// Heads of all sequences.
     fn all(&self) -> usize {
-        self.inputs.batch * self.inputs.heads
+        self.shape.batch * self.shape.heads
     }
 
     /// Numbers of a chunk's bases: the features of all heads.
     fn base_len(&self) -> usize {
-        self.all() * self.inputs.features
+        self.all() * self.shape.features
     }
 
     /// Numbers of the sums over keys or queries of all heads.
     fn state_len(&self) -> usize {
-        self.base_len() * (self.inputs.value_dimension + 1)
+        self.base_len() * (self.shape.value_dimension + 1)
     }
 
     /// Tiles of features, of columns of queries and keys, and of columns of values.
     fn tiles(&self) -> [usize; 3] {
-        let Attention { features, head_dimension, value_dimension, .. } = *self.inputs;
+        let Shape { features, head_dimension, value_dimension, .. } = self.shape;
         [features, head_dimension, value_dimension].map(|extent| extent.div_ceil(TILE))
     }
 
     /// The kernel for what is causal, or for what is not.
     fn either(&self, causal: &'static str, full: &'static str) -> &'static str {
-        if self.inputs.causal { causal } else { full }
+        if self.shape.causal { causal } else { full }
     }
 
     /// Chunks that are held at a time, as even as can be: the first and how many.
     fn segments(&self) -> Vec<(usize, usize)> {
-        let chunks = self.inputs.keys.div_ceil(TILE);
+        let chunks = self.shape.keys.div_ceil(TILE);
         let most = (WORKSPACE / self.state_len()).max(1);
         let held = chunks.div_ceil(chunks.div_ceil(most).max(1)).max(1);
         (0..chunks).step_by(held).map(|first| (first, held.min(chunks - first))).collect()
@@ -204,19 +214,19 @@ impl<'a, T: DeviceReal> Call<'a, T> {
 
     /// Sums with what they stand to: one of each for all, or where causal one for each chunk from `first` on.
     fn sums(&self, bases: &Buffer<T>, states: Pointer, first: usize) -> Sums {
-        let stride = |len: usize| if self.inputs.causal { len as i64 } else { 0 };
+        let stride = |len: usize| if self.shape.causal { len as i64 } else { 0 };
         let (base_stride, state_stride) = (stride(self.base_len()), stride(self.state_len()));
         Sums { bases: bases.pointer(), base_stride, states, state_stride, first: first as i64 }
     }
 
     /// The largest ω·k of each head.
     fn largest_products(&self) -> Result<Buffer<T>, GpuError> {
-        let ((splits, share), [features, ..]) = (self.splits(self.inputs.keys), self.tiles());
-        let parts = Buffer::<T>::uninitialized(self.device, splits * features * self.all())?;
+        let ((splits, share), [features, ..]) = (self.splits(self.shape.keys), self.tiles());
+        let parts = Buffer::<T>::uninitialized(&self.device, splits * features * self.all())?;
         let kernel = STATES.kernel("largest_products");
         let config = blocks::<T>([splits * self.all(), features, 1], false);
         launch!(self.device, T, kernel, config, self.arguments(), share as i64, parts.pointer())?;
-        let largest = Buffer::<T>::uninitialized(self.device, self.all())?;
+        let largest = Buffer::<T>::uninitialized(&self.device, self.all())?;
         let (kernel, config) = (STATES.kernel("largest_of_heads"), grid_over(self.all(), THREADS));
         let count = (splits * features) as u64;
         launch!(self.device, T, kernel, config, parts.pointer(), count, self.all() as u64, largest.pointer())?;
@@ -226,8 +236,8 @@ impl<'a, T: DeviceReal> Call<'a, T> {
     /// The sums over the keys of each split from `first` on, and what they stand to.
     fn key_states(&self, first: usize, splits: usize, share: usize) -> Result<[Buffer<T>; 2], GpuError> {
         let [features, _, columns] = self.tiles();
-        let states = Buffer::<T>::uninitialized(self.device, splits * self.state_len())?;
-        let maxima = Buffer::<T>::uninitialized(self.device, splits * self.base_len())?;
+        let states = Buffer::<T>::uninitialized(&self.device, splits * self.state_len())?;
+        let maxima = Buffer::<T>::uninitialized(&self.device, splits * self.base_len())?;
         launch!(
             self.device,
             T,
@@ -259,8 +269,8 @@ impl<'a, T: DeviceReal> Call<'a, T> {
             maxima.pointer(),
             bases.at(first * self.base_len()),
             chunks as u64,
-            self.inputs.features as u64,
-            self.inputs.value_dimension as u64,
+            self.shape.features as u64,
+            self.shape.value_dimension as u64,
             self.base_len() as u64,
             self.state_len() as u64,
             u32::from(first > 0),
@@ -275,7 +285,7 @@ impl<'a, T: DeviceReal> Call<'a, T> {
         splits: usize,
         of_keys: Option<(&Buffer<T>, &Buffer<T>)>,
     ) -> Result<Buffer<T>, GpuError> {
-        let sum = Buffer::<T>::uninitialized(self.device, self.state_len())?;
+        let sum = Buffer::<T>::uninitialized(&self.device, self.state_len())?;
         let (maxima, bases) = of_keys.map_or((0, 0), |(maxima, bases)| (maxima.pointer(), bases.pointer()));
         launch!(
             self.device,
@@ -285,8 +295,8 @@ impl<'a, T: DeviceReal> Call<'a, T> {
             states.pointer(),
             maxima,
             splits as u64,
-            self.inputs.features as u64,
-            self.inputs.value_dimension as u64,
+            self.shape.features as u64,
+            self.shape.value_dimension as u64,
             self.base_len() as u64,
             self.state_len() as u64,
             sum.pointer(),

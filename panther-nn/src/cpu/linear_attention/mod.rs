@@ -80,28 +80,28 @@ impl LinearAttention for Cpu {
 
     fn linear_attention_backward<T: Scalar>(
         &self,
-        inputs: &AttentionInputs<'_, CpuTensor<T>>,
-        output: &CpuTensor<T>,
-        SavedAttention(saved): &SavedAttention<T>,
-        dy: &CpuTensor<T>,
+        inputs: AttentionInputs<'_, CpuTensor<T>>,
+        output: CpuTensor<T>,
+        SavedAttention(saved): SavedAttention<T>,
+        dy: CpuTensor<T>,
     ) -> Result<[CpuTensor<T>; 3], NnError> {
         const NAME: &str = "linear_attention_backward";
-        let sizes = inputs.sizes_backward::<T, Self>(output, dy)?;
+        let sizes = inputs.sizes_backward::<T, Self>(&output, &dy)?;
         // Without a query or a key there is nothing to do.
         let heads_in_use = if sizes.queries.min(sizes.keys) > 0 { sizes.batch * sizes.heads } else { 0 };
         if saved.len() != heads_in_use {
             let expected = format!("of {heads_in_use} heads");
             return Err(NnError::shape(NAME, "saved", expected, &[saved.len()]));
         }
-        let map = FeatureMap::new(inputs, &sizes);
+        let map = FeatureMap::new(&inputs, &sizes);
         let (mut dq, mut dk, mut dv) =
             (self.zeros(inputs.query.shape())?, self.zeros(inputs.key.shape())?, self.zeros(inputs.value.shape())?);
         let written = split(&mut dq, inputs.heads).into_iter().zip(split(&mut dk, inputs.heads));
         let gradients =
             written.zip(split(&mut dv, inputs.heads)).map(|((query, key), value)| Gradients { query, key, value });
-        let outputs = columns(output, inputs.heads).into_iter().zip(columns(dy, inputs.heads));
+        let outputs = columns(&output, inputs.heads).into_iter().zip(columns(&dy, inputs.heads));
         let outputs = outputs.map(|(y, dy)| Output { y, dy });
-        let tasks: Vec<_> = heads(inputs).into_iter().zip(saved).zip(outputs.zip(gradients)).collect();
+        let tasks: Vec<_> = heads(&inputs).into_iter().zip(&saved).zip(outputs.zip(gradients)).collect();
         in_order(self.par, tasks, |((head, saved), (output, gradients))| match saved {
             SavedHead::Full(state) => full::backward(&map, &head, state, &output, gradients),
             SavedHead::Causal(course) => causal::backward(&map, &head, course, &output, gradients),
@@ -111,10 +111,10 @@ impl LinearAttention for Cpu {
 }
 
 /// Each head of each sequence.
-fn heads<'a, T: Scalar>(inputs: &AttentionInputs<'a, CpuTensor<T>>) -> Vec<Head<'a, T>> {
+fn heads<'a, T: Scalar>(inputs: &'a AttentionInputs<'_, CpuTensor<T>>) -> Vec<Head<'a, T>> {
     let keys = inputs.key.shape()[1];
-    let parts = |tensor| columns(tensor, inputs.heads);
-    let (query, key, value) = (parts(inputs.query), parts(inputs.key), parts(inputs.value));
+    let parts = |tensor: &'a CpuTensor<T>| columns(tensor, inputs.heads);
+    let (query, key, value) = (parts(&inputs.query), parts(&inputs.key), parts(&inputs.value));
     let all = query.into_iter().zip(key).zip(value).enumerate();
     all.map(|(index, ((query, key), value))| {
         let sequence = index / inputs.heads;

@@ -27,7 +27,8 @@ fn attention_cases<T: Scalar, B: Backend>(case: &mut Case<'_, B>, extents: Exten
                     if causal && queries != keys {
                         continue;
                     }
-                    let (query, key, value, projection) = (&query, &key, &value, &projection);
+                    let [query, key, value] = [&query, &key, &value].map(Clone::clone);
+                    let projection = &projection;
                     let inputs =
                         AttentionInputs { query, key, value, projection, mask, heads, kernel, arithmetic, causal };
                     let what = format!("{extents:?} {kernel:?} {arithmetic:?} causal {causal} mask {}", mask.is_some());
@@ -37,7 +38,7 @@ fn attention_cases<T: Scalar, B: Backend>(case: &mut Case<'_, B>, extents: Exten
                         continue;
                     }
                     let dy = case.gaussian::<T>(B::shape(&y), 1.0)?;
-                    let gradients = backend.linear_attention_backward(&inputs, &y, &saved, &dy)?;
+                    let gradients = backend.linear_attention_backward(inputs, y, saved, dy)?;
                     for (name, gradient) in ["dq", "dk", "dv"].iter().zip(&gradients) {
                         case.keep(format!("{name} {what}"), gradient)?;
                     }
@@ -103,22 +104,21 @@ pub(super) fn growing_keys<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         for mask in [None, Some(mask.as_slice())] {
             let key = grown(length, 1.0)?;
             let (kernel, arithmetic, causal) = (AttentionKernel::Softmax, Arithmetic::Stable, true);
-            let (query, value, projection) = (&query, &value, &projection);
-            let inputs =
-                AttentionInputs { query, key: &key, value, projection, mask, heads, kernel, arithmetic, causal };
+            let (query, value, projection) = (query.clone(), value.clone(), &projection);
+            let inputs = AttentionInputs { query, key, value, projection, mask, heads, kernel, arithmetic, causal };
             let (y, saved) = backend.linear_attention(&inputs)?;
             case.keep(format!("y, growth {growth}"), &y)?;
             let dy = case.gaussian::<T>(B::shape(&y), 1.0)?;
             // Together: where one position takes all the weight, those by queries and keys are what is left of terms as large as those
             // by values.
             let mut gradients = Vec::new();
-            for gradient in &backend.linear_attention_backward(&inputs, &y, &saved, &dy)? {
+            for gradient in &backend.linear_attention_backward(inputs.clone(), y.clone(), saved, dy)? {
                 gradients.extend(backend.download(gradient)?.into_iter().map(T::to_f64));
             }
             case.outputs.push((format!("gradients, growth {growth}"), gradients));
             let y = backend.download(&y)?;
             for from in [40, 64, 100, 199] {
-                let other = backend.linear_attention(&AttentionInputs { key: &grown(from, 50.0)?, ..inputs })?.0;
+                let other = backend.linear_attention(&AttentionInputs { key: grown(from, 50.0)?, ..inputs.clone() })?.0;
                 let seen = from * heads * dv;
                 let is_same = backend.download(&other)?[..seen] == y[..seen];
                 case.keep_number("unchanged before", f64::from(u8::from(is_same)) - 1.0);
