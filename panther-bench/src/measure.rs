@@ -60,12 +60,7 @@ impl Meter for Device {
     }
 
     fn peak_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<u64, NnError> {
-        // Freed memory is kept, so what the process holds afterwards is the peak.
-        self.release_memory()?;
-        let before = self.memory()?.0;
-        work()?;
-        self.synchronize()?;
-        Ok(before.saturating_sub(self.memory()?.0) as u64)
+        Ok(self.peak_memory_of(work)? as u64)
     }
 }
 

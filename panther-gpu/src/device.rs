@@ -7,10 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cudarc::cublas::CudaBlas;
 use cudarc::cublas::sys::cublasSetWorkspace_v2;
 use cudarc::cusolver::safe::DnHandle;
-use cudarc::driver::sys::{
-    CUdevice_attribute, CUmemPool_attribute, CUmemoryPool, CUstream, cuDeviceGetDefaultMemPool, cuMemPoolGetAttribute,
-    cuMemPoolSetAttribute, cuMemPoolTrimTo,
-};
+use cudarc::driver::sys::{CUdevice_attribute, CUstream};
 use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
 use cudarc::nvrtc::sys::nvrtcVersion;
 
@@ -18,6 +15,7 @@ use crate::buffer::Memory;
 use crate::error::{Named, allocated};
 use crate::graph::Recording;
 use crate::kernel::{Kernel, compile};
+use crate::memory::keep_freed_memory;
 use crate::staging::Staging;
 use crate::{DeviceReal, GpuError, libraries};
 
@@ -129,44 +127,6 @@ impl Device {
         self.inner.stream.synchronize().named("cuStreamSynchronize")
     }
 
-    /// Free and total memory of the device in bytes. What this process has freed and keeps for later counts as used.
-    ///
-    /// # Errors
-    /// [`GpuError::Call`].
-    pub fn memory(&self) -> Result<(usize, usize), GpuError> {
-        self.stream().context().mem_get_info().named("cuMemGetInfo")
-    }
-
-    /// Gives memory that was freed back to the system; it is otherwise kept for the next allocation.
-    ///
-    /// # Errors
-    /// [`GpuError::Call`].
-    pub fn release_memory(&self) -> Result<(), GpuError> {
-        self.synchronize()?;
-        let Some(pool) = pool(self.stream().context())? else { return Ok(()) };
-        // SAFETY: the pool belongs to the device.
-        unsafe { cuMemPoolTrimTo(pool, 0) }.result().named("cuMemPoolTrimTo")
-    }
-
-    /// Bytes of the device that this process has allocated and not freed, by whichever handle of the device; waits for it.
-    ///
-    /// # Errors
-    /// [`GpuError::Call`].
-    pub fn used_memory(&self) -> Result<usize, GpuError> {
-        self.synchronize()?;
-        let Some(pool) = pool(self.stream().context())? else {
-            let (free, total) = self.memory()?;
-            return Ok(total - free);
-        };
-        let mut bytes = 0_u64;
-        let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT;
-        // SAFETY: the out-pointer lives through the call, and the attribute is a 64-bit number.
-        unsafe { cuMemPoolGetAttribute(pool, attribute, (&raw mut bytes).cast()) }
-            .result()
-            .named("cuMemPoolGetAttribute")?;
-        Ok(bytes as usize)
-    }
-
     pub(crate) fn stream(&self) -> &Arc<CudaStream> {
         &self.inner.stream
     }
@@ -245,30 +205,6 @@ impl Device {
         modules.insert(key, module.clone());
         Ok(module)
     }
-}
-
-/// Where memory is allocated from; `None` where the driver has no pools for this device.
-fn pool(context: &CudaContext) -> Result<Option<CUmemoryPool>, GpuError> {
-    if !context.has_async_alloc() {
-        return Ok(None);
-    }
-    let mut pool = std::ptr::null_mut();
-    // SAFETY: the out-pointer lives through the call.
-    unsafe { cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()) }
-        .result()
-        .named("cuDeviceGetDefaultMemPool")?;
-    Ok(Some(pool))
-}
-
-/// Freed memory stays with the process, so that the next allocation does not wait for the system.
-fn keep_freed_memory(context: &CudaContext) -> Result<(), GpuError> {
-    let Some(pool) = pool(context)? else { return Ok(()) };
-    let mut threshold = u64::MAX;
-    let attribute = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    // SAFETY: the pointer lives through the call, and the attribute is a 64-bit number.
-    unsafe { cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast()) }
-        .result()
-        .named("cuMemPoolSetAttribute")
 }
 
 /// A workspace for cuBLAS, as large as its own: in a graph it would otherwise allocate one for each product.

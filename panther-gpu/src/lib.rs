@@ -34,6 +34,7 @@ pub mod layers;
 mod libraries;
 mod magnitude;
 mod matrix;
+mod memory;
 mod orthonormal;
 mod pivoted_qr;
 mod probe;

@@ -74,7 +74,7 @@ fn time(
     let backward = median(device, runs, &mut both)?;
     let memory = memory_of(device, both)?;
     println!(
-        "{name}: forward {forward:.3} ms, {memory_forward:.0} MiB; forward and backward {backward:.3} ms, {memory:.0} MiB"
+        "{name}: forward {forward:.3} ms, {memory_forward:.1} MiB; forward and backward {backward:.3} ms, {memory:.1} MiB"
     );
     Ok(())
 }

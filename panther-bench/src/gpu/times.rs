@@ -68,13 +68,9 @@ pub fn median<E: From<GpuError>>(
     Ok(1e3 * times[runs.timed / 2])
 }
 
-/// Memory that the process holds beyond what it held before, in MiB: freed memory is kept, so this is the peak.
+/// The most bytes that `work` holds at a time beyond those held before it, in MiB.
 pub fn memory_of<E: From<GpuError>>(device: &Device, work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {
-    device.release_memory()?;
-    let before = device.memory()?.0;
-    work()?;
-    device.synchronize()?;
-    Ok((before.saturating_sub(device.memory()?.0)) as f64 / 1_048_576.0)
+    Ok(device.peak_memory_of(work)? as f64 / 1_048_576.0)
 }
 
 /// By the host's clock, which is what a copy costs; the fastest.
@@ -109,7 +105,7 @@ fn rsvd_case<T: DeviceReal>(device: &Device, runs: Runs, n: usize, k: usize) -> 
         let memory = memory_of(device, || rsvd(a.as_ref(), Target::Rank(k), &options).map(drop))?;
         let real = T::NAME;
         println!(
-            "rsvd {n}² k {k} {real} {range_finder:?}: {time:.3} ms, error {:.4} of the best, {memory:.0} MiB",
+            "rsvd {n}² k {k} {real} {range_finder:?}: {time:.3} ms, error {:.4} of the best, {memory:.1} MiB",
             error / best
         );
     }

@@ -1,6 +1,9 @@
 //! A device's memory: all that is taken is returned, and too little of it is an error like any other.
 
 use panther_gpu::{Buffer, Device, GpuError};
+use panther_nn::backend::Random;
+use panther_nn::cuda::Cuda;
+use panther_nn::layers::{Layer, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
 use panther_nn::{NnError, Scalar};
 
 use super::Check;
@@ -12,6 +15,8 @@ pub(super) fn checks() -> Vec<Check> {
     vec![
         Check { name: "memory: all is returned, f32", run: all_is_returned::<f32> },
         Check { name: "memory: all is returned, f64", run: all_is_returned::<f64> },
+        Check { name: "memory: peaks", run: peaks },
+        Check { name: "memory: attention", run: attention },
         Check { name: "memory: too little, f32", run: too_little::<f32> },
         Check { name: "memory: too little, f64", run: too_little::<f64> },
     ]
@@ -45,6 +50,53 @@ fn all_is_returned<T: Scalar>(device: &Device) -> Outcome {
         match balanced(device, &work)? {
             Err(error) if !lacks_memory(&error) => {}
             other => return Err(format!("{} gives {other:?}", work.name)),
+        }
+    }
+    Ok(())
+}
+
+/// What is held at once counts, and what comes one after the other does not.
+fn peaks(device: &Device) -> Outcome {
+    const BYTES: usize = 3 << 20;
+    let take = |count: usize| (0..count).map(|_| Buffer::<u8>::zeros(device, BYTES)).collect::<Result<Vec<_>, _>>();
+    // Held before, and so not counted.
+    let _before = take(1).map_err(text)?;
+    for count in [0, 1, 2, 5] {
+        let peak = device.peak_memory_of(|| {
+            drop(take(count)?);
+            drop(take(count)?);
+            drop(take(count / 2)?);
+            Ok::<(), GpuError>(())
+        });
+        let peak = peak.map_err(text)?;
+        if peak != count * BYTES {
+            return Err(format!("{count} buffers of {BYTES} bytes: {peak} bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// Beside x, which is the caller's, attention holds three projections and the output. The way back needs one tensor of the length more
+/// at a time, and three where it is causal, as queries are then read until the end. The sums over keys and queries are bounded.
+fn attention(device: &Device) -> Outcome {
+    const LENGTH: usize = 16384;
+    const EMBED: usize = 512;
+    const TENSOR: usize = 4 * LENGTH * EMBED;
+    /// Sums over keys or queries, and gradients by weights: less than another tensor.
+    const ALLOWED: usize = (22 << 20) + 4 * 4 * EMBED * (EMBED + 1);
+    let cuda = Cuda::of(device.clone());
+    for (causal, tensors) in [(false, 5), (true, 7)] {
+        let options = RandMultiHeadAttentionOptions { causal, ..Default::default() };
+        let mut layer = RandMultiHeadAttention::<f32, _>::new(&cuda, EMBED, 8, options).map_err(text)?;
+        let x = cuda.normal::<f32>(&[1, LENGTH, EMBED], 1.0, 1).map_err(text)?;
+        let peak = device.peak_memory_of(|| {
+            let y = layer.forward_train(&x)?;
+            layer.backward(&y).map(drop)
+        });
+        // y is the caller's too.
+        let (peak, most) = (peak.map_err(text)?, (tensors + 1) * TENSOR + ALLOWED);
+        if !(tensors * TENSOR..=most).contains(&peak) {
+            return Err(format!("causal {causal}: {peak} bytes of at most {most}"));
         }
     }
     Ok(())
