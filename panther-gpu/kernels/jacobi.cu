@@ -127,8 +127,8 @@ __device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 
 // Columns of a block.
 constexpr u32 MOST_WIDTH = 16;
 
-// v[:, columns] = v[:, columns]·J of at most COLUMNS columns, a warp for 32 rows, or two with half of the columns each. `at(c)` is where column c of v begins, or
-// null; column c of J is at j + c·stride. By the whole block.
+// v[:, columns] = v[:, columns]·J of at most COLUMNS columns, a warp for 32 rows, or two with half of the columns each. `at(c)` is where
+// column c of v begins, or null; column c of J is at j + c·stride. By the whole block.
 template <u32 COLUMNS, typename At>
 __device__ __forceinline__ void multiply(At at, u32 rows, u32 columns, const real *j, u32 stride) {
     constexpr u32 EACH = sizeof(Quad) / sizeof(real);
@@ -174,7 +174,8 @@ struct Problem {
     u32 m, n;
     real *v;
     u64 ldv;
-    u32 width;  // columns of a block, of which there are two for every thread block
+    u32 width;   // columns of a block
+    u32 tables;  // pairs of blocks, at which the thread blocks take turns where they are fewer
     real tolerance;
     int *changed;  // MOST_SWEEPS flags that start as 0
     u64 *largest;  // starts as 0
@@ -189,70 +190,82 @@ constexpr real UNDERFLOW = 1e-19f;
 constexpr real UNDERFLOW = 1e-150;
 #endif
 
-// Shared memory holds 2·width columns, in parts and a last group with the column of the product of the rotations of this round, and as
-// many squared norms, which are kept up to date within a round and taken anew in the next.
-template <bool CLUSTER>
-__device__ __forceinline__ void orthogonalize(const Problem &problem) {
+// The blocks p and q meet: whether their columns turned. Shared memory holds 2·width columns, in parts and a last group with the column of
+// the product of the rotations of this round, and as many squared norms, which are kept up to date within a round and taken anew in the
+// next. `within`: the columns of a block meet each other, too.
+__device__ __forceinline__ bool meet(const Problem &problem, u32 p, u32 q, bool within, real floor, u64 *largest) {
     extern __shared__ double memory[];
-    const u32 m = problem.m, n = problem.n, width = problem.width, players = 2 * gridDim.x;
+    const u32 m = problem.m, n = problem.n, width = problem.width;
     const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
     const u32 parts = (m + PART - 1) / PART, filled = parts * PART, length = filled + WARP;
     real *columns = (real *)memory, *norms = columns + 2 * width * length;
+    // The column of the matrix that stands in place c, if there is one.
+    auto column_of = [&](u32 c) { return c < width ? p * width + c : q * width + c - width; };
+    for (u32 c = warp; c < 2 * width; c += warps) {
+        real *column = columns + c * length;
+        const u32 from = column_of(c), rows = from < n ? m : 0;
+        const real norm = fetch(column, problem.x + from * problem.ldx, rows, parts, lane);
+        column[filled + lane] = lane == c;
+        if (lane == 0) {
+            norms[c] = norm;
+            if (largest != nullptr) atomicMax(largest, (u64)__double_as_longlong(norm));
+        }
+    }
+    __syncthreads();
+    bool turned = false;
+    auto rotate_places = [&](u32 a, u32 b) {
+        real *x = columns + a * length + lane, *y = columns + b * length + lane;
+        turned |= rotate(x, y, parts, norms[a], norms[b], problem.tolerance, floor);
+    };
+    if (within) {
+        for (u32 inner = 0; inner + 1 < 2 * width; inner++) {
+            u32 a, b;
+            players_of(inner, warp, 2 * width, a, b);
+            if (warp < width) rotate_places(a, b);
+            __syncthreads();
+        }
+    } else {
+        for (u32 inner = 0, other = warp; inner < width; inner++) {
+            if (warp < width) rotate_places(warp, width + other);
+            other = other + 1 < width ? other + 1 : 0;
+            __syncthreads();
+        }
+    }
+    if (!__syncthreads_or(turned)) return false;
+    for (u32 c = warp; c < 2 * width; c += warps) {
+        if (column_of(c) >= n) continue;
+        real *to = problem.x + column_of(c) * problem.ldx;
+        const real *from = columns + c * length;
+#pragma unroll 8
+        for (u32 i = lane; i < m; i += WARP) __stcg(to + i, from[i]);
+    }
+    auto at = [&](u32 c) { return column_of(c) < n ? problem.v + column_of(c) * problem.ldv : nullptr; };
+    if (2 * width <= MOST_WIDTH) {
+        multiply<MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+    } else {
+        multiply<2 * MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+    }
+    return true;
+}
+
+template <bool CLUSTER>
+__device__ __forceinline__ void orthogonalize(const Problem &problem) {
+    const u32 players = 2 * problem.tables;
     u32 passed = 0, sweep = 0;
     for (; sweep < MOST_SWEEPS; sweep++) {
         real floor = UNDERFLOW;
         if (sweep > 0) floor = max(floor, real(NOISE * __longlong_as_double(__ldcg(problem.largest))));
         for (u32 round = 0; round + 1 < players; round++) {
-            u32 p, q;
-            players_of(round, blockIdx.x, players, p, q);
-            // The column of the matrix that stands in place c, if there is one.
-            auto column_of = [&](u32 c) { return c < width ? p * width + c : q * width + c - width; };
-            for (u32 c = warp; c < 2 * width; c += warps) {
-                real *column = columns + c * length;
-                const u32 from = column_of(c), rows = from < n ? m : 0;
-                const real norm = fetch(column, problem.x + from * problem.ldx, rows, parts, lane);
-                column[filled + lane] = lane == c;
-                if (lane == 0) {
-                    norms[c] = norm;
-                    if (sweep == 0 && round == 0) atomicMax(problem.largest, (u64)__double_as_longlong(norm));
+            for (u32 table = blockIdx.x; table < problem.tables; table += gridDim.x) {
+                u32 p, q;
+                players_of(round, table, players, p, q);
+                // Once a sweep the columns of a block meet each other, and once their lengths are compared.
+                if (meet(problem, p, q, round == 0, floor, sweep + round == 0 ? problem.largest : nullptr) && threadIdx.x == 0) {
+                    problem.changed[sweep] = 1;
                 }
-            }
-            __syncthreads();
-            bool turned = false;
-            auto meet = [&](u32 a, u32 b) {
-                real *x = columns + a * length + lane, *y = columns + b * length + lane;
-                turned |= rotate(x, y, parts, norms[a], norms[b], problem.tolerance, floor);
-            };
-            if (round == 0) {
-                // Once a sweep the columns of a block meet each other, too.
-                for (u32 inner = 0; inner + 1 < 2 * width; inner++) {
-                    u32 a, b;
-                    players_of(inner, warp, 2 * width, a, b);
-                    if (warp < width) meet(a, b);
-                    __syncthreads();
-                }
-            } else {
-                for (u32 inner = 0, other = warp; inner < width; inner++) {
-                    if (warp < width) meet(warp, width + other);
-                    other = other + 1 < width ? other + 1 : 0;
-                    __syncthreads();
-                }
-            }
-            if (__syncthreads_or(turned)) {
-                if (threadIdx.x == 0) problem.changed[sweep] = 1;
-                for (u32 c = warp; c < 2 * width; c += warps) {
-                    if (column_of(c) >= n) continue;
-                    real *to = problem.x + column_of(c) * problem.ldx;
-                    const real *from = columns + c * length;
-#pragma unroll 8
-                    for (u32 i = lane; i < m; i += WARP) __stcg(to + i, from[i]);
-                }
-                auto at = [&](u32 c) { return column_of(c) < n ? problem.v + column_of(c) * problem.ldv : nullptr; };
-                if (2 * width <= MOST_WIDTH) {
-                    multiply<MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
-                } else {
-                    multiply<2 * MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
-                }
+                // Shared memory is the next table's.
+                if (CLUSTER) break;
+                __syncthreads();
             }
             all_blocks<CLUSTER>(problem.counter, passed);
         }
@@ -263,9 +276,9 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
 
 #define ORTHOGONALIZE(name, cluster, attribute)                                                                                      \
     extern "C" __global__ void attribute __launch_bounds__(512, 1)                                                                   \
-        name(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, real tolerance, int *changed, u64 *largest, double *sweeps, \
-             u32 *counter) {                                                                                                         \
-        orthogonalize<cluster>({x, ldx, m, n, v, ldv, width, tolerance, changed, largest, sweeps, counter});                         \
+        name(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, u32 tables, real tolerance, int *changed, u64 *largest,    \
+             double *sweeps, u32 *counter) {                                                                                         \
+        orthogonalize<cluster>({x, ldx, m, n, v, ldv, width, tables, tolerance, changed, largest, sweeps, counter});                 \
     }
 
 ORTHOGONALIZE(orthogonalize_4, true, CLUSTER_OF(4))

@@ -82,26 +82,29 @@ struct Deal {
 }
 
 /// Whether an m×n matrix can be pivoted at once.
-pub(crate) fn fits<T: DeviceReal>(device: &Device, m: usize, n: usize) -> bool {
-    deal::<T>(device, m, n).is_some()
+pub(crate) fn fits<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<bool, GpuError> {
+    Ok(deal::<T>(device, m, n)?.is_some())
 }
 
-fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Option<Deal> {
+fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Deal>, GpuError> {
     if n > MOST_COLUMNS {
-        return None;
+        return Ok(None);
     }
-    let with = |name, clustered, blocks: u32| {
+    let with = |kernel, clustered, blocks: u32| {
         let columns = n.div_ceil(blocks as usize);
         // Columns, the reflector, and the norms of the columns.
         let numbers = columns.checked_mul(m)?.checked_add(m + 1 + columns)?;
         let shared_bytes = numbers.checked_mul(size_of::<T>())?.next_multiple_of(16);
         // What is declared in the kernel itself takes less than two kilobytes.
         let fits = shared_bytes + 2048 <= device.shared_bytes() as usize;
-        fits.then(|| Deal { kernel: KERNELS.kernel(name), clustered, blocks, shared_bytes })
+        fits.then_some(Deal { kernel, clustered, blocks, shared_bytes })
     };
-    let small = n <= CLUSTER_COLUMNS && device.has_clusters();
-    let of_cluster = small.then(|| with("pivot_cluster", true, CLUSTER)).flatten();
-    of_cluster.or_else(|| with("pivot_grid", false, device.multiprocessors()))
+    let (in_cluster, in_grid) = (KERNELS.kernel("pivot_cluster"), KERNELS.kernel("pivot_grid"));
+    let of_cluster = with(in_cluster, true, CLUSTER).filter(|_| n <= CLUSTER_COLUMNS);
+    if of_cluster.is_some() && device.runs_cluster::<T>(in_cluster, CLUSTER, THREADS)? {
+        return Ok(of_cluster);
+    }
+    Ok(with(in_grid, false, device.multiprocessors()))
 }
 
 /// Businger's and Golub's pivoted QR of `a`: at most `most` steps, until what is left is at most
@@ -116,7 +119,7 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
 ) -> Result<Option<Pivoted<T>>, GpuError> {
     let device = a.device.clone();
     let (m, n) = (a.nrows(), a.ncols());
-    let Some(Deal { kernel, clustered, blocks, shared_bytes }) = deal::<T>(&device, m, n) else { return Ok(None) };
+    let Some(Deal { kernel, clustered, blocks, shared_bytes }) = deal::<T>(&device, m, n)? else { return Ok(None) };
     let mut a = a.to_owned()?;
     let most = most.min(m).min(n);
     let order = Buffer::from_host(&device, &vec![-1_i32; n])?;
@@ -132,9 +135,6 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
     let config =
         LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: shared_bytes as u32 };
     let pointer = a.as_mut().place().pointer;
-    if clustered {
-        kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
-    }
     launch!(
         device,
         T,

@@ -8,7 +8,7 @@ use cudarc::cublas::CudaBlas;
 use cudarc::cublas::sys::cublasSetWorkspace_v2;
 use cudarc::cusolver::safe::DnHandle;
 use cudarc::driver::sys::{CUdevice_attribute, CUstream};
-use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, DevicePtr, LaunchConfig};
 use cudarc::nvrtc::sys::nvrtcVersion;
 
 use crate::buffer::Memory;
@@ -41,6 +41,8 @@ struct Inner {
     /// By the names of file, kernel and type.
     functions: Mutex<HashMap<[&'static str; 3], CudaFunction>>,
     modules: Mutex<HashMap<(&'static str, &'static str), Arc<CudaModule>>>,
+    /// Whether clusters of a function run, of those that were asked about.
+    clusters: Mutex<HashMap<[&'static str; 3], bool>>,
     stream: Arc<CudaStream>,
     name: String,
     multiprocessors: u32,
@@ -90,6 +92,7 @@ impl Device {
             staging: Mutex::default(),
             functions: Mutex::default(),
             modules: Mutex::default(),
+            clusters: Mutex::default(),
             name: context.name().named("cuDeviceGetName")?,
             multiprocessors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as u32,
             shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)? as u32,
@@ -175,9 +178,30 @@ impl Device {
         self.inner.shared_bytes
     }
 
-    /// Whether blocks can form clusters: from Hopper on.
-    pub(crate) fn has_clusters(&self) -> bool {
-        self.inner.capability >= (9, 0)
+    /// Whether the blocks of a kernel, which are one cluster, run at once with all the shared memory that each can have. From Hopper on
+    /// they do where the device, or the part of it that is lent, has as many multiprocessors side by side.
+    pub(crate) fn runs_cluster<T: DeviceReal>(
+        &self,
+        kernel: Kernel,
+        blocks: u32,
+        threads: u32,
+    ) -> Result<bool, GpuError> {
+        if self.inner.capability < (9, 0) {
+            return Ok(false);
+        }
+        let key = [kernel.file.name, kernel.name, T::CUDA_NAME];
+        let known = self.inner.clusters.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if let Some(runs) = known {
+            return Ok(runs);
+        }
+        let function = self.function::<T>(kernel)?;
+        let shared_mem_bytes = self.shared_bytes() - function.shared_size_bytes().named(kernel.name)? as u32;
+        let config = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes };
+        // A device that has no clusters of this size says so by an error.
+        let runs = kernel.allow_large_cluster(&function).is_ok()
+            && function.occupancy_max_active_clusters(config, self.stream()).is_ok_and(|count| count > 0);
+        self.inner.clusters.lock().unwrap_or_else(PoisonError::into_inner).insert(key, runs);
+        Ok(runs)
     }
 
     /// A kernel for numbers of type T, compiled with its file on first use.

@@ -149,7 +149,7 @@ pub(crate) fn reduce<T: DeviceReal>(
     options: &PivotedQrOptions,
 ) -> Result<Reduced<T>, GpuError> {
     let (m, n) = (work.nrows(), work.ncols());
-    let small = fits::<T>(work.device(), m.min(n), n);
+    let small = fits::<T>(work.device(), m.min(n), n)?;
     if small { classical(work, tolerance) } else { blocked(work, tolerance, options.seed) }
 }
 

@@ -6,7 +6,7 @@ use panther_linalg::{LinalgError, PivotedQrOptions};
 
 use crate::buffer::Buffer;
 use crate::column_pivoting::column_pivoted_qr;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::kernel::{Kernel, KernelFile, grid_over, kernel_file, launch};
 use crate::magnitude::scaled_copy;
 use crate::orthonormal::{complete, multiplied};
 use crate::pivoted_qr::reduce;
@@ -111,10 +111,12 @@ fn from_factors<T: DeviceReal>(
 
 /// How the columns are dealt out.
 struct Deal {
-    kernel: &'static str,
+    kernel: Kernel,
     /// Columns of a block.
     width: usize,
-    /// Thread blocks, one for every two blocks of columns.
+    /// Pairs of blocks.
+    tables: usize,
+    /// Thread blocks, one for each pair, or as many as the device runs.
     thread_blocks: usize,
     /// They are one cluster.
     clustered: bool,
@@ -126,25 +128,27 @@ const MOST_WIDTH: usize = 16;
 const PART: usize = 256;
 
 /// The smallest cluster that has room: its barrier is cheaper than the device's, and a round of the tournament takes longer than ten
-/// columns of a block to rotate, so that few columns want few rounds. `None` where two columns do not fit.
-fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Option<Deal> {
+/// columns of a block to rotate, so that few columns want few rounds. Where all columns do not fit at once, blocks as wide as can be take
+/// turns. `None` where two columns do not fit.
+fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Deal>, GpuError> {
     // A column in whole parts, a column of rotations, and the norm.
     let bytes = (m.next_multiple_of(PART) + 32 + 1) * size_of::<T>();
-    let with = |kernel, width: usize, thread_blocks: usize, clustered| {
+    let with = |kernel, width: usize, tables: usize, clustered| {
         let shared_bytes = 2 * width * bytes;
         let fits = width <= MOST_WIDTH && shared_bytes + 1024 <= device.shared_bytes() as usize;
-        fits.then_some(Deal { kernel, width, thread_blocks, clustered, shared_bytes })
+        let thread_blocks = tables.min(device.multiprocessors() as usize);
+        fits.then_some(Deal { kernel, width, tables, thread_blocks, clustered, shared_bytes })
     };
-    let clusters = [("orthogonalize_4", 4), ("orthogonalize_16", 16)];
-    let mut in_clusters = clusters.iter().filter(|_| device.has_clusters());
-    if let Some(deal) =
-        in_clusters.find_map(|&(kernel, blocks)| with(kernel, n.div_ceil(2 * blocks).max(1), blocks, true))
-    {
-        return Some(deal);
+    for (name, blocks) in [("orthogonalize_4", 4), ("orthogonalize_16", 16)] {
+        let kernel = KERNELS.kernel(name);
+        let deal = with(kernel, n.div_ceil(2 * blocks).max(1), blocks, true);
+        if deal.is_some() && device.runs_cluster::<T>(kernel, blocks as u32, THREADS)? {
+            return Ok(deal);
+        }
     }
     let least = n.div_ceil(2 * device.multiprocessors() as usize).max(1);
-    let with = |width: usize| with("orthogonalize_grid", width, n.div_ceil(2 * width), false);
-    with(least.max(8)).or_else(|| with(least))
+    let with = |width: usize| with(KERNELS.kernel("orthogonalize_grid"), width, n.div_ceil(2 * width), false);
+    Ok(with(least.max(8)).or_else(|| with(least)).or_else(|| (1..MOST_WIDTH).rev().find_map(with)))
 }
 
 /// Part of ε·σ₁ below which a column is rounding errors, without a direction of its own. The kernel's, of the longest column,
@@ -155,7 +159,7 @@ const NOISE: f64 = 1.0 / 16.0;
 fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Result<Svd<T>, GpuError> {
     let device = x.device().clone();
     let (m, n) = (x.nrows(), x.ncols());
-    let Some(Deal { kernel, width, thread_blocks, clustered, shared_bytes }) = deal::<T>(&device, m, n) else {
+    let Some(Deal { kernel, width, tables, thread_blocks, clustered, shared_bytes }) = deal::<T>(&device, m, n)? else {
         return Err(GpuError::shape(
             operation,
             "a",
@@ -176,10 +180,6 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Resul
         shared_mem_bytes: shared_bytes as u32,
     };
     let (xp, vp) = (x.as_mut().place().pointer, v.as_mut().place().pointer);
-    let kernel = KERNELS.kernel(kernel);
-    if clustered {
-        kernel.allow_large_cluster(&device.function::<T>(kernel)?)?;
-    }
     launch!(
         device,
         T,
@@ -193,6 +193,7 @@ fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Resul
         vp,
         n as u64,
         width as u32,
+        tables as u32,
         tolerance,
         changed.pointer(),
         largest.pointer(),

@@ -39,6 +39,7 @@ pub(super) fn checks() -> Vec<Check> {
         "rsvd with every family of sketches": rsvd_with_distributions,
         "rsvd by tolerance": rsvd_by_tolerance,
         "rsvd of larger matrices": rsvd_of_larger,
+        "exact SVD of larger matrices": exact_svd_of_larger,
         "rsvd draws what the CPU draws": rsvd_as_on_the_cpu,
         "qb and range finder": other_stages,
         "cqrrpt of every family": cqrrpt_of_families,
@@ -195,6 +196,27 @@ fn rsvd_of_larger<T: DeviceReal>(device: &Device) -> Outcome {
         if found.orthogonality > 50.0 * n as f64 * T::EPSILON.to_f64() {
             return Err(format!("{m}×{n}, rank {k}: orthogonality {}", found.orthogonality));
         }
+    }
+    Ok(())
+}
+
+/// Of full rank, with more columns than shared memory holds at a time.
+fn exact_svd_of_larger<T: DeviceReal>(device: &Device) -> Outcome {
+    let n = if size_of::<T>() == size_of::<f32>() { 2750 } else { 1800 };
+    let sigma: Vec<f64> = (1..=n).map(|i| 1.0 / i as f64).collect();
+    let exact = with_singular_values(n + 50, n, &sigma, 3);
+    let a = Mat::from_fn(n + 50, n, |i, j| T::from_f64(exact[(i, j)]));
+    let found = device_rsvd(device, &a, Target::Rank(n), &RsvdOptions::default())?;
+    // Rounding errors of n rotations.
+    let allowed = 50.0 * n as f64 * T::EPSILON.to_f64();
+    let wrong = found.s.iter().zip(&sigma).map(|(s, sigma)| (s.to_f64() - sigma).abs()).fold(0.0, f64::max);
+    let error = distance(exact.as_ref(), &found);
+    if found.s.len() != n || wrong > allowed || error > allowed || found.orthogonality > allowed {
+        let rank = found.s.len();
+        return Err(format!(
+            "rank {rank}, σ to {wrong:.1e}, error {error:.1e}, orthogonality {:.1e}",
+            found.orthogonality
+        ));
     }
     Ok(())
 }
