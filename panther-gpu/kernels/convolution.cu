@@ -9,8 +9,9 @@ struct Correlation {
     i64 sources, targets;
     i64 source[2], target[2];
     i64 kernel[2], step[2], up[2], dilation[2], offset[2];
-    // Target channels of the packed weight: a multiple of GROUP. How many of them a block makes, and source channels of a slab.
-    i64 packed, block_targets, slab;
+    // Target channels of the packed weight: a multiple of GROUP. How many of them a block makes, source channels of a slab, and those that
+    // a block sums over, in slabs.
+    i64 packed, block_targets, slab, share;
     // Extents of the patch of the source that a tile of targets reads.
     i64 patch[2];
 };
@@ -154,18 +155,19 @@ __device__ __forceinline__ void add_slab(const Correlation &c, int channels, con
     }
 }
 
-// The sums of an image, whose target channels are block_targets from `first_target` on. Shared memory: the weights of a slab of
-// source channels, then their patches.
+// The sums over a share of an image's channels from `start` on, whose target channels are block_targets from `first_target` on. Shared
+// memory: the weights of a slab of source channels, then their patches.
 __device__ __forceinline__ void correlate_image(const Correlation &c, const Share &at, const real *image, const real *weight,
-                                                i64 first_target, real *weights, Sums &sums) {
+                                                i64 start, i64 first_target, real *weights, Sums &sums) {
     int taps = (int)(c.kernel[0] * c.kernel[1]), outputs = (int)c.block_targets;
     real *patch = weights + (i64)c.slab * taps * outputs;
     i64 source_row = at.row * c.step[0] + c.offset[0], source_column = at.column * c.step[1] + c.offset[1];
     const real *own_patch = patch + at.band * ROWS * (int)(c.step[0] * c.patch[1]) + at.lane * (int)c.step[1];
     const real *own_weights = weights + at.group * GROUP;
+    i64 end = start + c.share < c.sources ? start + c.share : c.sources;
     clear(sums);
-    for (i64 first = 0; first < c.sources; first += c.slab) {
-        int channels = (int)(c.sources - first < c.slab ? c.sources - first : c.slab);
+    for (i64 first = start; first < end; first += c.slab) {
+        int channels = (int)(end - first < c.slab ? end - first : c.slab);
         __syncthreads();
         take_patch(c, image, first, channels, source_row, source_column, patch);
         const real *from = weight + first * taps * c.packed + first_target;
@@ -209,22 +211,34 @@ __device__ __forceinline__ void store(const Correlation &c, const Share &at, con
 #define TILE_BOUNDS __launch_bounds__(256, 1)
 #endif
 
-// Grid: tiles (columns fastest), blocks of target channels, images.
+// The sums over the first share of source channels, then those over the next: target[share][image][channel][pixel]. Grid: tiles (columns
+// fastest), blocks of target channels for each share, images.
 extern "C" __global__ void TILE_BOUNDS correlate(Correlation c, const real *source, const real *weight, const real *bias,
                                                  u32 has_bias, real *target, u64 across) {
     extern __shared__ __align__(16) unsigned char shared[];
     Share at(across);
-    i64 first_target = (i64)blockIdx.y * c.block_targets;
+    i64 blocks = (c.targets + c.block_targets - 1) / c.block_targets, share = blockIdx.y / blocks;
+    i64 first_target = blockIdx.y % blocks * c.block_targets;
     for (i64 image = blockIdx.z; image < (i64)c.batch; image += gridDim.z) {
         Sums sums;
         const real *from = source + image * c.sources * c.source[0] * c.source[1];
-        correlate_image(c, at, from, weight, first_target, reinterpret_cast<real *>(shared), sums);
-        real *to = target + image * c.targets * c.target[0] * c.target[1];
+        correlate_image(c, at, from, weight, share * c.share, first_target, reinterpret_cast<real *>(shared), sums);
+        real *to = target + (share * (i64)c.batch + image) * c.targets * c.target[0] * c.target[1];
         store(c, at, sums, first_target + at.group * GROUP, c.targets, bias, has_bias, to);
     }
 }
 
-// As `correlate`, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
+// The sum of all shares, and the bias of each channel.
+extern "C" __global__ void join_shares(const real *parts, u64 shares, const real *bias, u32 has_bias, u64 plane, u64 channels,
+                                       real *target, u64 count) {
+    FOR_EACH(k, count) {
+        real sum = has_bias ? bias[k / plane % channels] : real(0);
+        for (u64 share = 0; share < shares; share++) sum += parts[share * count + k];
+        target[k] = sum;
+    }
+}
+
+// As `correlate` of one share, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
 // memory when they are mixed, and nowhere else. `mix` has `pitch` columns, a multiple of GROUP. Grid: tiles, one, images.
 extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real *source, const real *weight, const real *mix,
                                                        u64 pitch, u64 outputs, const real *bias, u32 has_bias, real *target,
@@ -236,7 +250,7 @@ extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real
     real *own = hidden + at.band * ROWS * COLUMNS + at.lane;
     for (i64 image = blockIdx.z; image < (i64)c.batch; image += gridDim.z) {
         Sums sums;
-        correlate_image(c, at, source + image * c.sources * c.source[0] * c.source[1], weight, 0, hidden, sums);
+        correlate_image(c, at, source + image * c.sources * c.source[0] * c.source[1], weight, 0, 0, hidden, sums);
         __syncthreads();
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {

@@ -45,6 +45,9 @@ pub(super) fn convolutions<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         ([1, 40, 12, 40], 40, geometry([3, 3], [1, 1], [[0, 2], [3, 0]], [2, 2])),
         // Several tiles each way, several shares of them, and channels in several slabs.
         ([3, 37, 70, 75], 20, geometry([3, 3], [1, 1], [[1; 2]; 2], [1, 1])),
+        // Few pixels and many channels, which several blocks then share.
+        ([2, 150, 9, 11], 20, geometry([3, 3], [2, 1], [[1; 2]; 2], [1, 1])),
+        ([1, 70, 10, 8], 70, geometry([9, 9], [1, 1], [[4; 2]; 2], [1, 1])),
         // A patch that shared memory does not hold.
         ([1, 1, 420, 430], 2, geometry([2, 2], [1, 1], [[0; 2]; 2], [400, 400])),
     ] {
