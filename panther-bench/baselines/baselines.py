@@ -6,7 +6,8 @@ reads the cases that `panther-bench run` measured and writes `linear_h100_torch.
 `report` draw both into the same figures. What is not installed is left out. Interrupted runs lose nothing, and continue when they are started again.
 
 Layers and sketches of PyTorch run in full f32 (no TF32), and layers in bf16 too, as they would on tensor cores. Attention is three projections,
-`scaled_dot_product_attention` and a projection: what `MultiheadAttention` computes, without its mask of length × length.
+`scaled_dot_product_attention` and a projection: what `MultiheadAttention` computes, without its mask of length × length. cuDNN tries its
+convolutions and takes the fastest.
 """
 
 import argparse
@@ -21,7 +22,10 @@ import sys
 import time
 from pathlib import Path
 
-WARM_RUNS, FEWEST_RUNS, MOST_RUNS = 2, 5, 101
+# As `panther-bench run --full` does it; a GPU's times spread less.
+WARM_RUNS, MOST_RUNS = 2, 101
+FEWEST_RUNS_CPU, SECONDS_CPU = 5, 0.5
+FEWEST_RUNS_GPU, SECONDS_GPU = 3, 0.025
 # A first run that takes longer has warmed up everything.
 WARM_SECONDS = 0.05
 # Beyond these SciPy's Lanczos and pivoted QR take minutes.
@@ -78,8 +82,10 @@ class Meter:
     """The clock and, on a GPU, the gauge of memory of a device."""
 
     def __init__(self, device, seconds, torch):
-        self.device, self.seconds, self.torch = device, seconds, torch
+        self.device, self.torch = device, torch
         self.on_gpu = device != "cpu"
+        self.seconds = seconds or (SECONDS_GPU if self.on_gpu else SECONDS_CPU)
+        self.fewest = FEWEST_RUNS_GPU if self.on_gpu else FEWEST_RUNS_CPU
 
     def run(self, work):
         """Seconds of one run."""
@@ -100,7 +106,7 @@ class Meter:
             if self.run(work) > WARM_SECONDS:
                 break
         runs, begin = [], time.perf_counter()
-        while len(runs) < FEWEST_RUNS or (len(runs) < MOST_RUNS and time.perf_counter() - begin < self.seconds):
+        while len(runs) < self.fewest or (len(runs) < MOST_RUNS and time.perf_counter() - begin < self.seconds):
             runs.append(self.run(work))
         runs.sort()
         median = (runs[(len(runs) - 1) // 2] + runs[len(runs) // 2]) / 2
@@ -204,8 +210,10 @@ def layers(suite, meter):
 
     def of(dtype):
         def work(case, _):
-            module, shape = LAYERS[suite](torch, case)
-            module = module.to(meter.device, dtype)
+            # Drawn where it is used: a host takes seconds for the largest.
+            with torch.device(meter.device):
+                module, shape = LAYERS[suite](torch, case)
+            module = module.to(dtype)
             return layer(meter, module, torch.randn(shape, device=meter.device, dtype=dtype))
 
         return work
@@ -377,7 +385,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=Path, help="a file that panther-bench wrote")
     parser.add_argument("--gpu", type=int, default=0, help="number of the GPU, for results of one")
-    parser.add_argument("--seconds", type=float, default=0.5, help="how long each thing is timed")
+    parser.add_argument("--seconds", type=float, help="how long each thing is timed, where not as `run --full` does it")
     parser.add_argument("--out", type=Path, help="the folder of the results; that of the record where not given")
     arguments = parser.parse_args()
 
@@ -401,6 +409,8 @@ def main():
         torch.set_num_threads(machine["threads"])
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
+        # Its heuristics are off by a hundred times for some convolutions.
+        torch.backends.cudnn.benchmark = True
     name = torch.cuda.get_device_name(arguments.gpu) if on_gpu else processor()
     if name != machine["name"]:
         sys.exit(f"{arguments.record} was measured on {machine['name']}, and this is {name}: no figure compares two machines")

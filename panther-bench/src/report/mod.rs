@@ -59,7 +59,6 @@ fn sources(folder: &Path) -> Result<Vec<Source>, FigureError> {
 
 fn page(sources: &[Source], docs: &Path, figures: &[Figure], observations: &[Observation]) -> String {
     let mut page = INTRODUCTION.to_owned();
-    page += &section("What was measured", &machines(sources, docs));
     page += &section("Key observations", &key_observations(observations, figures));
     for chapter in &CHAPTERS {
         let mut of = figures.iter().filter(|figure| figure.suite == chapter.suite && figure.is_measured()).peekable();
@@ -69,6 +68,7 @@ fn page(sources: &[Source], docs: &Path, figures: &[Figure], observations: &[Obs
         }
     }
     page += &section("How it was measured", &(METHOD.to_owned() + &runs(sources)));
+    page += &section("What was measured", &machines(sources, docs));
     page += &section("Measure it yourself", REPRODUCTION);
     page += &section("Not measured yet", &missing(figures));
     page
@@ -119,14 +119,18 @@ fn link(path: &Path, docs: &Path) -> String {
 /// Suites whose figures race nothing, and are summed up by what stands under them.
 const QUALITIES: [&str; 4] = ["convert", "sketch", "pivots", "roofline"];
 
-/// A table for each device with a line for each comparison, and what was found of errors.
+/// Methods of libraries that are in use today.
+const LIBRARIES: [&str; 3] = ["torch", "scipy", "sklearn"];
+
+/// A table for each device with a line for each comparison with a library, or with our own dense method where there is none, and what was
+/// found of errors.
 fn key_observations(observations: &[Observation], figures: &[Figure]) -> String {
     let mut text = String::new();
     let devices: BTreeSet<&str> = observations.iter().map(|observation| observation.device.as_str()).collect();
     for device in devices.into_iter().rev() {
         let of = observations.iter().filter(|observation| observation.device == device);
         let _ = write!(text, "### {device}\n\n{TABLE}");
-        text.extend(of.map(rows));
+        text.extend(of.map(|observation| rows(&observation.subject, &telling(&observation.verdicts))));
         let qualities = figures.iter().filter(|figure| figure.device == device && !figure.finding.is_empty());
         let qualities = qualities.filter(|figure| QUALITIES.contains(&figure.suite) || figure.name.contains("_error"));
         text.push('\n');
@@ -142,14 +146,20 @@ const TABLE: &str = "\
 |---|---|---|---|---|---|---|
 ";
 
-fn rows(observation: &Observation) -> String {
-    let row = |verdict: &Verdict| {
+/// Those beside libraries, or all where there are none.
+fn telling(verdicts: &[Verdict]) -> Vec<&Verdict> {
+    let of_library = |verdict: &&Verdict| LIBRARIES.iter().any(|library| verdict.base.starts_with(library));
+    let beside_libraries: Vec<_> = verdicts.iter().filter(of_library).collect();
+    if beside_libraries.is_empty() { verdicts.iter().collect() } else { beside_libraries }
+}
+
+fn rows(subject: &str, verdicts: &[&Verdict]) -> String {
+    let row = |verdict: &&Verdict| {
         let Verdict { ours, base, won, cases, least, median, most, crossover, .. } = verdict;
         let always = crossover.as_deref().unwrap_or(if won == cases { "all sizes" } else { "no size" });
-        let subject = &observation.subject;
         format!("| {subject}: {ours} | {base} | {won} of {cases} | {least} | {median} | {most} | {always} |\n")
     };
-    observation.verdicts.iter().map(row).collect()
+    verdicts.iter().map(row).collect()
 }
 
 /// A figure with what it shows and where that comes from.

@@ -80,13 +80,18 @@ computed from them, and none is written by hand. No figure compares two machines
 
 The page that this one follows showed two GPUs, a T4 and a P100. In their place stand the devices that were measured here, each by its
 own name; figures without a device in their name are the H100's, those of a CPU end in `_cpu`.
+
+Key observations compare the best setting of each case with the libraries that are in use today, and say from where on it always wins and where
+it loses the most. What stands under the figures compares with Panther's own dense methods too, and says how many settings do not win.
+Machines, versions and how it was measured stand at the end.
 ";
 
 pub const METHOD: &str = "\
 - **Time** is the median of repeated runs after warming up, by events on the device's stream on a GPU and by a monotonic clock on a CPU; the files
   hold the fastest and the slowest too. Inputs are there before the clock starts, results stay where they are made.
 - **Backward** is forward and backward together, gradients of parameters and of inputs included.
-- **Memory** is the peak beyond what was held before: on a CPU counted by the allocator, on a GPU what its context takes from the device.
+- **Memory** is the peak beyond what was held before: on a CPU counted by the allocator, on a GPU by the pool that everything
+  is allocated from; what libraries keep from their first use on does not count.
 - **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y on a part of
   the input, ŷ computed in double precision from the same draws: what rounding costs, not what sketching does.
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.

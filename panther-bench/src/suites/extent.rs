@@ -15,10 +15,13 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// How long each thing is timed: a GPU's times spread less.
+    /// How long each thing is timed: a GPU's times spread less, so that three runs will do there.
     pub fn budget(self, kind: Kind) -> Budget {
         let (seconds, runs) = self.choose((0.02, 3), (0.1, 3), (0.5, 5));
-        Budget { seconds: if kind == Kind::Gpu { seconds / 20.0 } else { seconds }, runs }
+        match kind {
+            Kind::Cpu => Budget { seconds, runs },
+            Kind::Gpu => Budget { seconds: seconds / 20.0, runs: 3 },
+        }
     }
 
     /// One of three.
