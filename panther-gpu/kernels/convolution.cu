@@ -228,18 +228,18 @@ extern "C" __global__ void TILE_BOUNDS correlate(Correlation c, const real *sour
     }
 }
 
-// The sum of all shares, and the bias of each channel.
+// The sum of all shares, and the bias of each channel. What has overflowed stays infinite, as in a single sum.
 extern "C" __global__ void join_shares(const real *parts, u64 shares, const real *bias, u32 has_bias, u64 plane, u64 channels,
                                        real *target, u64 count) {
     FOR_EACH(k, count) {
         real sum = has_bias ? bias[k / plane % channels] : real(0);
-        for (u64 share = 0; share < shares; share++) sum += parts[share * count + k];
+        for (u64 share = 0; share < shares; share++) sum = isinf(sum) ? sum : sum + parts[share * count + k];
         target[k] = sum;
     }
 }
 
-// As `correlate` of one share, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which lie in shared
-// memory when they are mixed, and nowhere else. `mix` has `pitch` columns, a multiple of GROUP. Grid: tiles, one, images.
+// As `correlate` of one share, but what is stored is mixᵀ times the targets, `outputs` channels. A block makes all targets of a tile, which
+// lie in shared memory when they are mixed, and nowhere else. `mix` has `pitch` columns, a multiple of GROUP. Grid: tiles, one, images.
 extern "C" __global__ void TILE_BOUNDS correlate_mixed(Correlation c, const real *source, const real *weight, const real *mix,
                                                        u64 pitch, u64 outputs, const real *bias, u32 has_bias, real *target,
                                                        u64 across) {

@@ -197,9 +197,7 @@ impl Device {
         let function = self.function::<T>(kernel)?;
         let shared_mem_bytes = self.shared_bytes() - function.shared_size_bytes().named(kernel.name)? as u32;
         let config = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes };
-        // A device that has no clusters of this size says so by an error.
-        let runs = kernel.allow_large_cluster(&function).is_ok()
-            && function.occupancy_max_active_clusters(config, self.stream()).is_ok_and(|count| count > 0);
+        let runs = kernel.clusters_at_a_time(&function, config, self.stream())? > 0;
         self.inner.clusters.lock().unwrap_or_else(PoisonError::into_inner).insert(key, runs);
         Ok(runs)
     }

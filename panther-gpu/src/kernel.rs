@@ -1,7 +1,7 @@
 //! Kernels: files of CUDA C++, compiled for a device when they are first used, and how they are launched.
 
-use cudarc::driver::sys::CUfunction_attribute;
-use cudarc::driver::{CudaFunction, LaunchConfig};
+use cudarc::driver::sys::{CUfunction_attribute, CUresult};
+use cudarc::driver::{CudaFunction, CudaStream, DriverError, LaunchConfig};
 use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 
 use crate::GpuError;
@@ -56,10 +56,24 @@ impl KernelFile {
 }
 
 impl Kernel {
-    /// A cluster of more than 8 blocks must be asked for.
-    pub(crate) fn allow_large_cluster(self, function: &CudaFunction) -> Result<(), GpuError> {
-        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
-        function.set_attribute(attribute, 1).named(self.name)
+    /// How many clusters of a launch run at a time, each of all its blocks; none where the device has none so large.
+    pub(crate) fn clusters_at_a_time(
+        self,
+        function: &CudaFunction,
+        config: LaunchConfig,
+        stream: &CudaStream,
+    ) -> Result<u32, GpuError> {
+        // More than 8 blocks must be asked for.
+        let large = CUfunction_attribute::CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED;
+        let allowed = function.set_attribute(large, 1);
+        match allowed.and_then(|()| function.occupancy_max_active_clusters(config, stream)) {
+            Err(DriverError(
+                CUresult::CUDA_ERROR_INVALID_CLUSTER_SIZE
+                | CUresult::CUDA_ERROR_INVALID_VALUE
+                | CUresult::CUDA_ERROR_NOT_SUPPORTED,
+            )) => Ok(0),
+            count => count.named(self.name),
+        }
     }
 
     /// More than 48 KiB of shared memory must be asked for.

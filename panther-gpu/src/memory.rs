@@ -44,6 +44,8 @@ impl Device {
     /// The most bytes that are allocated at a time while `work` runs, by whichever handle of the device, beyond those that were before it.
     /// What a library takes for itself on first use does not count. Where the driver has no memory pools, what is held afterwards.
     ///
+    /// The mark is the process's: one within another, or on two threads at a time, is not told apart.
+    ///
     /// # Errors
     /// What `work` returns, and [`GpuError::Call`].
     pub fn peak_memory_of<E: From<GpuError>>(&self, work: impl FnOnce() -> Result<(), E>) -> Result<usize, E> {

@@ -18,7 +18,8 @@ pub enum Precision {
     F32,
     /// Factors rounded to 11 bits, for tensor cores.
     Tf32,
-    /// Factors rounded to 8 bits, for tensor cores.
+    /// Factors that may be rounded to 8 bits, for tensor cores. cuBLAS decides, and takes 11 bits on Hopper devices, where f32 must be
+    /// read anyway.
     Bf16,
 }
 

@@ -148,7 +148,7 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Dea
     }
     let least = n.div_ceil(2 * device.multiprocessors() as usize).max(1);
     let with = |width: usize| with(KERNELS.kernel("orthogonalize_grid"), width, n.div_ceil(2 * width), false);
-    Ok(with(least.max(8)).or_else(|| with(least)).or_else(|| (1..MOST_WIDTH).rev().find_map(with)))
+    Ok(with(least.max(8)).or_else(|| with(least)).or_else(|| (1..=MOST_WIDTH).rev().find_map(with)))
 }
 
 /// Part of ε·σ₁ below which a column is rounding errors, without a direction of its own. The kernel's, of the longest column,

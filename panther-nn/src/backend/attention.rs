@@ -32,7 +32,7 @@ pub enum Arithmetic {
 
 /// Attention of B sequences with H heads, which are column blocks of the tensors: d columns of queries and keys, d_v of values.
 ///
-/// Tensors are handles, which the way back gives up one by one: what nobody else holds is freed before the gradients are all there.
+/// Tensors are handles, which the way back takes over: a device frees what nobody else holds before the gradients are all there.
 #[derive(Clone, Debug)]
 pub struct AttentionInputs<'a, X> {
     /// B×L×(H·d).

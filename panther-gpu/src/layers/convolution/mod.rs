@@ -56,6 +56,16 @@ const PITCH: i64 = 40;
 const MOST_BLOCKS: usize = 65535;
 
 impl Images {
+    /// A window that moves, of a tap or more.
+    fn check(&self, operation: &'static str) -> Result<(), GpuError> {
+        let Window { kernel, stride, dilation, .. } = self.window;
+        if [kernel, stride, dilation].into_iter().flatten().all(|extent| extent > 0) {
+            return Ok(());
+        }
+        let got = format!("{kernel:?}, {stride:?} and {dilation:?}");
+        Err(GpuError::shape(operation, "window", "a kernel, a stride and a dilation of at least 1 each way", got))
+    }
+
     fn taps(&self) -> usize {
         self.window.kernel[0] * self.window.kernel[1]
     }
@@ -86,7 +96,7 @@ impl Images {
 /// hidden×channels, the second channels of `images` are the hidden ones, and y is α·Uᵀ times them before the bias is added.
 ///
 /// Up to 32 hidden channels are mixed where they are made and stand nowhere in memory, unless there are too few pixels to keep the device
-/// busy: then blocks share the channels of x.
+/// busy: then blocks share the channels of x, and hold up to 66 MiB of partial sums.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -97,6 +107,7 @@ pub fn convolve<T: DeviceReal>(
     bias: Option<&Buffer<T>>,
     images: Images,
 ) -> Result<Buffer<T>, GpuError> {
+    images.check("convolve")?;
     holds("convolve", "x", x, images.inputs())?;
     holds("convolve", "weight", weight, images.weights())?;
     let strides = [images.taps(), images.channels[0] * images.taps()];
@@ -151,6 +162,7 @@ pub fn convolve_backward_input<T: DeviceReal>(
     weight: &Buffer<T>,
     images: Images,
 ) -> Result<Buffer<T>, GpuError> {
+    images.check("convolve_backward_input")?;
     holds("convolve_backward_input", "dy", dy, images.outputs())?;
     holds("convolve_backward_input", "weight", weight, images.weights())?;
     let strides = [images.channels[0] * images.taps(), images.taps()];

@@ -31,6 +31,7 @@ pub fn convolve_backward_weight<T: DeviceReal>(
     gradient: &mut Buffer<T>,
 ) -> Result<(), GpuError> {
     const NAME: &str = "convolve_backward_weight";
+    images.check(NAME)?;
     holds(NAME, "x", x, images.inputs())?;
     holds(NAME, "dy", dy, images.outputs())?;
     holds(NAME, "gradient", gradient, images.weights())?;
