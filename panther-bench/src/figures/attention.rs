@@ -70,6 +70,11 @@ pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
     KINDS.iter().map(of).collect()
 }
 
+/// What random features lose.
+pub fn remark(records: &[Record], device: &str) -> String {
+    errors::distances(&Data::of(records, "attention", device))
+}
+
 fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
     let data = data.at("embed", embed).with("kernel", kernel);
     let features = data.extents("features");
@@ -110,21 +115,23 @@ fn panel(data: &Data<'_>, kind: &Kind) -> Panel {
 }
 
 fn verdicts(data: &Data<'_>, kind: &Kind) -> Vec<Verdict> {
-    let bases = data.methods().into_iter().filter(|method| *method != "randomized");
-    let verdict = |method: &str| {
+    let verdict = |method: &str, quantity: &Quantity| {
+        let name = if quantity.name.is_empty() { String::new() } else { format!(", {}", quantity.name) };
         let contest = Contest {
             base: data.method(method),
             base_name: method.to_owned(),
             ours: data.method("randomized"),
-            our_name: "Randomized attention".to_owned(),
-            value: kind.quantities[0].value,
+            our_name: format!("Randomized attention in f32{name}"),
+            value: quantity.value,
             better: kind.better,
             size: |cell| number(cell, "length"),
             unit: "length",
         };
         contest.verdict()
     };
-    bases.filter_map(verdict).collect()
+    let bases: Vec<_> = data.methods().into_iter().filter(|method| *method != "randomized").collect();
+    let of = |quantity| bases.iter().filter_map(move |method| verdict(method, quantity));
+    kind.quantities.iter().flat_map(of).collect()
 }
 
 fn mebibytes(bytes: Option<u64>) -> Option<f64> {

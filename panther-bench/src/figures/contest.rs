@@ -119,7 +119,7 @@ impl Contest<'_> {
             least: place(least),
             median: format!("×{}", times(median(&best))),
             most: place(most),
-            crossover: crossover.map(|size| format!("{} {size}", self.unit)),
+            crossover: crossover.map(|size| format!("{} {}", self.unit, extent(size))),
             settings: bouts.len(),
             lost: bouts.iter().filter(|bout| bout.ratio <= 1.0).count(),
             base_out_of_memory: out_of_memory(&self.base),
@@ -177,6 +177,12 @@ fn median(best: &[&Bout<'_>]) -> f64 {
     let mut ratios: Vec<f64> = best.iter().map(|bout| bout.ratio).collect();
     ratios.sort_by(f64::total_cmp);
     ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
+}
+
+/// A size, as a square where it is one of extents.
+fn extent(size: f64) -> String {
+    let root = size.sqrt();
+    if size > 1e5 && root.fract() == 0.0 { format!("{root}²") } else { size.to_string() }
 }
 
 /// A ratio with two digits.

@@ -36,7 +36,7 @@ impl Ladder {
         let chart = Chart {
             title: format!("{}, {}", self.title, pass.words()),
             subtitle: format!("{}, {precision}{}", data.machine(), batch(data)),
-            x: "low_rank of a term; above each panel: dense over fastest sketched time".to_owned(),
+            x: "low_rank of a term; above each panel: time of dense over that of the fastest sketched layer".to_owned(),
             columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),
         };

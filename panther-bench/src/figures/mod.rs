@@ -166,6 +166,16 @@ pub fn observations(records: &[Record]) -> Result<Vec<Observation>, FigureError>
     Ok(all.filter(|observation| !observation.verdicts.is_empty()).collect())
 }
 
+/// What observations alone would hide, a sentence or two for a device.
+///
+/// # Errors
+/// [`FigureError::TwoMachines`].
+pub fn remarks(records: &[Record]) -> Result<Vec<(String, String)>, FigureError> {
+    one_machine(records)?;
+    let of = |device: &str| (device.to_owned(), attention::remark(records, device));
+    Ok(devices(records).into_iter().map(of).filter(|(_, remark)| !remark.is_empty()).collect())
+}
+
 /// Something that many figures say together.
 pub struct Observation {
     /// Of what.

@@ -32,7 +32,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
         Row { name: String::new(), y: quantity.y.to_owned(), panels }
     };
     let chart = Chart {
-        title: "Quality of pivots: of the sketch, and classical".to_owned(),
+        title: "Quality of the pivots of pivoted_qr, beside classical ones".to_owned(),
         subtitle: format!("{}, {}", data.machine(), data.precisions().join(" and ")),
         x: "columns chosen, k".to_owned(),
         columns: families.iter().map(|&family| family.to_owned()).collect(),

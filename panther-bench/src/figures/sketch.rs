@@ -1,10 +1,10 @@
 //! `sketch_throughput`: how fast each family reads a matrix, beside a copy of it.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, number};
+use super::data::{Data, number};
 use super::style::Look;
 use super::{Figure, on};
-use crate::record::{Measured, Record};
+use crate::record::{Cell, Measured, Record};
 
 /// The figure of a device.
 pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
@@ -34,29 +34,33 @@ fn shapes(data: &Data<'_>) -> Vec<(u64, u64)> {
 }
 
 fn panel(data: &Data<'_>) -> Panel {
-    let copy = data.method("copy").points(|_| Some(1.0), |_, m| speed(m));
+    let copy = data.method("copy").points(|_| Some(1.0), speed);
     let sketched = data.filter(|cell| cell.method != "copy");
     let families = data.words("family").into_iter().enumerate().map(|(i, family)| {
-        let points = sketched.with("family", family).points(|cell| number(cell, "sketched"), |_, m| speed(m));
+        let points = sketched.with("family", family).points(|cell| number(cell, "sketched"), speed);
         Series::new(family, Look::number(i), points)
     });
     let series = [Series::new("copy", Look::of("copy"), copy).level()].into_iter().chain(families).collect();
     Panel { caption: String::new(), series }
 }
 
-/// 10⁹ bytes a second.
-fn speed(measured: &Measured) -> Option<f64> {
-    Some(1e-9 * figure(measured, "bytes")? / measured.forward?.median)
+/// 10⁹ bytes of A and S·A a second, whether a family reads all of A or not; of a copy, those read and written.
+fn speed(cell: &Cell, measured: &Measured) -> Option<f64> {
+    let rows = match number(cell, "sketched") {
+        Some(sketched) => number(cell, "rows")? + sketched,
+        None => 2.0 * number(cell, "rows")?,
+    };
+    Some(4e-9 * rows * number(cell, "columns")? / measured.forward?.median)
 }
 
 /// The slowest and the fastest of each family, as a part of the copy's speed.
 fn finding(data: &Data<'_>) -> String {
-    let greatest = |data: &Data<'_>| data.measured().filter_map(|(_, m)| speed(m)).max_by(f64::total_cmp);
+    let greatest = |data: &Data<'_>| data.measured().filter_map(|(cell, m)| speed(cell, m)).max_by(f64::total_cmp);
     let Some(copy) = greatest(&data.method("copy")) else { return String::new() };
     let sketched = data.filter(|cell| cell.method != "copy");
     let part = |family: &str| {
         let of = sketched.with("family", family);
-        let least = of.measured().filter_map(|(_, m)| speed(m)).min_by(f64::total_cmp)?;
+        let least = of.measured().filter_map(|(cell, m)| speed(cell, m)).min_by(f64::total_cmp)?;
         let (low, high) = (percent(least / copy), percent(greatest(&of)? / copy));
         Some(if low == high { format!("{family} {low} %") } else { format!("{family} {low} to {high} %") })
     };

@@ -81,7 +81,7 @@ impl Look {
             "panther-subspace" | "rsvd" => Self::new(SKY, Marker::Diamond),
             "pivoted" | "least_squares" => Self::new(ORANGE, Marker::Down),
             "torch" => Self::new(VERMILION, Marker::Up),
-            "torch-bf16" => Self::new(VERMILION, Marker::Down).dashed(Dash::Dotted),
+            "torch-bf16" => Self::new(PURPLE, Marker::Down),
             "scipy" => Self::new(PURPLE, Marker::Diamond),
             "sklearn" => Self::new(GREEN, Marker::Ring),
             _ => Self::new(GREY, Marker::Ring),

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::text::{CHAPTERS, INTRODUCTION, METHOD, REPRODUCTION};
-use crate::figures::{Figure, FigureError, Observation, Verdict, figures, observations, read};
+use crate::figures::{Figure, FigureError, Observation, Verdict, figures, observations, read, remarks};
 use crate::record::{Measured, Outcome, Record};
 
 /// A file of results.
@@ -39,7 +39,8 @@ pub fn report(results: &Path, docs: &Path) -> Result<Vec<PathBuf>, FigureError> 
         }
     }
     let path = docs.join("benchmarks.md");
-    fs::write(&path, page(&sources, docs, &figures, &observations(&records)?)).map_err(FigureError::io(&path))?;
+    let shown = Shown { figures, observations: observations(&records)?, remarks: remarks(&records)? };
+    fs::write(&path, page(&sources, docs, &shown)).map_err(FigureError::io(&path))?;
     written.push(path);
     Ok(written)
 }
@@ -57,9 +58,18 @@ fn sources(folder: &Path) -> Result<Vec<Source>, FigureError> {
     paths.into_iter().map(|path| Ok(Source { record: read(&path)?, path })).collect()
 }
 
-fn page(sources: &[Source], docs: &Path, figures: &[Figure], observations: &[Observation]) -> String {
-    let mut page = INTRODUCTION.to_owned();
-    page += &section("Key observations", &key_observations(observations, figures));
+/// What results say.
+struct Shown {
+    figures: Vec<Figure>,
+    observations: Vec<Observation>,
+    /// By device.
+    remarks: Vec<(String, String)>,
+}
+
+fn page(sources: &[Source], docs: &Path, shown: &Shown) -> String {
+    let figures = &shown.figures;
+    let mut page = INTRODUCTION.to_owned() + &contents(figures);
+    page += &section("Key observations", &key_observations(shown));
     for chapter in &CHAPTERS {
         let mut of = figures.iter().filter(|figure| figure.suite == chapter.suite && figure.is_measured()).peekable();
         if of.peek().is_some() {
@@ -72,6 +82,16 @@ fn page(sources: &[Source], docs: &Path, figures: &[Figure], observations: &[Obs
     page += &section("Measure it yourself", REPRODUCTION);
     page += &section("Not measured yet", &missing(figures));
     page
+}
+
+/// Links to the chapters.
+fn contents(figures: &[Figure]) -> String {
+    let measured = |suite: &str| figures.iter().any(|figure| figure.suite == suite && figure.is_measured());
+    let chapters = CHAPTERS.iter().filter(|chapter| measured(chapter.suite)).map(|chapter| chapter.title);
+    let titles = ["Key observations"].into_iter().chain(chapters);
+    let titles = titles.chain(["How it was measured", "What was measured", "Measure it yourself"]);
+    let link = |title: &str| format!("[{title}](#{})", title.to_lowercase().replace(' ', "-"));
+    format!("\n{}\n", titles.map(link).collect::<Vec<_>>().join(" · "))
 }
 
 /// A title and its text; nothing where there is no text.
@@ -124,16 +144,17 @@ const LIBRARIES: [&str; 3] = ["torch", "scipy", "sklearn"];
 
 /// A table for each device with a line for each comparison with a library, or with our own dense method where there is none, and what was
 /// found of errors.
-fn key_observations(observations: &[Observation], figures: &[Figure]) -> String {
+fn key_observations(Shown { figures, observations, remarks }: &Shown) -> String {
     let mut text = String::new();
     let devices: BTreeSet<&str> = observations.iter().map(|observation| observation.device.as_str()).collect();
     for device in devices.into_iter().rev() {
         let of = observations.iter().filter(|observation| observation.device == device);
-        let _ = write!(text, "### {device}\n\n{TABLE}");
+        let _ = write!(text, "### {}\n\n{TABLE}", device.to_uppercase());
         text.extend(of.map(|observation| rows(&observation.subject, &telling(&observation.verdicts))));
         let qualities = figures.iter().filter(|figure| figure.device == device && !figure.finding.is_empty());
         let qualities = qualities.filter(|figure| QUALITIES.contains(&figure.suite) || figure.name.contains("_error"));
         text.push('\n');
+        text.extend(remarks.iter().filter(|(of, _)| of == device).map(|(_, remark)| format!("- {remark}\n")));
         text.extend(qualities.map(|Figure { name, finding, .. }| format!("- `{name}`: {finding}\n")));
         text.push('\n');
     }
@@ -142,7 +163,7 @@ fn key_observations(observations: &[Observation], figures: &[Figure]) -> String 
 
 /// × is how many times as fast or as small.
 const TABLE: &str = "\
-| | beside | better in | × at the least | × in the median | × at most | always better from |
+| method | beside | better in | × at the least | × in the median | × at most | in all measured cases from |
 |---|---|---|---|---|---|---|
 ";
 
@@ -156,7 +177,7 @@ fn telling(verdicts: &[Verdict]) -> Vec<&Verdict> {
 fn rows(subject: &str, verdicts: &[&Verdict]) -> String {
     let row = |verdict: &&Verdict| {
         let Verdict { ours, base, won, cases, least, median, most, crossover, .. } = verdict;
-        let always = crossover.as_deref().unwrap_or(if won == cases { "all sizes" } else { "no size" });
+        let always = crossover.as_deref().unwrap_or(if won == cases { "the smallest" } else { "–" });
         format!("| {subject}: {ours} | {base} | {won} of {cases} | {least} | {median} | {most} | {always} |\n")
     };
     verdicts.iter().map(row).collect()
@@ -174,7 +195,8 @@ fn figure_text(figure: &Figure, sources: &[Source], docs: &Path) -> String {
         of.iter().flat_map(|source| source.record.machine.versions.iter().map(String::as_str)).collect();
     facts.push(versions.into_iter().collect::<Vec<_>>().join(", "));
     facts.push(of.iter().map(|source| link(&source.path, docs)).collect::<Vec<_>>().join(", "));
-    let mut text = format!("\n### {name}\n\n![{}](benchmarks/{name}.png)\n\n", figure.title());
+    let mut text =
+        format!("\n### {} ({})\n\n![{name}](benchmarks/{name}.png)\n\n", figure.title(), device.to_uppercase());
     if !finding.is_empty() {
         let _ = write!(text, "{finding}\n\n");
     }

@@ -13,15 +13,17 @@ pub const CHAPTERS: [Chapter; 9] = [
         title: "Linear layers",
         text: "`Linear` of in × out features beside `SkLinear`, whose weight is the mean of \
                2·`num_terms` products of rank `low_rank`, wherever that has fewer parameters. Above each panel stands how many times as \
-               fast the fastest sketched layer is; a low rank is fast and loses the most, so choose it by error \
-               (below, *Conversion*), not by time.",
+               fast the fastest sketched layer is as Panther's own dense one in f32; a low rank is fast and loses the most, so choose it \
+               by error (below, *Conversion*), not by time. In tf32 and bf16 cuBLAS may round factors of f32 to so many bits: where \
+               both have the same errors, as on an H100, it took tf32 for both.",
     },
     Chapter {
         suite: "attention",
         title: "Attention",
         text: "`MultiHeadAttention` beside `RandMultiHeadAttention`, whose cost grows with the length instead of \
-               its square. Dense attention has no features, so its lines are the same in each row. Memory is the \
-               peak beyond what was held before, weights not counted. Distances from dense attention are those of fresh weights and \
+               its square. Dense attention has no features, so its lines are the same in all columns of a row. Memory is the \
+               peak beyond what was held before, weights not counted; what the output and the projections of query, key and value take is \
+               part of it. Distances from dense attention are those of fresh weights and \
                of inputs that are independent normal numbers, which is the hard case: attention is spread over all positions, so \
                that outputs are small, and the variance of softmax features grows like exp(‖q + k‖² ÷ √d), d the columns of a \
                head. ReLU features estimate nothing: they are an attention of their own.",
@@ -36,34 +38,40 @@ pub const CHAPTERS: [Chapter; 9] = [
         title: "Randomized SVD",
         text: "`rsvd` by block Krylov iteration and by subspace iteration. Matrices with σᵢ = 1/i are decomposed \
                to a rank, those of exponential decay to a tolerance of 10⁻⁶; only the first 2048 σᵢ are not \
-               zero. The exact SVD stands beside them where it is feasible; the best possible error is that of \
-               the exact SVD cut to the rank.",
+               zero. The exact SVD stands beside them where it is feasible (faer's on a CPU, Panther's own Jacobi rotations on a \
+               GPU); the best possible error is that of the exact SVD cut to the rank. Where the \
+               basis would be as large as the matrix, as that of block Krylov for rank 500 of 1000², `rsvd` takes the exact one \
+               itself.",
     },
     Chapter {
         suite: "cqrrpt",
         title: "Pivoted QR",
         text: "`cqrrpt`, which pivots, beside QR without pivots and QR with them: classical pivoting on a CPU, \
-               `pivoted_qr` on a GPU, whose libraries have none. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
+               `pivoted_qr` on a GPU, as cuSOLVER has none. PyTorch's does not pivot. The fewer rows a column has, the less is won: at \
+               four rows a column pivoting the sketch takes most of the time. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
                and of orthogonality, ‖QᵀQ − I‖, in the Frobenius norm.",
     },
     Chapter {
         suite: "convert",
         title: "Conversion",
         text: "What a dense weight loses when it is replaced by sketched factors, by how these are found; this \
-               is the host's work on every machine.",
+               is the host's work on every machine. An error of 1 is that of a weight of zeros. `sketch` is the original package's way, \
+               random factors; `least_squares` fits one factor to the weight; `rsvd` is what the converter does unless told \
+               otherwise; `exact` cuts the exact SVD.",
     },
     Chapter {
         suite: "sketch",
         title: "Sketches",
-        text: "How many bytes a second each family reads and writes, drawing included. A copy of A reads and \
-               writes as fast as the memory allows: no sketch is faster than its line, and the dense families \
-               multiply.",
+        text: "Bytes of A and of S·A over the time that S·A takes, drawing of S included. The line is a copy of A; what reads \
+               all of A stays below it. SparseRows reads some rows only, and the dense families multiply: beside the dense \
+               product stands what drawing costs them.",
     },
     Chapter {
         suite: "pivots",
         title: "Quality of pivots",
-        text: "‖R₂₂‖ after k columns over that of classical pivoting: below 1 is better. |Rᵢᵢ| ÷ σᵢ says how \
-               well the diagonal tells the singular values: 1 is perfect.",
+        text: "Of `pivoted_qr`, square matrices: ‖R₂₂‖ after k columns over that of classical pivoting; below 1 is better. \
+               |Rᵢᵢ| ÷ σᵢ says how well the diagonal tells the singular values: 1 is perfect. A matrix that fits into the \
+               shared memory of a GPU is pivoted classically there, as these are: a ratio of 1 says that it is done right.",
     },
     Chapter {
         suite: "roofline",
@@ -78,11 +86,12 @@ pub const INTRODUCTION: &str = "\
 `panther-bench report` makes this page and its figures of the measurements in [`benchmarks/results`](benchmarks/results): every number below is
 computed from them, and none is written by hand. No figure compares two machines.
 
-The page that this one follows showed two GPUs, a T4 and a P100. In their place stand the devices that were measured here, each by its
-own name; figures without a device in their name are the H100's, those of a CPU end in `_cpu`.
+The original package's page has figures for two GPUs, a T4 and a P100. In their place stand the devices that were measured here. Files of
+figures of a CPU end in `_cpu`; those of linear layers name their device, and all others are the H100's.
 
-Key observations compare the best setting of each case with the libraries that are in use today, and say from where on it always wins and where
-it loses the most. What stands under the figures compares with Panther's own dense methods too, and says how many settings do not win.
+Key observations compare with the libraries that are in use today, or with Panther's own dense methods where none was measured: of layers the
+fastest setting of `num_terms` and `low_rank` in each case. They say where it loses the most, and from which size on it wins in all cases that
+were measured. What stands under the figures compares with the dense methods too, and says how many settings do not win.
 Machines, versions and how it was measured stand at the end.
 ";
 
@@ -94,6 +103,11 @@ pub const METHOD: &str = "\
   is allocated from; what libraries keep from their first use on does not count.
 - **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y on a part of
   the input, ŷ computed in double precision from the same draws: what rounding costs, not what sketching does.
+- **Libraries**: `torch` is PyTorch's `Linear`, `Conv2d` (cuDNN may try its algorithms), three projections and `scaled_dot_product_attention`,
+  `svd_lowrank` with 10 columns more and two power iterations, and `linalg.qr`; eager, in full f32, or with everything in bf16 (`torch-bf16`).
+  `scipy` is `sparse.linalg.svds`, converged, and pivoted `linalg.qr`; `sklearn` is `randomized_svd` at its defaults.
+- **Small cases** on a GPU measure the host: PyTorch's training step takes some 0.2 ms and ours 0.1 ms whatever it computes. A win there
+  is not the sketch's; compare with Panther's dense layers under the figures. Ratios within some tens of percent are noise on a CPU with two threads.
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.
 - **Sentences under figures** compare the fastest setting with the dense one case by case; the number of settings that are not faster stands
   beside, so that a single fast one does not speak for all.
