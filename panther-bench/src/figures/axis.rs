@@ -5,6 +5,9 @@ use libm::{exp10, log10};
 /// The least ratio between the ends of an axis.
 const LEAST_RATIO: f64 = 1.5;
 
+/// Part of an axis between two ticks, so that labels do not overlap.
+const LEAST_APART: f64 = 0.11;
+
 /// A logarithmic axis. Logarithms are libm's, the same on every machine, as pictures are to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis {
@@ -54,12 +57,18 @@ impl Axis {
             .collect()
     }
 
-    /// Four to ten values at equal distances.
+    /// Up to ten values at equal distances, fewer where they would stand too close.
     fn even(&self) -> Vec<f64> {
         let (low, high) = (exp10(self.low), exp10(self.high));
         let unit = exp10(log10((high - low) / 4.0).floor());
         let step = [5.0, 2.0, 1.0].into_iter().map(|n| n * unit).find(|step| 4.0 * step <= high - low).unwrap_or(unit);
-        ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|n| n as f64 * step).collect()
+        let mut ticks: Vec<f64> = Vec::new();
+        for tick in ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|n| n as f64 * step) {
+            if ticks.last().is_none_or(|last| self.part(tick) - self.part(*last) >= LEAST_APART) {
+                ticks.push(tick);
+            }
+        }
+        ticks
     }
 }
 
@@ -114,6 +123,14 @@ mod tests {
             axis(0.97, 1.6).ticks().iter().copied().map(label).collect::<Vec<_>>(),
             ["1", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
         );
+    }
+
+    #[test]
+    fn ticks_stand_apart() {
+        let axis = axis(0.042, 0.19);
+        let ticks = axis.ticks();
+        assert!(ticks.len() >= 4 && ticks.is_sorted(), "{ticks:?}");
+        assert!(ticks.windows(2).all(|pair| axis.part(pair[1]) - axis.part(pair[0]) >= LEAST_APART), "{ticks:?}");
     }
 
     #[test]
