@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::chart::{Chart, Panel, Row, Series};
 use super::contest::{Contest, Verdict, sentences};
 use super::data::{Data, Pass, figure, number};
-use super::style::{Dash, Look};
+use super::style::Look;
 use super::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
@@ -26,26 +26,12 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
         };
         Figure::new(&on(stem.to_owned(), device), "rsvd", device, chart, finding)
     };
-    let time = Quantity {
-        y: "ms",
-        of_exact: true,
-        lines: &[Line { name: "", value: |m| Pass::Forward.milliseconds(m), dash: Dash::Solid }],
-    };
-    let memory = Quantity {
-        y: "peak MiB",
-        of_exact: true,
-        lines: &[Line { name: "", value: |m| m.memory_forward.map(|bytes| bytes as f64 / MIB), dash: Dash::Solid }],
-    };
-    let excess = Quantity {
-        y: "error ÷ best − 1",
-        of_exact: false,
-        lines: &[Line { name: "", value: |m| figure(m, "error_over_best").map(excess), dash: Dash::Solid }],
-    };
-    let estimate = Quantity {
-        y: "estimate ÷ error",
-        of_exact: false,
-        lines: &[Line { name: "", value: estimate_over_error, dash: Dash::Solid }],
-    };
+    let time = Quantity { y: "ms", of_exact: true, value: |m| Pass::Forward.milliseconds(m) };
+    let memory =
+        Quantity { y: "peak MiB", of_exact: true, value: |m| m.memory_forward.map(|bytes| bytes as f64 / MIB) };
+    let excess =
+        Quantity { y: "error ÷ best − 1", of_exact: false, value: |m| figure(m, "error_over_best").map(excess) };
+    let estimate = Quantity { y: "estimate ÷ error", of_exact: false, value: estimate_over_error };
     let times = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
     vec![
         make("rsvd_runtime", "time", &[time], sentences(&times)),
@@ -71,13 +57,7 @@ struct Quantity {
     y: &'static str,
     /// Whether it says anything of exact decompositions, which have no rank.
     of_exact: bool,
-    lines: &'static [Line],
-}
-
-struct Line {
-    name: &'static str,
     value: fn(&Measured) -> Option<f64>,
-    dash: Dash,
 }
 
 /// A column of panels, in a precision.
@@ -126,16 +106,11 @@ fn row(data: &Data<'_>, quantity: &Quantity) -> Row {
 }
 
 fn series(data: &Data<'_>, quantity: &Quantity) -> Vec<Series> {
-    let of = |method: &str, line: &Line| {
-        let points = data.method(method).points(|cell| number(cell, "size"), |_, m| (line.value)(m));
-        let name = if line.name.is_empty() { method.to_owned() } else { format!("{method}, {}", line.name) };
-        Series::new(name, Look::of(method).dashed(line.dash), points)
+    let of = |method: &str| {
+        let points = data.method(method).points(|cell| number(cell, "size"), |_, m| (quantity.value)(m));
+        Series::new(method, Look::of(method), points)
     };
-    data.methods()
-        .into_iter()
-        .filter(|method| quantity.of_exact || *method != "exact")
-        .flat_map(|method| quantity.lines.iter().map(move |line| of(method, line)))
-        .collect()
+    data.methods().into_iter().filter(|method| quantity.of_exact || *method != "exact").map(of).collect()
 }
 
 fn excess(error_over_best: f64) -> f64 {
