@@ -168,6 +168,5 @@ fn accuracy(data: &Data<'_>) -> String {
             "The error estimate, an upper bound but for a stated probability, is {least:.3} to {most:.2} times the error. "
         );
     }
-    text.push_str("An excess below 10⁻⁶ is drawn as that.");
-    text
+    if text.is_empty() { text } else { text + "An excess below 10⁻⁶ is drawn as that." }
 }
