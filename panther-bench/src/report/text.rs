@@ -47,8 +47,8 @@ pub const CHAPTERS: [Chapter; 9] = [
         suite: "cqrrpt",
         title: "Pivoted QR",
         text: "`cqrrpt`, which pivots, beside QR without pivots and QR with them: classical pivoting on a CPU, \
-               `pivoted_qr` on a GPU, as cuSOLVER has none. PyTorch's does not pivot. The fewer rows a column has, the less is won: at \
-               four rows a column pivoting the sketch takes most of the time. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
+               `pivoted_qr` on a GPU, as cuSOLVER has none. PyTorch's does not pivot. The fewer rows a column has, the less is \
+               won. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
                and of orthogonality, ‖QᵀQ − I‖, in the Frobenius norm.",
     },
     Chapter {
