@@ -173,6 +173,11 @@ impl Device {
         self.inner.multiprocessors
     }
 
+    /// Whether the matrix units are Hopper's.
+    pub(crate) fn is_hopper(&self) -> bool {
+        self.inner.capability == (9, 0)
+    }
+
     /// Shared memory that one block can have, in bytes.
     pub(crate) fn shared_bytes(&self) -> u32 {
         self.inner.shared_bytes

@@ -84,12 +84,18 @@ impl Kernel {
     }
 }
 
+/// What the compiler calls a kind of device; on Hopper with the instructions that no other has.
+fn architecture((major, minor): (i32, i32)) -> String {
+    let own = if (major, minor) == (9, 0) { "a" } else { "" };
+    format!("--gpu-architecture=compute_{major}{minor}{own}")
+}
+
 /// Compiles a file for one type and one kind of device. Needs NVRTC, and no device.
-pub(crate) fn compile(file: KernelFile, real: &str, (major, minor): (i32, i32)) -> Result<Ptx, GpuError> {
+pub(crate) fn compile(file: KernelFile, real: &str, capability: (i32, i32)) -> Result<Ptx, GpuError> {
     let source = format!("{COMMON}\n#line 1 \"{}.cu\"\n{}", file.name, file.source);
     let options = CompileOptions {
         options: vec![
-            format!("--gpu-architecture=compute_{major}{minor}"),
+            architecture(capability),
             format!("-Dreal={real}"),
             format!("-DREAL_IS_{}", real.to_uppercase()),
             "--std=c++17".to_owned(),

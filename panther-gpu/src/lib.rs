@@ -50,6 +50,7 @@ mod small;
 mod small_svd;
 mod solver;
 mod staging;
+mod tensor_product;
 mod timing;
 mod triangular;
 

@@ -36,6 +36,10 @@ pub fn run(device: &Device, only: &str, runs: Runs) -> Result<(), GpuError> {
             cqrrpt_case::<f64>(device, runs, m, n)?;
         }
     }
+    if "product".contains(only) {
+        product_cases::<f32>(device, runs)?;
+        product_cases::<f64>(device, runs)?;
+    }
     if "copies".contains(only) {
         copies(device, runs, 16384)?;
     }
@@ -124,6 +128,30 @@ fn cqrrpt_case<T: DeviceReal>(device: &Device, runs: Runs, m: usize, n: usize) -
         found.orthogonality,
         found.fallback
     );
+    Ok(())
+}
+
+/// A·B and Aᵀ·B, everything by columns.
+fn product_cases<T: DeviceReal>(device: &Device, runs: Runs) -> Result<(), GpuError> {
+    for (m, n, k) in [
+        (4096, 112, 4096),
+        (8192, 60, 8192),
+        (16384, 110, 16384),
+        (16384, 550, 16384),
+        (4096, 512, 512),
+        (110, 110, 16384),
+    ] {
+        let b = gaussian_matrix::<T>(device, k, n, 4)?;
+        let mut c = Matrix::zeros(device, m, n)?;
+        for (name, transposed) in [("A·B", false), ("Aᵀ·B", true)] {
+            let (rows, columns) = if transposed { (k, m) } else { (m, k) };
+            let a = gaussian_matrix::<T>(device, rows, columns, 3)?;
+            let a = if transposed { a.as_ref().t() } else { a.as_ref() };
+            let time = median(device, runs, || product(c.as_mut(), T::ONE, a, b.as_ref(), T::ZERO))?;
+            let speed = 2e-9 * (m * n * k) as f64 / time;
+            println!("product {m}×{k}×{n} {} {name}: {time:.4} ms, {speed:.1} TFLOP/s", T::NAME);
+        }
+    }
     Ok(())
 }
 

@@ -1,0 +1,358 @@
+// Products of f32 matrices on the tensor cores of Hopper devices, to the accuracy of f32: each factor is split into two numbers of
+// 11 bits, x = x₁ + x₂, and of the four products of the parts the three that matter are summed (Markidis et al. 2018). Tensor cores
+// round their sums towards zero, so that these leave them after every 32 terms (Ootomo and Yokota 2022).
+//
+// A block makes a tile of C, 128 rows by COLUMNS. One group of four warps brings tiles of A and B, STAGES at a time on their way, and
+// splits B where it lands in shared memory. Two others split A on the way to their registers and multiply 64 rows each.
+
+#if defined(REAL_IS_FLOAT) && defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+// How the factors lie.
+#ifndef A_BY_ROWS
+#define A_BY_ROWS true
+#define B_BY_COLUMNS true
+#endif
+
+constexpr u32 GROUP = 128, TILE_ROWS = 128, DEPTH = 32, STAGES = 4;
+// What one load brings, and the loads of a row of B in a tile.
+constexpr u32 WIDE = 4, CHUNKS = DEPTH / WIDE;
+
+// Numbers from one row of a tile of A to the next, or from one column, such that a warp meets every bank once as it reads 8 rows of 4
+// columns.
+constexpr u32 STRIDE_BY_ROWS = DEPTH + 4, STRIDE_BY_COLUMNS = TILE_ROWS + 8;
+constexpr u32 A_NUMBERS = TILE_ROWS * STRIDE_BY_ROWS;
+static_assert(A_NUMBERS >= DEPTH * STRIDE_BY_COLUMNS, "either layout fits");
+
+// Barriers in shared memory: a phase ends when as many threads have arrived as it was told to await.
+__device__ __forceinline__ void begin_barrier(u32 barrier, u32 arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+
+__device__ __forceinline__ void arrive(u32 barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
+// Arrives when all copies that this thread has asked for are done.
+__device__ __forceinline__ void arrive_when_copied(u32 barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
+
+__device__ __forceinline__ void await(u32 barrier, u32 parity) {
+    asm volatile("{\n\t.reg .pred done;\n"
+                 "again:\n\t"
+                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n\t"
+                 "@!done bra again;\n\t}" ::"r"(barrier), "r"(parity)
+                 : "memory");
+}
+
+// 16 bytes into shared memory, of which the last are zeros where fewer are `valid`.
+__device__ __forceinline__ void copy_wide(u32 to, const float *from, u32 valid) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid) : "memory");
+}
+
+__device__ __forceinline__ void store_wide(u32 to, const u32 (&words)[4]) {
+    asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+}
+
+// x to 11 bits, and what is left of it to 11 more. A finite x has finite parts.
+__device__ __forceinline__ void split_number(float x, u32 &leading, u32 &rest) {
+    constexpr u32 HALF = 0x1000, KEPT = 0xffffe000, EXPONENT = 0x7f800000;
+    const u32 bits = __float_as_uint(x), rounded = bits + HALF & KEPT;
+    leading = (rounded & EXPONENT) == EXPONENT ? bits & KEPT : rounded;
+    rest = __float_as_uint(x - __uint_as_float(leading)) + HALF & KEPT;
+}
+
+// How the matrix units find a tile of B: rows of 128 bytes whose 16-byte pieces are exchanged by row (128-byte swizzle), groups of
+// eight rows one behind the other.
+__device__ __forceinline__ u64 described(u32 tile) {
+    return (u64)1 << 62 | (u64)(1024 >> 4) << 32 | (u64)1 << 16 | (tile & 0x3ffff) >> 4;
+}
+
+#define EIGHT(i) \
+    "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+#define NAMES_32                                                                            \
+    "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23," \
+    "%24,%25,%26,%27,%28,%29,%30,%31"
+#define NAMES_48 NAMES_32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47"
+#define NAMES_56 NAMES_48 ",%48,%49,%50,%51,%52,%53,%54,%55"
+#define NAMES_64 NAMES_56 ",%56,%57,%58,%59,%60,%61,%62,%63"
+// d = A·B, or += where `adds`, for 64 rows of 8 columns of A, each warp's 16 in its registers.
+#define MULTIPLY(columns, names, a0, a1, a2, a3, b, p, ...)                                                     \
+    asm volatile("{\n\t.reg .pred adds;\n\tsetp.ne.b32 adds, %" #p ", 0;\n\t"                                   \
+                 "wgmma.mma_async.sync.aligned.m64n" #columns "k8.f32.tf32.tf32 {" names "}, {%" #a0 ", %" #a1 \
+                 ", %" #a2 ", %" #a3 "}, %" #b ", adds, 1, 1;\n\t}"                                             \
+                 : __VA_ARGS__                                                                                  \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b_tile), "r"(adds)                           \
+                 : "memory")
+
+template <u32 COLUMNS>
+__device__ __forceinline__ void multiply(float (&d)[COLUMNS / 2], const u32 *a, u64 b_tile, int adds) {
+    if constexpr (COLUMNS == 64) {
+        MULTIPLY(64, NAMES_32, 32, 33, 34, 35, 36, 37, EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24));
+    } else if constexpr (COLUMNS == 96) {
+        MULTIPLY(96, NAMES_48, 48, 49, 50, 51, 52, 53, EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40));
+    } else if constexpr (COLUMNS == 112) {
+        MULTIPLY(112, NAMES_56, 56, 57, 58, 59, 60, 61, EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40),
+                 EIGHT(48));
+    } else {
+        static_assert(COLUMNS == 128, "a width that the matrix units are told here");
+        MULTIPLY(128, NAMES_64, 64, 65, 66, 67, 68, 69, EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40),
+                 EIGHT(48), EIGHT(56));
+    }
+}
+
+// C = α·A·B + β·C for m×n C, or a part of the sum over k for each of `splits` parts, one m×n matrix behind the other.
+struct Product {
+    // By rows: entry (i, j) at a[i·stride + j], or a[i + j·stride]; lines begin at multiples of 16 bytes.
+    const float *a;
+    u64 a_stride;
+    // By columns: entry (i, j) at b[i + j·stride], or b[i·stride + j].
+    const float *b;
+    u64 b_stride;
+    float *c;
+    u64 c_down, c_right;
+    // Numbers from one product of a batch to the next.
+    u64 a_next, b_next, c_next;
+    u32 m, n, k, splits;
+    float alpha, beta;
+    // Columns begin at multiples of 16 bytes.
+    u32 b_is_wide;
+    u32 tiles_right;
+};
+
+// The part of the product that a block makes: rows and columns of C from here on, and terms of the sums.
+struct Part {
+    u32 row, column, first, end;
+    __device__ __forceinline__ u32 steps() const { return (end - first + DEPTH - 1) / DEPTH; }
+};
+
+// What a stage holds: A as it is, B as two tiles of leading parts and rests, each column in 128 bytes.
+template <u32 COLUMNS>
+struct Stage {
+    static constexpr u32 B_BYTES = COLUMNS * DEPTH * sizeof(float), BYTES = 2 * B_BYTES + A_NUMBERS * sizeof(float);
+    u32 address;
+    __device__ __forceinline__ u32 leading() const { return address; }
+    __device__ __forceinline__ u32 rest() const { return address + B_BYTES; }
+    __device__ __forceinline__ u32 a() const { return address + 2 * B_BYTES; }
+};
+// A tile of B begins at a multiple of 1024 bytes, since its columns are exchanged in eights.
+template <u32 COLUMNS>
+constexpr u32 STAGE_STEP = (Stage<COLUMNS>::BYTES + 1023) / 1024 * 1024;
+
+__device__ __forceinline__ void bring_a(const Product &p, const Part &part, u32 at, u32 tile) {
+    constexpr u32 LINES = A_BY_ROWS ? TILE_ROWS : DEPTH, LENGTH = A_BY_ROWS ? DEPTH : TILE_ROWS;
+    constexpr u32 STRIDE = A_BY_ROWS ? STRIDE_BY_ROWS : STRIDE_BY_COLUMNS, THREADS = LENGTH / WIDE, STEP = GROUP / THREADS;
+    const u32 line = (A_BY_ROWS ? part.row : at) + threadIdx.x / THREADS, lines = A_BY_ROWS ? p.m : part.end;
+    const u32 offset = threadIdx.x % THREADS * WIDE;
+    const u32 from = (A_BY_ROWS ? at : part.row) + offset, end = A_BY_ROWS ? part.end : p.m;
+    const u32 valid = from < end ? min(end - from, WIDE) * sizeof(float) : 0;
+    const float *source = p.a + line * p.a_stride + from;
+    const u32 to = tile + (threadIdx.x / THREADS * STRIDE + offset) * sizeof(float);
+#pragma unroll
+    for (u32 i = 0; i < LINES / STEP; ++i) {
+        const u32 bytes = line + i * STEP < lines ? valid : 0;
+        copy_wide(to + i * STEP * STRIDE * sizeof(float), bytes > 0 ? source : p.a, bytes);
+        source += STEP * p.a_stride;
+    }
+}
+
+// Column and terms of the i-th piece of a thread: neighbouring threads read along the columns of B, or along its rows.
+template <u32 COLUMNS>
+__device__ __forceinline__ u32 column_of(u32 i) {
+    const u32 piece = threadIdx.x + i * GROUP;
+    return B_BY_COLUMNS ? piece / CHUNKS : piece % COLUMNS;
+}
+
+template <u32 COLUMNS>
+__device__ __forceinline__ u32 chunk_of(u32 i) {
+    const u32 piece = threadIdx.x + i * GROUP;
+    return B_BY_COLUMNS ? piece % CHUNKS : piece / COLUMNS;
+}
+
+// Columns beyond the last are the last again, since what becomes of them is not written. Terms beyond the last are zero. Nowhere
+// does a load wait for another.
+template <u32 COLUMNS>
+__device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 at, float (&values)[COLUMNS / 16][WIDE]) {
+    const bool is_whole = at + DEPTH <= part.end;
+#pragma unroll
+    for (u32 i = 0; i < COLUMNS / 16; ++i) {
+        const u32 term = at + chunk_of<COLUMNS>(i) * WIDE, column = min(part.column + column_of<COLUMNS>(i), p.n - 1);
+        if (B_BY_COLUMNS) {
+            const float *source = p.b + column * p.b_stride;
+            if (is_whole && p.b_is_wide) {
+                *(float4 *)values[i] = *(const float4 *)(source + term);
+                continue;
+            }
+#pragma unroll
+            for (u32 j = 0; j < WIDE; ++j) values[i][j] = source[min(term + j, part.end - 1)];
+        } else {
+            const float *source = p.b + min(term, part.end - 1) * p.b_stride + column;
+#pragma unroll
+            for (u32 j = 0; j < WIDE; ++j) {
+                values[i][j] = *source;
+                if (term + j + 1 < part.end) source += p.b_stride;
+            }
+        }
+        if (!is_whole) {
+#pragma unroll
+            for (u32 j = 0; j < WIDE; ++j) values[i][j] = term + j < part.end ? values[i][j] : 0.f;
+        }
+    }
+}
+
+template <u32 COLUMNS>
+__device__ __forceinline__ void store_b(const float (&values)[COLUMNS / 16][WIDE], Stage<COLUMNS> stage) {
+#pragma unroll
+    for (u32 i = 0; i < COLUMNS / 16; ++i) {
+        u32 leading[WIDE], rest[WIDE];
+        const u32 column = column_of<COLUMNS>(i), chunk = chunk_of<COLUMNS>(i);
+        const u32 offset = column * DEPTH * sizeof(float) + (chunk ^ column % CHUNKS) * WIDE * sizeof(float);
+#pragma unroll
+        for (u32 j = 0; j < WIDE; ++j) split_number(values[i][j], leading[j], rest[j]);
+        store_wide(stage.leading() + offset, leading);
+        store_wide(stage.rest() + offset, rest);
+    }
+}
+
+// The group that brings the tiles.
+template <u32 COLUMNS>
+__device__ __forceinline__ void bring(const Product &p, const Part &part, u32 stages, u32 full, u32 empty) {
+    float values[COLUMNS / 16][WIDE];
+    load_b<COLUMNS>(p, part, part.first, values);
+    for (u32 step = 0; step < part.steps(); ++step) {
+        const u32 slot = step % STAGES, at = part.first + step * DEPTH;
+        const Stage<COLUMNS> stage{stages + slot * STAGE_STEP<COLUMNS>};
+        await(empty + slot * 8, step / STAGES & 1 ^ 1);
+        bring_a(p, part, at, stage.a());
+        arrive_when_copied(full + slot * 8);
+        store_b<COLUMNS>(values, stage);
+        // What was written like this the matrix units read by another way.
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        arrive(full + slot * 8);
+        if (step + 1 < part.steps()) load_b<COLUMNS>(p, part, at + DEPTH, values);
+    }
+}
+
+// Entries of A for one thread: of a tile's 4 steps of 8 columns each, rows r and r + 8, columns c and c + 4.
+__device__ __forceinline__ void read_a(u32 tile, u32 row, u32 column, float (&values)[16]) {
+    constexpr u32 DOWN = A_BY_ROWS ? STRIDE_BY_ROWS : 1, RIGHT = A_BY_ROWS ? 1 : STRIDE_BY_COLUMNS;
+    const u32 first = tile + (row * DOWN + column * RIGHT) * sizeof(float);
+#pragma unroll
+    for (u32 i = 0; i < 16; ++i) {
+        const u32 offset = (i % 2 * 8 * DOWN + i / 2 * 4 * RIGHT) * sizeof(float);
+        asm volatile("ld.shared.f32 %0, [%1];" : "=f"(values[i]) : "r"(first + offset) : "memory");
+    }
+}
+
+// The groups that multiply: sums over the terms of the part, 64 rows a group.
+template <u32 COLUMNS>
+__device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u32 empty, u32 row, u32 column,
+                                       float (&sums)[COLUMNS / 2]) {
+    float values[16], d[COLUMNS / 2];
+    u32 leading[16], rest[16];
+#pragma unroll
+    for (u32 i = 0; i < COLUMNS / 2; ++i) sums[i] = 0.f;
+    await(full, 0);
+    read_a(Stage<COLUMNS>{stages}.a(), row, column, values);
+    const u32 steps = part.steps();
+    for (u32 step = 0; step < steps; ++step) {
+        const u32 slot = step % STAGES, next = (step + 1) % STAGES;
+        const Stage<COLUMNS> stage{stages + slot * STAGE_STEP<COLUMNS>};
+#pragma unroll
+        for (u32 i = 0; i < 16; ++i) split_number(values[i], leading[i], rest[i]);
+        asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+        const u64 b = described(stage.leading()), b_rest = described(stage.rest());
+#pragma unroll
+        for (u32 i = 0; i < DEPTH / 8; ++i) {
+            // 8 terms are 32 bytes. The small products come first.
+            multiply<COLUMNS>(d, rest + 4 * i, b + 2 * i, i > 0);
+            multiply<COLUMNS>(d, leading + 4 * i, b_rest + 2 * i, 1);
+            multiply<COLUMNS>(d, leading + 4 * i, b + 2 * i, 1);
+        }
+        asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+        if (step + 1 < steps) {
+            await(full + next * 8, (step + 1) / STAGES & 1);
+            read_a(Stage<COLUMNS>{stages + next * STAGE_STEP<COLUMNS>}.a(), row, column, values);
+        }
+        asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+        // Until here the registers are in use.
+#pragma unroll
+        for (u32 i = 0; i < COLUMNS / 2; ++i) asm volatile("" : "+f"(d[i])::"memory");
+#pragma unroll
+        for (u32 i = 0; i < 16; ++i) asm volatile("" ::"r"(leading[i]), "r"(rest[i]) : "memory");
+        if (threadIdx.x % WARP == 0) arrive(empty + slot * 8);
+#pragma unroll
+        for (u32 i = 0; i < COLUMNS / 2; ++i) sums[i] += d[i];
+    }
+}
+
+template <u32 COLUMNS>
+__device__ __forceinline__ void product(Product p) {
+    extern __shared__ char memory[];
+    __shared__ u64 barriers[2 * STAGES];
+    const u32 stages = ((u32)__cvta_generic_to_shared(memory) + 1023) / 1024 * 1024;
+    const u32 full = (u32)__cvta_generic_to_shared(barriers), empty = full + STAGES * 8;
+    if (threadIdx.x == 0) {
+        for (u32 slot = 0; slot < STAGES; ++slot) {
+            begin_barrier(full + slot * 8, 2 * GROUP);
+            begin_barrier(empty + slot * 8, 2 * GROUP / WARP);
+        }
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+    __syncthreads();
+
+    // Neighbouring blocks read the same rows of A.
+    const u32 tile_row = blockIdx.x / p.tiles_right, tile_column = blockIdx.x % p.tiles_right, split = blockIdx.y;
+    p.a += blockIdx.z * p.a_next;
+    p.b += blockIdx.z * p.b_next;
+    p.c += blockIdx.z * p.c_next;
+    const u32 length = (p.k + p.splits * DEPTH - 1) / (p.splits * DEPTH) * DEPTH;
+    Part part{tile_row * TILE_ROWS, tile_column * COLUMNS, split * length, (split + 1) * length};
+    if (part.end > p.k) part.end = p.k;
+
+    if (threadIdx.x < GROUP) {
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 104;");
+        bring<COLUMNS>(p, part, stages, full, empty);
+    } else {
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 200;");
+        const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP - GROUP / WARP;
+        const u32 row = warp * 16 + lane / 4;
+        float sums[COLUMNS / 2];
+        sum_up<COLUMNS>(part, stages, full, empty, row, lane % 4, sums);
+        const bool is_part = p.splits > 1;
+        float *c = is_part ? p.c + (u64)split * p.m * p.n : p.c;
+#pragma unroll
+        for (u32 i = 0; i < COLUMNS / 2; ++i) {
+            const u32 to_row = part.row + row + i / 2 % 2 * 8, to_column = part.column + i / 4 * 8 + lane % 4 * 2 + i % 2;
+            if (to_row >= p.m || to_column >= p.n) continue;
+            float *to = c + to_row * p.c_down + to_column * p.c_right;
+            *to = is_part ? sums[i] : p.beta == 0.f ? p.alpha * sums[i] : p.alpha * sums[i] + p.beta * *to;
+        }
+    }
+}
+
+#define PRODUCT(columns)                                                                                             \
+    extern "C" __global__ void __launch_bounds__(3 * GROUP, 1) product_##columns(const __grid_constant__ Product p) { \
+        product<columns>(p);                                                                                         \
+    }
+PRODUCT(64)
+PRODUCT(96)
+PRODUCT(112)
+PRODUCT(128)
+
+// C = α·(sum of the parts) + β·C, the parts column-major m×n one behind the other.
+extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, float alpha, float beta, float *c,
+                                     u64 c_down, u64 c_right) {
+    const u64 size = (u64)m * n;
+    FOR_EACH(i, size) {
+        float sum = 0.f;
+        for (u32 split = 0; split < splits; ++split) sum += parts[split * size + i];
+        u64 row, column;
+        ::split(i, m, row, column);
+        float *to = c + row * c_down + column * c_right;
+        *to = beta == 0.f ? alpha * sum : alpha * sum + beta * *to;
+    }
+}
+
+#endif
