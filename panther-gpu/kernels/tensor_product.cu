@@ -2,8 +2,8 @@
 // 11 bits, x = x₁ + x₂, and of the four products of the parts the three that matter are summed (Markidis et al. 2018). Tensor cores
 // round their sums towards zero, so that these leave them after every 32 terms (Ootomo and Yokota 2022).
 //
-// A block makes a tile of C, 128 rows by COLUMNS. One group of four warps brings tiles of A and B, STAGES at a time on their way, and
-// splits B where it lands in shared memory. Two others split A on the way to their registers and multiply 64 rows each.
+// A block makes a tile of C, 128 rows by COLUMNS. Half of its warps bring tiles of A and B, STAGES at a time on their way, and split B
+// before it lands in shared memory. The others split A on the way to their registers and multiply, 64 rows each group of four.
 
 #if defined(REAL_IS_FLOAT) && defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
@@ -13,7 +13,7 @@
 #define B_BY_COLUMNS true
 #endif
 
-constexpr u32 GROUP = 128, TILE_ROWS = 128, DEPTH = 32, STAGES = 4;
+constexpr u32 BRINGING = 256, MULTIPLYING = 256, TILE_ROWS = 128, DEPTH = 32, STAGES = 4;
 // What one load brings, and the loads of a row of B in a tile.
 constexpr u32 WIDE = 4, CHUNKS = DEPTH / WIDE;
 
@@ -55,12 +55,21 @@ __device__ __forceinline__ void store_wide(u32 to, const u32 (&words)[4]) {
                  : "memory");
 }
 
-// x to 11 bits, and what is left of it to 11 more. A finite x has finite parts.
-__device__ __forceinline__ void split_number(float x, u32 &leading, u32 &rest) {
-    constexpr u32 HALF = 0x1000, KEPT = 0xffffe000, EXPONENT = 0x7f800000;
+constexpr u32 HALF = 0x1000, KEPT = 0xffffe000;
+
+// x to 11 bits, and what is left of it, of which the matrix units read 11 bits more. A finite x has finite parts. The rest of a rounded
+// number is as often below zero as above, so that the products of rests that are left out do not add up.
+__device__ __forceinline__ void round_in_two(float x, u32 &leading, u32 &rest) {
+    constexpr u32 EXPONENT = 0x7f800000;
     const u32 bits = __float_as_uint(x), rounded = bits + HALF & KEPT;
     leading = (rounded & EXPONENT) == EXPONENT ? bits & KEPT : rounded;
-    rest = __float_as_uint(x - __uint_as_float(leading)) + HALF & KEPT;
+    rest = __float_as_uint(x - __uint_as_float(leading)) + HALF;
+}
+
+// As above, but towards zero, which is quicker and will do for one of two factors.
+__device__ __forceinline__ void cut_in_two(float x, u32 &leading, u32 &rest) {
+    leading = __float_as_uint(x) & KEPT;
+    rest = __float_as_uint(x - __uint_as_float(leading)) + HALF;
 }
 
 // How the matrix units find a tile of B: rows of 128 bytes whose 16-byte pieces are exchanged by row (128-byte swizzle), groups of
@@ -102,7 +111,7 @@ __device__ __forceinline__ void multiply(float (&d)[COLUMNS / 2], const u32 *a, 
     }
 }
 
-// C = α·A·B + β·C for m×n C, or a part of the sum over k for each of `splits` parts, one m×n matrix behind the other.
+// C = α·A·B + β·C for m×n C, or a part of the sum over k for each of `splits` parts, one m×n matrix behind the other, column-major.
 struct Product {
     // By rows: entry (i, j) at a[i·stride + j], or a[i + j·stride]; lines begin at multiples of 16 bytes.
     const float *a;
@@ -142,7 +151,7 @@ constexpr u32 STAGE_STEP = (Stage<COLUMNS>::BYTES + 1023) / 1024 * 1024;
 
 __device__ __forceinline__ void bring_a(const Product &p, const Part &part, u32 at, u32 tile) {
     constexpr u32 LINES = A_BY_ROWS ? TILE_ROWS : DEPTH, LENGTH = A_BY_ROWS ? DEPTH : TILE_ROWS;
-    constexpr u32 STRIDE = A_BY_ROWS ? STRIDE_BY_ROWS : STRIDE_BY_COLUMNS, THREADS = LENGTH / WIDE, STEP = GROUP / THREADS;
+    constexpr u32 STRIDE = A_BY_ROWS ? STRIDE_BY_ROWS : STRIDE_BY_COLUMNS, THREADS = LENGTH / WIDE, STEP = BRINGING / THREADS;
     const u32 line = (A_BY_ROWS ? part.row : at) + threadIdx.x / THREADS, lines = A_BY_ROWS ? p.m : part.end;
     const u32 offset = threadIdx.x % THREADS * WIDE;
     const u32 from = (A_BY_ROWS ? at : part.row) + offset, end = A_BY_ROWS ? part.end : p.m;
@@ -157,26 +166,30 @@ __device__ __forceinline__ void bring_a(const Product &p, const Part &part, u32 
     }
 }
 
+// Pieces of B that a thread brings, the last of them perhaps beyond the tile.
+template <u32 COLUMNS>
+constexpr u32 PIECES = (COLUMNS * CHUNKS + BRINGING - 1) / BRINGING;
+
 // Column and terms of the i-th piece of a thread: neighbouring threads read along the columns of B, or along its rows.
 template <u32 COLUMNS>
 __device__ __forceinline__ u32 column_of(u32 i) {
-    const u32 piece = threadIdx.x + i * GROUP;
+    const u32 piece = threadIdx.x + i * BRINGING;
     return B_BY_COLUMNS ? piece / CHUNKS : piece % COLUMNS;
 }
 
 template <u32 COLUMNS>
 __device__ __forceinline__ u32 chunk_of(u32 i) {
-    const u32 piece = threadIdx.x + i * GROUP;
+    const u32 piece = threadIdx.x + i * BRINGING;
     return B_BY_COLUMNS ? piece % CHUNKS : piece / COLUMNS;
 }
 
 // Columns beyond the last are the last again, since what becomes of them is not written. Terms beyond the last are zero. Nowhere
 // does a load wait for another.
 template <u32 COLUMNS>
-__device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 at, float (&values)[COLUMNS / 16][WIDE]) {
+__device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 at, float (&values)[PIECES<COLUMNS>][WIDE]) {
     const bool is_whole = at + DEPTH <= part.end;
 #pragma unroll
-    for (u32 i = 0; i < COLUMNS / 16; ++i) {
+    for (u32 i = 0; i < PIECES<COLUMNS>; ++i) {
         const u32 term = at + chunk_of<COLUMNS>(i) * WIDE, column = min(part.column + column_of<COLUMNS>(i), p.n - 1);
         if (B_BY_COLUMNS) {
             const float *source = p.b + column * p.b_stride;
@@ -202,23 +215,24 @@ __device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 a
 }
 
 template <u32 COLUMNS>
-__device__ __forceinline__ void store_b(const float (&values)[COLUMNS / 16][WIDE], Stage<COLUMNS> stage) {
+__device__ __forceinline__ void store_b(const float (&values)[PIECES<COLUMNS>][WIDE], Stage<COLUMNS> stage) {
 #pragma unroll
-    for (u32 i = 0; i < COLUMNS / 16; ++i) {
+    for (u32 i = 0; i < PIECES<COLUMNS>; ++i) {
         u32 leading[WIDE], rest[WIDE];
+        if (COLUMNS * CHUNKS % BRINGING != 0 && threadIdx.x + i * BRINGING >= COLUMNS * CHUNKS) break;
         const u32 column = column_of<COLUMNS>(i), chunk = chunk_of<COLUMNS>(i);
         const u32 offset = column * DEPTH * sizeof(float) + (chunk ^ column % CHUNKS) * WIDE * sizeof(float);
 #pragma unroll
-        for (u32 j = 0; j < WIDE; ++j) split_number(values[i][j], leading[j], rest[j]);
+        for (u32 j = 0; j < WIDE; ++j) round_in_two(values[i][j], leading[j], rest[j]);
         store_wide(stage.leading() + offset, leading);
         store_wide(stage.rest() + offset, rest);
     }
 }
 
-// The group that brings the tiles.
+// The warps that bring the tiles.
 template <u32 COLUMNS>
 __device__ __forceinline__ void bring(const Product &p, const Part &part, u32 stages, u32 full, u32 empty) {
-    float values[COLUMNS / 16][WIDE];
+    float values[PIECES<COLUMNS>][WIDE];
     load_b<COLUMNS>(p, part, part.first, values);
     for (u32 step = 0; step < part.steps(); ++step) {
         const u32 slot = step % STAGES, at = part.first + step * DEPTH;
@@ -245,7 +259,7 @@ __device__ __forceinline__ void read_a(u32 tile, u32 row, u32 column, float (&va
     }
 }
 
-// The groups that multiply: sums over the terms of the part, 64 rows a group.
+// The warps that multiply: sums over the terms of the part.
 template <u32 COLUMNS>
 __device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u32 empty, u32 row, u32 column,
                                        float (&sums)[COLUMNS / 2]) {
@@ -260,7 +274,7 @@ __device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u
         const u32 slot = step % STAGES, next = (step + 1) % STAGES;
         const Stage<COLUMNS> stage{stages + slot * STAGE_STEP<COLUMNS>};
 #pragma unroll
-        for (u32 i = 0; i < 16; ++i) split_number(values[i], leading[i], rest[i]);
+        for (u32 i = 0; i < 16; ++i) cut_in_two(values[i], leading[i], rest[i]);
         asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
         const u64 b = described(stage.leading()), b_rest = described(stage.rest());
 #pragma unroll
@@ -295,8 +309,8 @@ __device__ __forceinline__ void product(Product p) {
     const u32 full = (u32)__cvta_generic_to_shared(barriers), empty = full + STAGES * 8;
     if (threadIdx.x == 0) {
         for (u32 slot = 0; slot < STAGES; ++slot) {
-            begin_barrier(full + slot * 8, 2 * GROUP);
-            begin_barrier(empty + slot * 8, 2 * GROUP / WARP);
+            begin_barrier(full + slot * 8, 2 * BRINGING);
+            begin_barrier(empty + slot * 8, MULTIPLYING / WARP);
         }
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
@@ -306,22 +320,22 @@ __device__ __forceinline__ void product(Product p) {
     const u32 tile_row = blockIdx.x / p.tiles_right, tile_column = blockIdx.x % p.tiles_right, split = blockIdx.y;
     p.a += blockIdx.z * p.a_next;
     p.b += blockIdx.z * p.b_next;
-    p.c += blockIdx.z * p.c_next;
     const u32 length = (p.k + p.splits * DEPTH - 1) / (p.splits * DEPTH) * DEPTH;
     Part part{tile_row * TILE_ROWS, tile_column * COLUMNS, split * length, (split + 1) * length};
     if (part.end > p.k) part.end = p.k;
 
-    if (threadIdx.x < GROUP) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 104;");
+    // Who multiplies needs more registers than there are for each.
+    if (threadIdx.x < BRINGING) {
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
         bring<COLUMNS>(p, part, stages, full, empty);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 200;");
-        const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP - GROUP / WARP;
+        const u32 lane = threadIdx.x % WARP, warp = (threadIdx.x - BRINGING) / WARP;
         const u32 row = warp * 16 + lane / 4;
         float sums[COLUMNS / 2];
         sum_up<COLUMNS>(part, stages, full, empty, row, lane % 4, sums);
         const bool is_part = p.splits > 1;
-        float *c = is_part ? p.c + (u64)split * p.m * p.n : p.c;
+        float *c = p.c + (is_part ? ((u64)blockIdx.z * p.splits + split) * p.m * p.n : blockIdx.z * p.c_next);
 #pragma unroll
         for (u32 i = 0; i < COLUMNS / 2; ++i) {
             const u32 to_row = part.row + row + i / 2 % 2 * 8, to_column = part.column + i / 4 * 8 + lane % 4 * 2 + i % 2;
@@ -332,25 +346,27 @@ __device__ __forceinline__ void product(Product p) {
     }
 }
 
-#define PRODUCT(columns)                                                                                             \
-    extern "C" __global__ void __launch_bounds__(3 * GROUP, 1) product_##columns(const __grid_constant__ Product p) { \
-        product<columns>(p);                                                                                         \
+#define PRODUCT(columns)                                                    \
+    extern "C" __global__ void __launch_bounds__(BRINGING + MULTIPLYING, 1) \
+        product_##columns(const __grid_constant__ Product p) {              \
+        product<columns>(p);                                                \
     }
 PRODUCT(64)
 PRODUCT(96)
 PRODUCT(112)
 PRODUCT(128)
 
-// C = α·(sum of the parts) + β·C, the parts column-major m×n one behind the other.
-extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, float alpha, float beta, float *c,
-                                     u64 c_down, u64 c_right) {
+// C = α·(sum of its parts) + β·C for each of `count` matrices.
+extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, u32 count, float alpha, float beta, float *c,
+                                     u64 c_down, u64 c_right, u64 c_next) {
     const u64 size = (u64)m * n;
-    FOR_EACH(i, size) {
+    FOR_EACH(i, size * count) {
+        u64 at, matrix, row, column;
+        ::split(i, size, at, matrix);
+        ::split(at, m, row, column);
         float sum = 0.f;
-        for (u32 split = 0; split < splits; ++split) sum += parts[split * size + i];
-        u64 row, column;
-        ::split(i, m, row, column);
-        float *to = c + row * c_down + column * c_right;
+        for (u32 split = 0; split < splits; ++split) sum += parts[(matrix * splits + split) * size + at];
+        float *to = c + matrix * c_next + row * c_down + column * c_right;
         *to = beta == 0.f ? alpha * sum : alpha * sum + beta * *to;
     }
 }

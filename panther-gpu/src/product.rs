@@ -16,7 +16,7 @@ use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 pub enum Precision {
     /// To the accuracy of f32. On Hopper devices tensor cores do it where products are large: factors are split into two parts of 11
     /// bits, so that a product is off by about 2⁻²¹ of its size at the most, and sums are kept more accurately than in f32 elsewhere. An
-    /// infinite factor may make NaN of what would be infinite.
+    /// infinite factor, or a product of two far beyond what f32 can hold, may make NaN of what would be infinite.
     #[default]
     F32,
     /// Factors rounded to 11 bits, for tensor cores.

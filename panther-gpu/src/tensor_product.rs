@@ -37,15 +37,16 @@ const KERNELS: [[KernelFile; 2]; 2] = [
 const TILE_ROWS: usize = 128;
 const DEPTH: usize = 32;
 const STAGES: usize = 4;
-const THREADS: u32 = 384;
+const THREADS: u32 = 512;
 const WIDTHS: [(usize, &str); 4] = [(64, "product_64"), (96, "product_96"), (112, "product_112"), (128, "product_128")];
 
 /// Below so many columns most of the narrowest tile would be idle.
 const LEAST_COLUMNS: usize = 40;
 
-/// Fewer terms, or products of numbers in all, take as long elsewhere.
-const LEAST_TERMS: usize = 64;
-const LEAST_WORK: usize = 1 << 24;
+/// Tiles of fewer terms take longer to write than to sum; fewer products of numbers in all take no longer
+/// elsewhere.
+const LEAST_TERMS: usize = 384;
+const LEAST_WORK: usize = 1 << 29;
 
 /// As the kernels know it.
 #[repr(C)]
@@ -100,8 +101,8 @@ impl Plan {
         const MOST_BATCH: usize = 1 << 15;
         let (m, n, k) = (operands.c.rows, operands.c.columns, operands.a.columns);
         let fits = m.max(n).max(k) < 1 << 31 && operands.count < MOST_BATCH;
-        let is_large =
-            m.min(n) >= LEAST_COLUMNS && k >= LEAST_TERMS && m.saturating_mul(n).saturating_mul(k) >= LEAST_WORK;
+        let work = [m, n, k].into_iter().fold(operands.count, usize::saturating_mul);
+        let is_large = m.min(n) >= LEAST_COLUMNS && k >= LEAST_TERMS && work >= LEAST_WORK;
         if !fits || !is_large {
             return None;
         }
@@ -121,7 +122,7 @@ impl Plan {
         let (tiles_down, tiles_right) = (m.div_ceil(TILE_ROWS), n.div_ceil(self.width));
         let parts = match self.splits {
             1 => None,
-            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits)?),
+            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits * count)?),
         };
         let c_strides = |place: Place| {
             let (down, right) = place.strides();
@@ -151,8 +152,10 @@ impl Plan {
         let Some(parts) = parts else { return Ok(()) };
         let [down, right] = c_strides(c);
         let sum = Kernel { name: "sum_parts", ..self.kernel };
-        let (splits, m, n, grid) = (self.splits as u32, m as u32, n as u32, grid_over(m * n, 256));
-        launch!(device, f32, sum, grid, parts.pointer(), splits, m, n, alpha, beta, c.pointer, down, right)
+        let ([m, n, _], next) = (product.shape, product.next[2]);
+        let (splits, grid) = (self.splits as u32, grid_over(c.rows * c.columns * count, 256));
+        let (from, count) = (parts.pointer(), count as u32);
+        launch!(device, f32, sum, grid, from, splits, m, n, count, alpha, beta, c.pointer, down, right, next)
     }
 }
 
@@ -182,13 +185,14 @@ fn tile_width(columns: usize) -> (usize, &'static str) {
 
 /// Into how many parts sums of k terms are split so that all multiprocessors have something to do, each one tile at a time.
 fn splits(multiprocessors: usize, tiles: usize, numbers: usize, k: usize) -> usize {
-    /// What it costs to begin a tile, and to write and read 64 Ki numbers of a part, in steps of a tile.
+    /// What it costs to begin a tile, to sum parts, and to write and read 64 Ki numbers of one, in steps of a tile.
     const BEGIN: usize = 6;
+    const SUM: usize = 12;
     const PART: usize = 1 << 16;
     const MOST: usize = 64;
     let steps = k.div_ceil(DEPTH);
     let time = |&splits: &usize| {
-        let sum = if splits == 1 { 0 } else { BEGIN + numbers * splits / PART };
+        let sum = if splits == 1 { 0 } else { SUM + numbers * splits / PART };
         (tiles * splits).div_ceil(multiprocessors) * (steps.div_ceil(splits) + BEGIN) + sum
     };
     // Rounding may leave the last parts without a term.

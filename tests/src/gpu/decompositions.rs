@@ -146,9 +146,15 @@ impl Stored {
 /// C = α·A·B + β·C for factors and results by rows and by columns, whole and as parts of larger matrices, with extents on both sides of
 /// those of tiles.
 fn products_of_layouts<T: DeviceReal>(device: &Device) -> Outcome {
-    for (m, n, k) in
-        [(300, 130, 700), (128, 64, 2112), (1000, 45, 500), (129, 200, 1001), (512, 512, 64), (90, 110, 5000)]
-    {
+    for (m, n, k) in [
+        (90, 33, 700),
+        (1000, 130, 4200),
+        (600, 520, 2001),
+        (4100, 64, 2112),
+        (1000, 1000, 600),
+        (90, 1100, 6000),
+        (2100, 45, 6000),
+    ] {
         for bits in 0..8 {
             for at in [0, 1, 4] {
                 let [a, b, c] = [(m, k, 1), (k, n, 2), (m, n, 4)].map(|(rows, columns, bit)| Stored {
