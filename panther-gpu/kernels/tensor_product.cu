@@ -121,8 +121,6 @@ struct Product {
     u64 b_stride;
     float *c;
     u64 c_down, c_right;
-    // Numbers from one product of a batch to the next.
-    u64 a_next, b_next, c_next;
     u32 m, n, k, splits;
     float alpha, beta;
     // Columns begin at multiples of 16 bytes.
@@ -295,6 +293,7 @@ __device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u
         for (u32 i = 0; i < COLUMNS / 2; ++i) asm volatile("" : "+f"(d[i])::"memory");
 #pragma unroll
         for (u32 i = 0; i < 16; ++i) asm volatile("" ::"r"(leading[i]), "r"(rest[i]) : "memory");
+        __syncwarp();
         if (threadIdx.x % WARP == 0) arrive(empty + slot * 8);
 #pragma unroll
         for (u32 i = 0; i < COLUMNS / 2; ++i) sums[i] += d[i];
@@ -302,7 +301,7 @@ __device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u
 }
 
 template <u32 COLUMNS>
-__device__ __forceinline__ void product(Product p) {
+__device__ __forceinline__ void product(const Product &p) {
     extern __shared__ char memory[];
     __shared__ u64 barriers[2 * STAGES];
     const u32 stages = ((u32)__cvta_generic_to_shared(memory) + 1023) / 1024 * 1024;
@@ -318,8 +317,6 @@ __device__ __forceinline__ void product(Product p) {
 
     // Neighbouring blocks read the same rows of A.
     const u32 tile_row = blockIdx.x / p.tiles_right, tile_column = blockIdx.x % p.tiles_right, split = blockIdx.y;
-    p.a += blockIdx.z * p.a_next;
-    p.b += blockIdx.z * p.b_next;
     const u32 length = (p.k + p.splits * DEPTH - 1) / (p.splits * DEPTH) * DEPTH;
     Part part{tile_row * TILE_ROWS, tile_column * COLUMNS, split * length, (split + 1) * length};
     if (part.end > p.k) part.end = p.k;
@@ -335,7 +332,7 @@ __device__ __forceinline__ void product(Product p) {
         float sums[COLUMNS / 2];
         sum_up<COLUMNS>(part, stages, full, empty, row, lane % 4, sums);
         const bool is_part = p.splits > 1;
-        float *c = p.c + (is_part ? ((u64)blockIdx.z * p.splits + split) * p.m * p.n : blockIdx.z * p.c_next);
+        float *c = is_part ? p.c + (u64)split * p.m * p.n : p.c;
 #pragma unroll
         for (u32 i = 0; i < COLUMNS / 2; ++i) {
             const u32 to_row = part.row + row + i / 2 % 2 * 8, to_column = part.column + i / 4 * 8 + lane % 4 * 2 + i % 2;
@@ -356,17 +353,16 @@ PRODUCT(96)
 PRODUCT(112)
 PRODUCT(128)
 
-// C = α·(sum of its parts) + β·C for each of `count` matrices.
-extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, u32 count, float alpha, float beta, float *c,
-                                     u64 c_down, u64 c_right, u64 c_next) {
+// C = α·(sum of its parts) + β·C.
+extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, float alpha, float beta, float *c,
+                                     u64 c_down, u64 c_right) {
     const u64 size = (u64)m * n;
-    FOR_EACH(i, size * count) {
-        u64 at, matrix, row, column;
-        ::split(i, size, at, matrix);
-        ::split(at, m, row, column);
+    FOR_EACH(i, size) {
         float sum = 0.f;
-        for (u32 split = 0; split < splits; ++split) sum += parts[(matrix * splits + split) * size + at];
-        float *to = c + matrix * c_next + row * c_down + column * c_right;
+        for (u32 split = 0; split < splits; ++split) sum += parts[split * size + i];
+        u64 row, column;
+        ::split(i, m, row, column);
+        float *to = c + row * c_down + column * c_right;
         *to = beta == 0.f ? alpha * sum : alpha * sum + beta * *to;
     }
 }

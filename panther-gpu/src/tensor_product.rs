@@ -58,7 +58,6 @@ struct Product {
     b_stride: u64,
     c: Pointer,
     c_strides: [u64; 2],
-    next: [u64; 3],
     shape: [u32; 3],
     splits: u32,
     alpha: f32,
@@ -70,7 +69,7 @@ struct Product {
 // SAFETY: numbers in the order of the kernels' struct, without gaps.
 unsafe impl DeviceRepr for Product {}
 
-/// C = α·A·B + β·C for each product, if this is the way for it: whether it was.
+/// C = α·A·B + β·C, if this is the way for it: whether it was. Batches, of small products mostly, are left to cuBLAS.
 pub(crate) fn tensor_product<T: DeviceReal>(
     device: &Device,
     alpha: T,
@@ -98,31 +97,29 @@ struct Plan {
 impl Plan {
     /// `None` where cuBLAS has the better way.
     fn new(multiprocessors: usize, operands: Operands) -> Option<Self> {
-        const MOST_BATCH: usize = 1 << 15;
         let (m, n, k) = (operands.c.rows, operands.c.columns, operands.a.columns);
-        let fits = m.max(n).max(k) < 1 << 31 && operands.count < MOST_BATCH;
-        let work = [m, n, k].into_iter().fold(operands.count, usize::saturating_mul);
+        let fits = m.max(n).max(k) < 1 << 31 && operands.count == 1;
+        let work = m.saturating_mul(n).saturating_mul(k);
         let is_large = m.min(n) >= LEAST_COLUMNS && k >= LEAST_TERMS && work >= LEAST_WORK;
         if !fits || !is_large {
             return None;
         }
         let ways = [operands, transposed(operands)];
-        let operands =
-            ways.into_iter().filter(|way| is_aligned(way.a, way.count, way.strides[0])).min_by_key(padded)?;
+        let operands = ways.into_iter().filter(|way| is_aligned(way.a)).min_by_key(padded)?;
         let (width, name) = tile_width(operands.c.columns);
         let file = KERNELS[usize::from(operands.a.row_major)][usize::from(!operands.b.row_major)];
-        let tiles = operands.c.rows.div_ceil(TILE_ROWS) * operands.c.columns.div_ceil(width) * operands.count;
-        let splits = splits(multiprocessors, tiles, (m * n).saturating_mul(operands.count), k);
+        let tiles = operands.c.rows.div_ceil(TILE_ROWS) * operands.c.columns.div_ceil(width);
+        let splits = splits(multiprocessors, tiles, m * n, k);
         Some(Self { operands, kernel: file.kernel(name), width, splits })
     }
 
     fn launch(&self, device: &Device, alpha: f32, beta: f32) -> Result<(), GpuError> {
-        let Operands { a, b, c, count, strides } = self.operands;
+        let Operands { a, b, c, .. } = self.operands;
         let (m, n, k) = (c.rows, c.columns, a.columns);
         let (tiles_down, tiles_right) = (m.div_ceil(TILE_ROWS), n.div_ceil(self.width));
         let parts = match self.splits {
             1 => None,
-            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits * count)?),
+            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits)?),
         };
         let c_strides = |place: Place| {
             let (down, right) = place.strides();
@@ -135,16 +132,15 @@ impl Plan {
             b_stride: b.stride as u64,
             c: parts.as_ref().map_or(c.pointer, Buffer::pointer),
             c_strides: if parts.is_some() { [1, m as u64] } else { c_strides(c) },
-            next: strides.map(|stride| stride as u64),
             shape: [m as u32, n as u32, k as u32],
             splits: self.splits as u32,
             alpha,
             beta,
-            b_is_wide: u32::from(is_aligned(b, count, strides[1])),
+            b_is_wide: u32::from(is_aligned(b)),
             tiles_right: tiles_right as u32,
         };
         let config = LaunchConfig {
-            grid_dim: ((tiles_down * tiles_right) as u32, self.splits as u32, count as u32),
+            grid_dim: ((tiles_down * tiles_right) as u32, self.splits as u32, 1),
             block_dim: (THREADS, 1, 1),
             shared_mem_bytes: shared_bytes(self.width) as u32,
         };
@@ -152,10 +148,8 @@ impl Plan {
         let Some(parts) = parts else { return Ok(()) };
         let [down, right] = c_strides(c);
         let sum = Kernel { name: "sum_parts", ..self.kernel };
-        let ([m, n, _], next) = (product.shape, product.next[2]);
-        let (splits, grid) = (self.splits as u32, grid_over(c.rows * c.columns * count, 256));
-        let (from, count) = (parts.pointer(), count as u32);
-        launch!(device, f32, sum, grid, from, splits, m, n, count, alpha, beta, c.pointer, down, right, next)
+        let (splits, [m, n, _], grid) = (self.splits as u32, product.shape, grid_over(m * n, 256));
+        launch!(device, f32, sum, grid, parts.pointer(), splits, m, n, alpha, beta, c.pointer, down, right)
     }
 }
 
@@ -165,10 +159,8 @@ fn transposed(Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride]
 }
 
 /// Whether all its rows or columns begin at multiples of 16 bytes.
-fn is_aligned(at: Place, count: usize, stride: usize) -> bool {
-    const WIDE: usize = 4;
-    let starts = at.pointer.is_multiple_of(16) && (count == 1 || stride.is_multiple_of(WIDE));
-    starts && at.stride.is_multiple_of(WIDE)
+fn is_aligned(at: Place) -> bool {
+    at.pointer.is_multiple_of(16) && at.stride.is_multiple_of(4)
 }
 
 /// Numbers of C with those that tiles have beyond its edges.
