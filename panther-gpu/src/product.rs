@@ -15,7 +15,7 @@ use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// To the accuracy of f32. On Hopper devices tensor cores do it where products are large: factors are split into two parts of 11
-    /// bits, so that a product is off by about 2⁻²¹ of its size at the most, and sums are kept more accurately than in f32 elsewhere. An
+    /// bits, so that a product is off by about 2⁻²¹ of its size at the most, and sums leave the tensor cores after every 32 terms. An
     /// infinite factor, or a product of two far beyond what f32 can hold, may make NaN of what would be infinite.
     #[default]
     F32,
@@ -65,6 +65,14 @@ pub(crate) struct Operands {
     pub(crate) strides: [usize; 3],
 }
 
+impl Operands {
+    /// Cᵀ = Bᵀ·Aᵀ.
+    pub(crate) fn t(self) -> Self {
+        let Self { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = self;
+        Self { a: b.t(), b: a.t(), c: c.t(), count, strides: [b_stride, a_stride, c_stride] }
+    }
+}
+
 /// C = α·A·B + β·C for each product.
 pub(crate) fn gemm<T: DeviceReal>(
     device: &Device,
@@ -80,9 +88,8 @@ pub(crate) fn gemm<T: DeviceReal>(
         return Err(GpuError::shape("product", "c", expected, format!("{}×{}", c.rows, c.columns)));
     }
     if c.row_major {
-        // cuBLAS writes by columns: Cᵀ = Bᵀ·Aᵀ.
-        let strides = [b_stride, a_stride, c_stride];
-        return gemm(device, precision, alpha, Operands { a: b.t(), b: a.t(), c: c.t(), count, strides }, beta);
+        // cuBLAS writes by columns.
+        return gemm(device, precision, alpha, operands.t(), beta);
     }
     if c.rows == 0 || c.columns == 0 || count == 0 {
         return Ok(());

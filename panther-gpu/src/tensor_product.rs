@@ -1,4 +1,4 @@
-//! Products of f32 matrices on the tensor cores of Hopper devices, as accurate as in f32: factors are split into two numbers of 11 bits
+//! Products of f32 matrices on the tensor cores of Hopper devices, to the accuracy of f32: factors are split into two numbers of 11 bits
 //! each (Markidis et al. 2018), and sums leave the tensor cores after every 32 terms (Ootomo and Yokota 2022).
 
 use cudarc::cublas::sys::cudaDataType;
@@ -43,8 +43,7 @@ const WIDTHS: [(usize, &str); 4] = [(64, "product_64"), (96, "product_96"), (112
 /// Below so many columns most of the narrowest tile would be idle.
 const LEAST_COLUMNS: usize = 40;
 
-/// Tiles of fewer terms take longer to write than to sum; fewer products of numbers in all take no longer
-/// elsewhere.
+/// Tiles of fewer terms take longer to write than to sum; fewer products of numbers in all take no longer elsewhere.
 const LEAST_TERMS: usize = 384;
 const LEAST_WORK: usize = 1 << 29;
 
@@ -104,7 +103,7 @@ impl Plan {
         if !fits || !is_large {
             return None;
         }
-        let ways = [operands, transposed(operands)];
+        let ways = [operands, operands.t()];
         let operands = ways.into_iter().filter(|way| is_aligned(way.a)).min_by_key(padded)?;
         let (width, name) = tile_width(operands.c.columns);
         let file = KERNELS[usize::from(operands.a.row_major)][usize::from(!operands.b.row_major)];
@@ -151,11 +150,6 @@ impl Plan {
         let (splits, [m, n, _], grid) = (self.splits as u32, product.shape, grid_over(m * n, 256));
         launch!(device, f32, sum, grid, parts.pointer(), splits, m, n, alpha, beta, c.pointer, down, right)
     }
-}
-
-/// Cᵀ = Bᵀ·Aᵀ.
-fn transposed(Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] }: Operands) -> Operands {
-    Operands { a: b.t(), b: a.t(), c: c.t(), count, strides: [b_stride, a_stride, c_stride] }
 }
 
 /// Whether all its rows or columns begin at multiples of 16 bytes.
