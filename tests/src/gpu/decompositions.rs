@@ -2,39 +2,26 @@
 
 use faer::{Mat, MatRef, Par};
 use panther_gpu::{
-    Device, DeviceReal, GpuError, Matrix, MatrixRef as DeviceRef, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix,
-    pivoted_qr, product, qb, range_finder, rsvd, shifted_cholesky_qr3,
+    Device, DeviceReal, Matrix, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix, pivoted_qr, product, qb,
+    range_finder, rsvd, shifted_cholesky_qr3,
 };
 use panther_linalg::{
     CqrrptOptions, Distribution, LinalgError, PivotedQr, PivotedQrOptions, RangeFinder, Rsvd, RsvdOptions, Target,
 };
 
 use super::Check;
+use super::common::{Outcome, both, text, upload};
 use crate::checks::{self, default_error, slack};
 use crate::matrices::{FAMILIES, Family, Spectrum, with_singular_values};
 use crate::measure::Reference;
-
-type Outcome = Result<(), String>;
 
 const SHAPES: &[(usize, usize)] =
     &[(1, 1), (1, 7), (9, 1), (2, 2), (64, 64), (65, 63), (33, 129), (300, 40), (300, 65), (40, 300), (257, 200)];
 
 const TALL: &[(usize, usize)] = &[(40, 1), (70, 3), (129, 64), (300, 33), (400, 99), (1000, 128), (700, 513)];
 
-/// Every check in both precisions.
-macro_rules! both {
-    ($($name:literal: $check:ident),* $(,)?) => {
-        vec![$(
-            Check { name: concat!($name, ", f32"), run: $check::<f32> },
-            Check { name: concat!($name, ", f64"), run: $check::<f64> },
-        )*]
-    };
-}
-
 pub(super) fn checks() -> Vec<Check> {
     both![
-        "copies, views and products": products,
-        "products of any layout": products_of_layouts,
         "rsvd of every family and shape": rsvd_at_defaults,
         "rsvd by subspace iteration": rsvd_by_subspace_iteration,
         "rsvd with every family of sketches": rsvd_with_distributions,
@@ -52,14 +39,6 @@ pub(super) fn checks() -> Vec<Check> {
         "refusals": refusals,
         "row-major and transposed input": layouts,
     ]
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-fn upload<T: DeviceReal>(device: &Device, a: &Mat<T>) -> Result<Matrix<T>, String> {
-    Matrix::from_host(device, a.as_ref()).map_err(text)
 }
 
 /// Runs `check` on every family and shape; tells the first few that fail.
@@ -94,106 +73,6 @@ fn device_rsvd<T: DeviceReal>(
 ) -> Result<Rsvd<T>, String> {
     let a = upload(device, a)?;
     rsvd(a.as_ref(), target, options).and_then(|found| found.to_host()).map_err(text)
-}
-
-fn products<T: DeviceReal>(device: &Device) -> Outcome {
-    for (m, n, k) in [(1, 1, 1), (17, 33, 65), (128, 1, 300), (5, 70, 0)] {
-        let a = Family::Gaussian.matrix::<T>(m, k, 1);
-        let b = Family::Gaussian.matrix::<T>(n, k, 2);
-        let (on_a, on_b) = (upload(device, &a)?, upload(device, &b)?);
-        if on_a.to_host().map_err(text)? != a {
-            return Err(format!("{m}×{k} comes back changed"));
-        }
-        let mut c = Matrix::zeros(device, n, m).map_err(text)?;
-        product(c.as_mut().t(), T::ONE, on_a.as_ref(), on_b.as_ref().t(), T::ZERO).map_err(text)?;
-        let found = c.to_host().map_err(text)?;
-        let expected = &b * a.transpose();
-        let error = (&found - &expected).norm_max().to_f64();
-        let allowed = 10.0 * T::EPSILON.to_f64() * (k as f64 + 1.0);
-        if error > allowed {
-            return Err(format!("product {m}×{k}×{n}: off by {error:e}, allowed {allowed:e}"));
-        }
-    }
-    Ok(())
-}
-
-/// A matrix that is stored by columns or by rows and begins at (at, at) of a larger one.
-#[derive(Clone, Copy)]
-struct Stored {
-    rows: usize,
-    columns: usize,
-    by_rows: bool,
-    at: usize,
-}
-
-impl Stored {
-    fn random<T: DeviceReal>(self, seed: u64) -> Mat<T> {
-        let (rows, columns) = (self.rows + self.at, self.columns + self.at);
-        let (rows, columns) = if self.by_rows { (columns, rows) } else { (rows, columns) };
-        Family::Gaussian.matrix::<T>(rows, columns, seed)
-    }
-
-    fn on_device<T: DeviceReal>(self, all: DeviceRef<'_, T>) -> Result<DeviceRef<'_, T>, GpuError> {
-        if self.by_rows { all.t() } else { all }.block(self.at, self.at, self.rows, self.columns)
-    }
-
-    fn on_host<T: DeviceReal>(self, all: &Mat<T>) -> Mat<f64> {
-        let all = if self.by_rows { all.as_ref().transpose() } else { all.as_ref() };
-        Mat::from_fn(self.rows, self.columns, |i, j| all[(self.at + i, self.at + j)].to_f64())
-    }
-}
-
-/// C = α·A·B + β·C for factors and results by rows and by columns, whole and as parts of larger matrices, with extents on both sides of
-/// those of tiles.
-fn products_of_layouts<T: DeviceReal>(device: &Device) -> Outcome {
-    for (m, n, k) in [
-        (90, 33, 700),
-        (1000, 130, 4200),
-        (600, 520, 2001),
-        (4100, 64, 2112),
-        (1000, 1000, 600),
-        (90, 1100, 6000),
-        (2100, 45, 6000),
-    ] {
-        for bits in 0..8 {
-            for at in [0, 1, 4] {
-                let [a, b, c] = [(m, k, 1), (k, n, 2), (m, n, 4)].map(|(rows, columns, bit)| Stored {
-                    rows,
-                    columns,
-                    by_rows: bits & bit != 0,
-                    at,
-                });
-                product_of_layout::<T>(device, a, b, c)
-                    .map_err(|failure| format!("{m}×{k}×{n} from {at} on, layouts {bits:03b}: {failure}"))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Within √k·ε of the sums of absolute values: rounding errors of either sign, each of half of ε, add up to that (Higham and Mary 2019,
-/// with λ = 2). Factors of 11 bits would be off by more.
-fn product_of_layout<T: DeviceReal>(device: &Device, a_at: Stored, b_at: Stored, c_at: Stored) -> Outcome {
-    const ALPHA: f64 = 0.75;
-    const BETA: f64 = -0.5;
-    let (a, b, c) = (a_at.random::<T>(1), b_at.random::<T>(2), c_at.random::<T>(3));
-    let (on_a, on_b, mut on_c) = (upload(device, &a)?, upload(device, &b)?, upload(device, &c)?);
-    let to = if c_at.by_rows { on_c.as_mut().t() } else { on_c.as_mut() };
-    let to = to.block(c_at.at, c_at.at, c_at.rows, c_at.columns).map_err(text)?;
-    let (from_a, from_b) = (a_at.on_device(on_a.as_ref()).map_err(text)?, b_at.on_device(on_b.as_ref()).map_err(text)?);
-    product(to, T::from_f64(ALPHA), from_a, from_b, T::from_f64(BETA)).map_err(text)?;
-    let found = c_at.on_host(&on_c.to_host().map_err(text)?);
-    let (a, b, before) = (a_at.on_host(&a), b_at.on_host(&b), c_at.on_host(&c));
-    let size = |x: &Mat<f64>| Mat::from_fn(x.nrows(), x.ncols(), |i, j| x[(i, j)].abs());
-    let (exact, most) = (&a * &b, size(&a) * size(&b));
-    for (i, j) in (0..c_at.columns).flat_map(|j| (0..c_at.rows).map(move |i| (i, j))) {
-        let error = (found[(i, j)] - (ALPHA * exact[(i, j)] + BETA * before[(i, j)])).abs();
-        let allowed = (a.ncols() as f64).sqrt() * T::EPSILON.to_f64() * (most[(i, j)] + before[(i, j)].abs());
-        if error.is_nan() || error > allowed {
-            return Err(format!("entry ({i}, {j}) is off by {error:e}, allowed {allowed:e}"));
-        }
-    }
-    Ok(())
 }
 
 fn rsvd_at_defaults<T: DeviceReal>(device: &Device) -> Outcome {

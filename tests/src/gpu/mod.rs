@@ -1,10 +1,12 @@
 //! Accuracy checks of the device against dense references and against the CPU, for the tests and for `panther-bench gpu-check`.
 
+mod common;
 mod copies;
 mod decompositions;
 mod graphs;
 mod layers;
 mod memory;
+mod products;
 mod repeats;
 mod sketches;
 mod work;
@@ -26,6 +28,7 @@ pub struct Check {
 pub fn checks() -> Vec<Check> {
     let groups = [
         copies::checks(),
+        products::checks(),
         decompositions::checks(),
         sketches::checks(),
         layers::layer_checks(),
