@@ -29,6 +29,7 @@ mod device;
 mod error;
 mod graph;
 mod growing;
+mod jacobi;
 mod kernel;
 pub mod layers;
 mod libraries;

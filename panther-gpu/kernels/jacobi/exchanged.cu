@@ -1,75 +1,7 @@
-// One-sided Jacobi (Hestenes 1958) by blocks of columns: rotations from the right make the columns of x orthogonal. The blocks play
-// a tournament; two that meet lie in the shared memory of one thread block while their columns are rotated.
+// Columns in global memory, which two blocks at a time leave for the shared memory of a thread block.
 
-// Who meets in a round of a tournament of `players` (even): every two meet once in players − 1 rounds.
-__device__ __forceinline__ void players_of(u32 round, u32 table, u32 players, u32 &p, u32 &q) {
-    u32 wheel = players - 1;
-    u32 a = (round + table) % wheel;
-    u32 b = table == 0 ? wheel : (round + wheel - table) % wheel;
-    p = a < b ? a : b;
-    q = a < b ? b : a;
-}
-
-// The rotation that makes two columns orthogonal, of squared norms xx and yy: none where they are orthogonal already, nor where one
-// is a rounding error of the longest column, with a squared norm below `floor`.
-struct Rotation {
-    real c, s;
-    real grown;  // what ‖y‖² gains and ‖x‖² loses
-};
-
-__device__ __forceinline__ bool rotation_of(real xx, real yy, real xy, real tolerance, real floor, Rotation &rotation) {
-    if (xx <= floor || yy <= floor || xy / xx * xy <= tolerance * tolerance * yy) return false;
-    // cos 2φ = |d|/r and sin 2φ = h/r of the smaller angle, with d and h of about one so that their squares have digits.
-    const real scale = 1 / (xx + yy), d = (yy - xx) * scale, h = 2 * xy * scale;
-    const real inverse = rsqrt(d * d + h * h), cc = (1 + fabs(d) * inverse) / 2, inverse_c = rsqrt(cc);
-    real c = cc * inverse_c, s = (d < 0 ? -h : h) * inverse * inverse_c / 2;
-    rotation.grown = s * inverse_c * xy;
-    // What is missing from the sum of their squares is put right: lengths would drift.
-    const real half_missing = (1 - (c * c + s * s)) / 2;
-    rotation.c = c + half_missing * c;
-    rotation.s = s + half_missing * s;
-    return true;
-}
-
-__device__ __forceinline__ void turn(const Rotation &rotation, real &x, real &y) {
-    const real a = x, b = y;
-    x = rotation.c * a - rotation.s * b;
-    y = rotation.c * b + rotation.s * a;
-}
-
-// Columns lie in shared memory in parts of GROUPS groups of WARP numbers. What a lane has of a part or of a group:
+// Columns lie in shared memory in parts.
 constexpr u32 GROUPS = 8, PART = GROUPS * WARP;
-
-template <u32 COUNT>
-struct Lane {
-    real x[COUNT];
-
-    __device__ __forceinline__ void load(const real *column) {
-#pragma unroll
-        for (u32 l = 0; l < COUNT; l++) x[l] = column[l * WARP];
-    }
-
-    __device__ __forceinline__ void store(real *column) const {
-#pragma unroll
-        for (u32 l = 0; l < COUNT; l++) column[l * WARP] = x[l];
-    }
-};
-
-__device__ __forceinline__ real products(const Lane<GROUPS> &a, const Lane<GROUPS> &b) {
-    real even = 0, odd = 0;
-#pragma unroll
-    for (u32 l = 0; l < GROUPS; l += 2) {
-        even += a.x[l] * b.x[l];
-        odd += a.x[l + 1] * b.x[l + 1];
-    }
-    return even + odd;
-}
-
-template <u32 COUNT>
-__device__ __forceinline__ void turn(const Rotation &rotation, Lane<COUNT> &a, Lane<COUNT> &b) {
-#pragma unroll
-    for (u32 l = 0; l < COUNT; l++) turn(rotation, a.x[l], b.x[l]);
-}
 
 // Makes two columns in shared memory orthogonal; whether they were not. By a warp: `x` and `y` are what its lane has of them, in parts
 // and a last group with the column of the product of the rotations. Of one part all is read once.
@@ -79,7 +11,7 @@ __device__ __forceinline__ bool rotate(real *x, real *y, u32 parts, real &xx, re
     for (u32 part = 0; part < parts; part++) {
         a.load(x + part * PART);
         b.load(y + part * PART);
-        xy += products(a, b);
+        xy += products<GROUPS>(a, b);
     }
     Lane<1> j, k;
     j.load(x + parts * PART);
@@ -119,7 +51,7 @@ __device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 
             numbers.x[l] = i < rows ? __ldcg(from + i) : real(0);
         }
         numbers.store(to + part * PART + lane);
-        sum += products(numbers, numbers);
+        sum += products<GROUPS>(numbers, numbers);
     }
     return warp_sum(sum);
 }
@@ -161,34 +93,6 @@ __device__ __forceinline__ void multiply(At at, u32 rows, u32 columns, const rea
         }
     }
 }
-
-constexpr u32 MOST_SWEEPS = 40;
-
-// The part of ε times the largest column below which a column is rounding errors, squared.
-constexpr double NOISE = (double)EPSILON * (double)EPSILON / 256;
-
-// What a launch works on: x is m×n, v has n rows and is rotated along.
-struct Problem {
-    real *x;
-    u64 ldx;
-    u32 m, n;
-    real *v;
-    u64 ldv;
-    u32 width;   // columns of a block
-    u32 tables;  // pairs of blocks, at which the thread blocks take turns where they are fewer
-    real tolerance;
-    int *changed;  // MOST_SWEEPS flags that start as 0
-    u64 *largest;  // starts as 0
-    double *sweeps;  // becomes the number of sweeps that rotated anything, MOST_SWEEPS where they did not converge
-    u32 *counter;
-};
-
-// Below this the squares of products have no digits.
-#ifdef REAL_IS_FLOAT
-constexpr real UNDERFLOW = 1e-19f;
-#else
-constexpr real UNDERFLOW = 1e-150;
-#endif
 
 // The blocks p and q meet: whether their columns turned. Shared memory holds 2·width columns, in parts and a last group with the column of
 // the product of the rotations of this round, and as many squared norms, which are kept up to date within a round and taken anew in the
@@ -253,8 +157,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
     const u32 players = 2 * problem.tables;
     u32 passed = 0, sweep = 0;
     for (; sweep < MOST_SWEEPS; sweep++) {
-        real floor = UNDERFLOW;
-        if (sweep > 0) floor = max(floor, real(NOISE * __longlong_as_double(__ldcg(problem.largest))));
+        const real floor = sweep > 0 ? floor_of(problem) : UNDERFLOW;
         for (u32 round = 0; round + 1 < players; round++) {
             for (u32 table = blockIdx.x; table < problem.tables; table += gridDim.x) {
                 u32 p, q;
@@ -274,16 +177,8 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
     if (blockIdx.x == 0 && threadIdx.x == 0) *problem.sweeps = sweep;
 }
 
-#define ORTHOGONALIZE(name, cluster, attribute)                                                                                      \
-    extern "C" __global__ void attribute __launch_bounds__(512, 1)                                                                   \
-        name(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, u32 tables, real tolerance, int *changed, u64 *largest,    \
-             double *sweeps, u32 *counter) {                                                                                         \
-        orthogonalize<cluster>({x, ldx, m, n, v, ldv, width, tables, tolerance, changed, largest, sweeps, counter});                 \
-    }
-
-ORTHOGONALIZE(orthogonalize_4, true, CLUSTER_OF(4))
-ORTHOGONALIZE(orthogonalize_16, true, CLUSTER_OF(16))
-ORTHOGONALIZE(orthogonalize_grid, false, )
+ORTHOGONALIZE(orthogonalize_16, CLUSTER_OF(16), orthogonalize<true>)
+ORTHOGONALIZE(orthogonalize_grid, , orthogonalize<false>)
 
 // A block a column: its length, summed in double precision without under- or overflow.
 extern "C" __global__ void column_norms(const real *x, u64 ldx, u64 m, double *norms) {
