@@ -269,6 +269,13 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         Self { at: self.at.block::<T>(0, start, self.at.rows, count), ..self }
     }
 
+    /// The first `count` columns, and the others.
+    pub(crate) fn split_at_column(self, count: usize) -> (Self, Self) {
+        let of = |at| MatrixMut { device: self.device, memory: self.memory, at, numbers: PhantomData };
+        let Place { rows, columns, .. } = self.at;
+        (of(self.at.block::<T>(0, 0, rows, count)), of(self.at.block::<T>(0, count, rows, columns - count)))
+    }
+
     /// Takes over the numbers of a matrix of this shape.
     ///
     /// # Errors

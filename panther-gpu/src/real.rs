@@ -12,21 +12,6 @@ pub(crate) mod sealed {
     type Solver = solver::cusolverDnHandle_t;
     type Status = solver::cusolverStatus_t;
 
-    /// B := α·B·A⁻¹ and the like.
-    pub type Trsm<T> = unsafe fn(
-        blas::cublasHandle_t,
-        blas::cublasSideMode_t,
-        blas::cublasFillMode_t,
-        blas::cublasOperation_t,
-        blas::cublasDiagType_t,
-        Int,
-        Int,
-        *const T,
-        *const T,
-        Int,
-        *mut T,
-        Int,
-    ) -> blas::cublasStatus_t;
     /// Cholesky.
     pub type Potrf<T> = unsafe fn(Solver, solver::cublasFillMode_t, Int, *mut T, Int, *mut T, Int, *mut Int) -> Status;
     pub type PotrfSize<T> = unsafe fn(Solver, solver::cublasFillMode_t, Int, *mut T, Int, *mut Int) -> Status;
@@ -74,7 +59,6 @@ pub(crate) mod sealed {
         const CUDA_NAME: &'static str;
         const DATA_TYPE: blas::cudaDataType;
         const COMPUTE_TYPE: blas::cublasComputeType_t;
-        const TRSM: Trsm<Self>;
         const POTRF: Potrf<Self>;
         const POTRF_SIZE: PotrfSize<Self>;
         const GEQRF: Geqrf<Self>;
@@ -89,7 +73,6 @@ pub(crate) mod sealed {
         const CUDA_NAME: &'static str = "float";
         const DATA_TYPE: blas::cudaDataType = blas::cudaDataType::CUDA_R_32F;
         const COMPUTE_TYPE: blas::cublasComputeType_t = blas::cublasComputeType_t::CUBLAS_COMPUTE_32F;
-        const TRSM: Trsm<Self> = blas::cublasStrsm_v2;
         const POTRF: Potrf<Self> = solver::cusolverDnSpotrf;
         const POTRF_SIZE: PotrfSize<Self> = solver::cusolverDnSpotrf_bufferSize;
         const GEQRF: Geqrf<Self> = solver::cusolverDnSgeqrf;
@@ -104,7 +87,6 @@ pub(crate) mod sealed {
         const CUDA_NAME: &'static str = "double";
         const DATA_TYPE: blas::cudaDataType = blas::cudaDataType::CUDA_R_64F;
         const COMPUTE_TYPE: blas::cublasComputeType_t = blas::cublasComputeType_t::CUBLAS_COMPUTE_64F;
-        const TRSM: Trsm<Self> = blas::cublasDtrsm_v2;
         const POTRF: Potrf<Self> = solver::cusolverDnDpotrf;
         const POTRF_SIZE: PotrfSize<Self> = solver::cusolverDnDpotrf_bufferSize;
         const GEQRF: Geqrf<Self> = solver::cusolverDnDgeqrf;

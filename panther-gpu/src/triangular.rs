@@ -1,14 +1,9 @@
-//! Triangular solves: a kernel for few columns, cuBLAS for many.
+//! Triangular solves.
 
-use cudarc::cublas::sys::{cublasDiagType_t, cublasFillMode_t, cublasOperation_t, cublasSideMode_t};
 use cudarc::driver::LaunchConfig;
 
-use crate::cholesky::MOST_COLUMNS;
-use crate::error::Named;
 use crate::kernel::{KernelFile, kernel_file, launch};
-use crate::real::sealed::Libraries;
-use crate::solver::{leading, size};
-use crate::{DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef, product};
 
 const KERNELS: KernelFile = kernel_file!("cholesky");
 
@@ -17,25 +12,46 @@ const THREADS: usize = 128;
 const ROWS: usize = THREADS / 4;
 const PANEL: usize = 16;
 
-/// a = a·R⁻¹ with the upper triangle of `r`: m·n² operations, each row by substitution.
+/// Columns that the kernel solves at once: of any number of rows, and of so few that all are under way at a time.
+const COLUMNS: usize = 64;
+const COLUMNS_OF_FEW_ROWS: usize = 2 * COLUMNS;
+
+/// a = a·R⁻¹ with the upper triangle of `r`: m·n² operations, each row by substitution in blocks of columns, most of them in products.
 pub(crate) fn solve_on_the_right<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
-    if a.nrows() == 0 || a.ncols() == 0 {
+    let (m, n) = (a.nrows(), a.ncols());
+    if m == 0 || n == 0 {
         return Ok(());
     }
-    let padded = a.ncols().next_multiple_of(PANEL);
-    let bytes = padded * (padded * size_of::<T>() + 16 + ROWS * size_of::<T>());
-    let fits = a.ncols() <= MOST_COLUMNS && bytes <= a.device.shared_bytes() as usize;
-    if fits { by_rows(a, r, bytes) } else { by_library(a, r) }
+    if n <= COLUMNS || (n <= COLUMNS_OF_FEW_ROWS && m <= ROWS * resident::<T>(a.device, n)) {
+        return by_rows(a, r);
+    }
+    let half = (n / 2).next_multiple_of(COLUMNS);
+    let (mut left, mut right) = a.split_at_column(half);
+    solve_on_the_right(left.rb_mut(), r.subrows(0, half).subcols(0, half))?;
+    product(right.rb_mut(), -T::ONE, left.rb(), r.subrows(0, half).subcols(half, n - half), T::ONE)?;
+    solve_on_the_right(right, r.subrows(half, n - half).subcols(half, n - half))
 }
 
-fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>, bytes: usize) -> Result<(), GpuError> {
+/// Shared memory of a block: R in whole panels, and rows of a.
+const fn shared_bytes<T>(n: usize) -> usize {
+    let padded = n.next_multiple_of(PANEL);
+    padded * (padded * size_of::<T>() + 16 + ROWS * size_of::<T>())
+}
+
+/// Blocks that run at a time.
+fn resident<T>(device: &Device, n: usize) -> usize {
+    device.shared_bytes() as usize / shared_bytes::<T>(n) * device.multiprocessors() as usize
+}
+
+fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
     let (m, n) = (a.nrows(), a.ncols());
+    debug_assert!(!a.place().row_major && !r.place().row_major, "the kernel reads by columns");
     // A block reads R once, and there are as many as can run at a time.
-    let resident = a.device.shared_bytes() as usize / bytes * a.device.multiprocessors() as usize;
+    let blocks = m.div_ceil(ROWS).min(resident::<T>(a.device, n));
     let config = LaunchConfig {
-        grid_dim: (m.div_ceil(ROWS).min(resident) as u32, 1, 1),
+        grid_dim: (blocks as u32, 1, 1),
         block_dim: (THREADS as u32, 1, 1),
-        shared_mem_bytes: bytes as u32,
+        shared_mem_bytes: shared_bytes::<T>(n) as u32,
     };
     launch!(
         a.device,
@@ -49,30 +65,4 @@ fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>, bytes: usize
         r.place().pointer,
         r.place().stride as u64,
     )
-}
-
-fn by_library<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
-    let (m, n) = (a.nrows(), a.ncols());
-    let (lda, ldr) = (leading(a.rb())?, leading(r)?);
-    let handle = a.device.blas()?;
-    let one = T::ONE;
-    // SAFETY: `a` is m×n and `r` n×n with these leading dimensions; α is read before the call returns.
-    unsafe {
-        <T as Libraries>::TRSM(
-            handle,
-            cublasSideMode_t::CUBLAS_SIDE_RIGHT,
-            cublasFillMode_t::CUBLAS_FILL_MODE_UPPER,
-            cublasOperation_t::CUBLAS_OP_N,
-            cublasDiagType_t::CUBLAS_DIAG_NON_UNIT,
-            size(m)?,
-            size(n)?,
-            &raw const one,
-            r.place().pointer as *const T,
-            ldr,
-            a.place().pointer as *mut T,
-            lda,
-        )
-    }
-    .result()
-    .named("cublastrsm")
 }
