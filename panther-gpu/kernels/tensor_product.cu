@@ -111,16 +111,18 @@ __device__ __forceinline__ void multiply(float (&d)[COLUMNS / 2], const u32 *a, 
     }
 }
 
-// C = α·A·B + β·C for m×n C, or a part of the sum over k for each of `splits` parts, one m×n matrix behind the other, column-major.
+// C = α·A·B + β·C for m×n C and each product of a batch, or a part of the sum over k for each of `splits` parts, one m×n matrix behind the
+// other, column-major.
 struct Product {
     // By rows: entry (i, j) at a[i·stride + j], or a[i + j·stride]; lines begin at multiples of 16 bytes.
     const float *a;
-    u64 a_stride;
     // By columns: entry (i, j) at b[i + j·stride], or b[i·stride + j].
     const float *b;
-    u64 b_stride;
     float *c;
     u64 c_down, c_right;
+    // From one product of the batch to the next.
+    u64 a_step, b_step, c_step;
+    u32 a_stride, b_stride;
     u32 m, n, k, splits;
     float alpha, beta;
     // Columns begin at multiples of 16 bytes.
@@ -131,6 +133,8 @@ struct Product {
 // The part of the product that a block makes: rows and columns of C from here on, and terms of the sums.
 struct Part {
     u32 row, column, first, end;
+    // The factors of its product.
+    const float *a, *b;
     __device__ __forceinline__ u32 steps() const { return (end - first + DEPTH - 1) / DEPTH; }
 };
 
@@ -154,13 +158,13 @@ __device__ __forceinline__ void bring_a(const Product &p, const Part &part, u32 
     const u32 offset = threadIdx.x % THREADS * WIDE;
     const u32 from = (A_BY_ROWS ? at : part.row) + offset, end = A_BY_ROWS ? part.end : p.m;
     const u32 valid = from < end ? min(end - from, WIDE) * sizeof(float) : 0;
-    const float *source = p.a + line * p.a_stride + from;
+    const float *source = part.a + (u64)line * p.a_stride + from;
     const u32 to = tile + (threadIdx.x / THREADS * STRIDE + offset) * sizeof(float);
 #pragma unroll
     for (u32 i = 0; i < LINES / STEP; ++i) {
         const u32 bytes = line + i * STEP < lines ? valid : 0;
         copy_wide(to + i * STEP * STRIDE * sizeof(float), bytes > 0 ? source : p.a, bytes);
-        source += STEP * p.a_stride;
+        source += (u64)STEP * p.a_stride;
     }
 }
 
@@ -190,7 +194,7 @@ __device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 a
     for (u32 i = 0; i < PIECES<COLUMNS>; ++i) {
         const u32 term = at + chunk_of<COLUMNS>(i) * WIDE, column = min(part.column + column_of<COLUMNS>(i), p.n - 1);
         if (B_BY_COLUMNS) {
-            const float *source = p.b + column * p.b_stride;
+            const float *source = part.b + (u64)column * p.b_stride;
             if (is_whole && p.b_is_wide) {
                 *(float4 *)values[i] = *(const float4 *)(source + term);
                 continue;
@@ -198,7 +202,7 @@ __device__ __forceinline__ void load_b(const Product &p, const Part &part, u32 a
 #pragma unroll
             for (u32 j = 0; j < WIDE; ++j) values[i][j] = source[min(term + j, part.end - 1)];
         } else {
-            const float *source = p.b + min(term, part.end - 1) * p.b_stride + column;
+            const float *source = part.b + (u64)min(term, part.end - 1) * p.b_stride + column;
 #pragma unroll
             for (u32 j = 0; j < WIDE; ++j) {
                 values[i][j] = *source;
@@ -318,7 +322,7 @@ __device__ __forceinline__ void product(const Product &p) {
     // Neighbouring blocks read the same rows of A.
     const u32 tile_row = blockIdx.x / p.tiles_right, tile_column = blockIdx.x % p.tiles_right, split = blockIdx.y;
     const u32 length = (p.k + p.splits * DEPTH - 1) / (p.splits * DEPTH) * DEPTH;
-    Part part{tile_row * TILE_ROWS, tile_column * COLUMNS, split * length, (split + 1) * length};
+    Part part{tile_row * TILE_ROWS, tile_column * COLUMNS, split * length, (split + 1) * length, p.a + blockIdx.z * p.a_step, p.b + blockIdx.z * p.b_step};
     if (part.end > p.k) part.end = p.k;
 
     // Who multiplies needs more registers than there are for each.
@@ -332,7 +336,7 @@ __device__ __forceinline__ void product(const Product &p) {
         float sums[COLUMNS / 2];
         sum_up<COLUMNS>(part, stages, full, empty, row, lane % 4, sums);
         const bool is_part = p.splits > 1;
-        float *c = is_part ? p.c + (u64)split * p.m * p.n : p.c;
+        float *c = p.c + blockIdx.z * p.c_step + (is_part ? (u64)split * p.m * p.n : 0);
 #pragma unroll
         for (u32 i = 0; i < COLUMNS / 2; ++i) {
             const u32 to_row = part.row + row + i / 2 % 2 * 8, to_column = part.column + i / 4 * 8 + lane % 4 * 2 + i % 2;
@@ -353,16 +357,18 @@ PRODUCT(96)
 PRODUCT(112)
 PRODUCT(128)
 
-// C = α·(sum of its parts) + β·C.
-extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, float alpha, float beta, float *c,
-                                     u64 c_down, u64 c_right) {
+// C = α·(sum of its parts) + β·C for each product of a batch.
+extern "C" __global__ void sum_parts(const float *parts, u32 splits, u32 m, u32 n, u32 count, float alpha, float beta, float *c,
+                                     u64 c_down, u64 c_right, u64 c_step) {
     const u64 size = (u64)m * n;
-    FOR_EACH(i, size) {
+    FOR_EACH(i, size * count) {
+        u64 entry, index, row, column;
+        ::split(i, size, entry, index);
+        ::split(entry, m, row, column);
+        const float *part = parts + index * splits * size + entry;
         float sum = 0.f;
-        for (u32 split = 0; split < splits; ++split) sum += parts[split * size + i];
-        u64 row, column;
-        ::split(i, m, row, column);
-        float *to = c + row * c_down + column * c_right;
+        for (u32 split = 0; split < splits; ++split) sum += part[split * size];
+        float *to = c + index * c_step + row * c_down + column * c_right;
         *to = beta == 0.f ? alpha * sum : alpha * sum + beta * *to;
     }
 }

@@ -52,11 +52,11 @@ const LEAST_WORK: usize = 1 << 29;
 #[derive(Clone, Copy, Debug)]
 struct Product {
     a: Pointer,
-    a_stride: u64,
     b: Pointer,
-    b_stride: u64,
     c: Pointer,
     c_strides: [u64; 2],
+    steps: [u64; 3],
+    factor_strides: [u32; 2],
     shape: [u32; 3],
     splits: u32,
     alpha: f32,
@@ -68,7 +68,7 @@ struct Product {
 // SAFETY: numbers in the order of the kernels' struct, without gaps.
 unsafe impl DeviceRepr for Product {}
 
-/// C = α·A·B + β·C, if this is the way for it: whether it was. Batches, of small products mostly, are left to cuBLAS.
+/// C = α·A·B + β·C for each product, if this is the way for them: whether it was.
 pub(crate) fn tensor_product<T: DeviceReal>(
     device: &Device,
     alpha: T,
@@ -97,49 +97,52 @@ impl Plan {
     /// `None` where cuBLAS has the better way.
     fn new(multiprocessors: usize, operands: Operands) -> Option<Self> {
         let (m, n, k) = (operands.c.rows, operands.c.columns, operands.a.columns);
-        let fits = m.max(n).max(k) < 1 << 31 && operands.count == 1;
-        let work = m.saturating_mul(n).saturating_mul(k);
+        let count = operands.count;
+        let fits = [m, n, k, operands.a.stride, operands.b.stride].into_iter().all(|extent| extent < 1 << 31)
+            && count < 1 << 16;
+        let work = m.saturating_mul(n).saturating_mul(k).saturating_mul(count);
         let is_large = m.min(n) >= LEAST_COLUMNS && k >= LEAST_TERMS && work >= LEAST_WORK;
         if !fits || !is_large {
             return None;
         }
         let ways = [operands, operands.t()];
-        let operands = ways.into_iter().filter(|way| is_aligned(way.a)).min_by_key(padded)?;
+        let operands = ways.into_iter().filter(|way| is_aligned(way.a, way.strides[0])).min_by_key(padded)?;
         let (width, name) = tile_width(operands.c.columns);
         let file = KERNELS[usize::from(operands.a.row_major)][usize::from(!operands.b.row_major)];
         let tiles = operands.c.rows.div_ceil(TILE_ROWS) * operands.c.columns.div_ceil(width);
-        let splits = splits(multiprocessors, tiles, m * n, k);
+        let splits = splits(multiprocessors, tiles * count, m * n * count, k);
         Some(Self { operands, kernel: file.kernel(name), width, splits })
     }
 
     fn launch(&self, device: &Device, alpha: f32, beta: f32) -> Result<(), GpuError> {
-        let Operands { a, b, c, .. } = self.operands;
+        let Operands { a, b, c, count, strides } = self.operands;
         let (m, n, k) = (c.rows, c.columns, a.columns);
         let (tiles_down, tiles_right) = (m.div_ceil(TILE_ROWS), n.div_ceil(self.width));
         let parts = match self.splits {
             1 => None,
-            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits)?),
+            splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits * count)?),
         };
         let c_strides = |place: Place| {
             let (down, right) = place.strides();
             [down as u64, right as u64]
         };
+        let [a_step, b_step, c_step] = strides.map(|stride| stride as u64);
         let product = Product {
             a: a.pointer,
-            a_stride: a.stride as u64,
             b: b.pointer,
-            b_stride: b.stride as u64,
             c: parts.as_ref().map_or(c.pointer, Buffer::pointer),
             c_strides: if parts.is_some() { [1, m as u64] } else { c_strides(c) },
+            steps: [a_step, b_step, if parts.is_some() { (m * n * self.splits) as u64 } else { c_step }],
+            factor_strides: [a.stride as u32, b.stride as u32],
             shape: [m as u32, n as u32, k as u32],
             splits: self.splits as u32,
             alpha,
             beta,
-            b_is_wide: u32::from(is_aligned(b)),
+            b_is_wide: u32::from(is_aligned(b, strides[1])),
             tiles_right: tiles_right as u32,
         };
         let config = LaunchConfig {
-            grid_dim: ((tiles_down * tiles_right) as u32, self.splits as u32, 1),
+            grid_dim: ((tiles_down * tiles_right) as u32, self.splits as u32, count as u32),
             block_dim: (THREADS, 1, 1),
             shared_mem_bytes: shared_bytes(self.width) as u32,
         };
@@ -147,14 +150,15 @@ impl Plan {
         let Some(parts) = parts else { return Ok(()) };
         let [down, right] = c_strides(c);
         let sum = Kernel { name: "sum_parts", ..self.kernel };
-        let (splits, [m, n, _], grid) = (self.splits as u32, product.shape, grid_over(m * n, 256));
-        launch!(device, f32, sum, grid, parts.pointer(), splits, m, n, alpha, beta, c.pointer, down, right)
+        let (splits, grid, [m, n, _]) = (self.splits as u32, grid_over(m * n * count, 256), product.shape);
+        let (from, count) = (parts.pointer(), count as u32);
+        launch!(device, f32, sum, grid, from, splits, m, n, count, alpha, beta, c.pointer, down, right, c_step)
     }
 }
 
-/// Whether all its rows or columns begin at multiples of 16 bytes.
-fn is_aligned(at: Place) -> bool {
-    at.pointer.is_multiple_of(16) && at.stride.is_multiple_of(4)
+/// Whether all rows or columns begin at multiples of 16 bytes, with `step` numbers from one matrix to the next.
+fn is_aligned(at: Place, step: usize) -> bool {
+    at.pointer.is_multiple_of(16) && at.stride.is_multiple_of(4) && step.is_multiple_of(4)
 }
 
 /// Numbers of C with those that tiles have beyond its edges.
@@ -171,10 +175,10 @@ fn tile_width(columns: usize) -> (usize, &'static str) {
 
 /// Into how many parts sums of k terms are split so that all multiprocessors have something to do, each one tile at a time.
 fn splits(multiprocessors: usize, tiles: usize, numbers: usize, k: usize) -> usize {
-    /// What it costs to begin a tile, to sum parts, and to write and read 64 Ki numbers of one, in steps of a tile.
-    const BEGIN: usize = 6;
-    const SUM: usize = 12;
-    const PART: usize = 1 << 16;
+    /// What it costs to begin a tile, and to sum parts, in steps of a tile; numbers of parts that are written and read in one.
+    const BEGIN: usize = 4;
+    const SUM: usize = 3;
+    const PART: usize = 1 << 19;
     const MOST: usize = 64;
     let steps = k.div_ceil(DEPTH);
     let time = |&splits: &usize| {
