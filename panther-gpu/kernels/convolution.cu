@@ -59,11 +59,8 @@ __device__ __forceinline__ i64 source_place(i64 at, i64 up, i64 extent) {
     return (u64)at < (u64)extent ? at : -1;
 }
 
-// Loads that a thread has on the way at a time.
-constexpr int AHEAD = 8;
-
-// The patch of `channels` source channels from `first` on whose corner is (row, column), into shared memory: a warp takes lines of
-// it, COLUMNS numbers at a time.
+// The patch of `channels` source channels from `first` on whose corner is (row, column), on its way into shared memory: a warp takes
+// lines of it, COLUMNS numbers at a time.
 template <bool SPREAD>
 __device__ __forceinline__ void take_lines(const Correlation &c, const real *image, i64 first, int channels, i64 row, i64 column,
                                            real *patch) {
@@ -78,18 +75,14 @@ __device__ __forceinline__ void take_lines(const Correlation &c, const real *ima
         int channel = 0, down = warp;
         // Where line `down` of the channel stands in a source without zeros between its pixels.
         i64 place = (row + down) * pitch;
-        for (int line = warp; line < lines; line += warps * AHEAD) {
-            real values[AHEAD];
-#pragma unroll
-            for (int k = 0; k < AHEAD; k++, down += warps, place += next_line) {
-                for (; down >= height; down -= height, place += next_channel) channel++;
-                i64 r = source_place<SPREAD>(row + down, c.up[0], c.source[0]);
-                bool inside = s >= 0 && r >= 0 && channel < channels;
-                values[k] = inside ? from[SPREAD ? channel * plane + r * pitch : place] : real(0);
-            }
-#pragma unroll
-            for (int k = 0; k < AHEAD; k++) {
-                if (line + k * warps < lines) to[(line + k * warps) * width] = values[k];
+#pragma unroll 4
+        for (int line = warp; line < lines; line += warps, down += warps, place += next_line) {
+            for (; down >= height; down -= height, place += next_channel) channel++;
+            i64 r = source_place<SPREAD>(row + down, c.up[0], c.source[0]);
+            if (s >= 0 && r >= 0) {
+                copy_later(to + line * width, from + (SPREAD ? channel * plane + r * pitch : place));
+            } else {
+                to[line * width] = 0;
             }
         }
     }
@@ -171,11 +164,11 @@ __device__ __forceinline__ void correlate_image(const Correlation &c, const Shar
         __syncthreads();
         take_patch(c, image, first, channels, source_row, source_column, patch);
         const real *from = weight + first * taps * c.packed + first_target;
-#pragma unroll 4
         for (int k = threadIdx.x; k < channels * taps * outputs; k += blockDim.x) {
             int line = k / outputs;
-            weights[k] = from[line * c.packed + k - line * outputs];
+            copy_later(weights + k, from + line * c.packed + k - line * outputs);
         }
+        all_copied();
         __syncthreads();
         if (c.step[0] == 1 && c.patch[1] == PITCH) {
             add_slab<PITCH>(c, channels, own_patch, own_weights, sums);
@@ -303,6 +296,22 @@ constexpr int BLOCK_TARGETS = BANDS * GROUP;
 
 typedef real Slopes[PAIRS][GROUP];
 
+// Some rows of COLUMNS pixels side by side: its image and its first pixel.
+struct Tile {
+    i64 image;
+    int row, column;
+
+    __device__ __forceinline__ void move_on(const Correlation &c, int rows) {
+        column += COLUMNS;
+        if (column < (int)c.target[1]) return;
+        column = 0;
+        row += rows;
+        if (row < (int)c.target[0]) return;
+        row = 0;
+        image++;
+    }
+};
+
 // sums += the products of one pixel of each row, the rows' x STEP numbers apart, or so many as `step` says.
 template <int STEP>
 __device__ __forceinline__ void add_pixels(const real *x, int step, const int (&offsets)[PAIRS], const real *slopes, int rows,
@@ -323,13 +332,12 @@ __device__ __forceinline__ void add_pixels(const real *x, int step, const int (&
 }
 
 // Blocks: `share` tiles of `tile_rows`×COLUMNS pixels each (grid x), warps/BANDS·PAIRS columns (grid y), BLOCK_TARGETS targets
-// (grid z). shares[x][target][column]. Shared memory: the targets' gradients by rows of the tile, then the patches of the channels.
+// (grid z). shares[x][target][column]. Shared memory has room for two tiles, so that one is on its way while the other is summed, `room`
+// numbers each: the targets' gradients by rows of the tile, then the patches of the channels.
 extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const real *source, const real *gradient, u64 tile_rows,
-                                                         u64 across, u64 down, u64 share, u64 tiles, real *shares) {
+                                                         u64 across, u64 down, u64 share, u64 tiles, u64 room, real *shares) {
     extern __shared__ __align__(16) unsigned char shared[];
     int taps = (int)(c.kernel[0] * c.kernel[1]), width = (int)c.patch[1], area = (int)c.patch[0] * width;
-    real *slopes = reinterpret_cast<real *>(shared);
-    real *patch = slopes + (int)tile_rows * BLOCK_TARGETS * COLUMNS;
     int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, warps = blockDim.x / WARP;
     int group = warp % BANDS, part = warp / BANDS;
     i64 columns = c.sources * taps, block_columns = (i64)(warps / BANDS) * PAIRS;
@@ -352,29 +360,39 @@ extern "C" __global__ void TILE_BOUNDS correlate_weights(Correlation c, const re
         for (int g = 0; g < GROUP; g++) sums[k][g] = 0;
     }
     u64 first_tile = blockIdx.x * share, last_tile = first_tile + share < tiles ? first_tile + share : tiles;
-    for (u64 tile = first_tile; tile < last_tile; tile++) {
-        i64 image = (i64)(tile / (across * down)), within = (i64)(tile % (across * down));
-        i64 tile_row = within / (i64)across * (i64)tile_rows, tile_column = within % (i64)across * COLUMNS;
-        int rows = (int)(c.target[0] - tile_row < (i64)tile_rows ? c.target[0] - tile_row : (i64)tile_rows);
-        __syncthreads();
-        take_patch(c, source + image * c.sources * c.source[0] * c.source[1], first_channel, channels,
-                   tile_row * c.step[0] + c.offset[0], tile_column * c.step[1] + c.offset[1], patch);
+    auto slopes_of = [&](u64 tile) { return reinterpret_cast<real *>(shared) + (tile & 1) * room; };
+    auto patch_of = [&](u64 tile) { return slopes_of(tile) + tile_rows * BLOCK_TARGETS * COLUMNS; };
+    auto rows_of = [&](const Tile &tile) { return min((int)tile_rows, (int)c.target[0] - tile.row); };
+    // On its way into shared memory.
+    auto take = [&](const Tile &tile, real *slopes, real *patch) {
+        take_patch(c, source + tile.image * c.sources * c.source[0] * c.source[1], first_channel, channels,
+                   tile.row * c.step[0] + c.offset[0], tile.column * c.step[1] + c.offset[1], patch);
+        int rows = rows_of(tile), column = tile.column + lane;
         for (int t = warp; t < BLOCK_TARGETS; t += warps) {
-            i64 target = first_target + t, column = tile_column + lane;
-            bool inside = target < c.targets && column < c.target[1];
-            const real *from = gradient + (image * c.targets + target) * plane + tile_row * c.target[1] + column;
-            for (int row = 0; row < rows; row += AHEAD) {
-                real values[AHEAD];
-#pragma unroll
-                for (int k = 0; k < AHEAD; k++) values[k] = inside && row + k < rows ? from[(row + k) * c.target[1]] : real(0);
-#pragma unroll
-                for (int k = 0; k < AHEAD; k++) {
-                    if (row + k < rows) slopes[((row + k) * BLOCK_TARGETS + t) * COLUMNS + lane] = values[k];
+            i64 target = first_target + t;
+            bool inside = target < c.targets && column < (int)c.target[1];
+            const real *from = gradient + (tile.image * c.targets + target) * plane + tile.row * c.target[1] + column;
+            real *to = slopes + t * COLUMNS + lane;
+#pragma unroll 4
+            for (int r = 0; r < rows; r++, from += c.target[1], to += BLOCK_TARGETS * COLUMNS) {
+                if (inside) {
+                    copy_later(to, from);
+                } else {
+                    *to = 0;
                 }
             }
         }
+    };
+    u64 of_image = first_tile % (across * down);
+    Tile current = {(i64)(first_tile / (across * down)), (int)(of_image / across * tile_rows), (int)(of_image % across) * COLUMNS};
+    take(current, slopes_of(first_tile), patch_of(first_tile));
+    for (u64 tile = first_tile; tile < last_tile; tile++) {
+        all_copied();
         __syncthreads();
-        const real *by = slopes + group * GROUP * COLUMNS + lane;
+        int rows = rows_of(current);
+        current.move_on(c, (int)tile_rows);
+        if (tile + 1 < last_tile) take(current, slopes_of(tile + 1), patch_of(tile + 1));
+        const real *by = slopes_of(tile) + group * GROUP * COLUMNS + lane, *patch = patch_of(tile);
         if (c.step[0] == 1 && width == PITCH) {
             add_pixels<PITCH>(patch, PITCH, offsets, by, rows, sums);
         } else {

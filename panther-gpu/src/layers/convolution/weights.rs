@@ -58,6 +58,7 @@ pub fn convolve_backward_weight<T: DeviceReal>(
         plan.down as u64,
         plan.share as u64,
         plan.tiles as u64,
+        plan.room as u64,
         shares.pointer(),
     )?;
     add_shares(&shares, 0, plan.shares, gradient.len(), gradient)
@@ -70,6 +71,8 @@ struct WeightPlan {
     across: usize,
     down: usize,
     tiles: usize,
+    /// Numbers of a tile in shared memory.
+    room: usize,
     share: usize,
     shares: usize,
 }
@@ -82,15 +85,21 @@ impl WeightPlan {
         let wanted = (1..=4).rev().min_by_key(|warps| columns.div_ceil(warps * PAIRS) * warps)?;
         let tallest = (at.target[0] as usize).next_power_of_two();
         let rows = || [32, 16, 8, 4, 2, 1].into_iter().filter(|&rows| rows <= tallest);
-        let mut choices = (1..=wanted).rev().flat_map(|warps| rows().map(move |rows| (warps, rows)));
-        let (warps, rows, bytes) = choices.find_map(|(warps, rows)| {
-            at.set_patch(rows);
-            let width = warps * PAIRS;
-            let channels = if width.is_multiple_of(taps) { width / taps } else { (width - 1).div_ceil(taps) + 1 };
-            let numbers = at.area().saturating_mul(channels.min(at.sources as usize));
-            let bytes = numbers.saturating_add(rows * BLOCK_TARGETS * COLUMNS).saturating_mul(size_of::<T>());
-            (bytes <= WEIGHT_SHARED.min(device.shared_bytes() as usize)).then_some((warps, rows, bytes))
-        })?;
+        let choices = || (1..=wanted).rev().flat_map(|warps| rows().map(move |rows| (warps, rows)));
+        // Twice a tile: one is on its way while the other is summed.
+        let bytes = |room: usize| room.saturating_mul(2 * size_of::<T>());
+        let mut within = |limit: usize| {
+            choices().find_map(|(warps, rows)| {
+                at.set_patch(rows);
+                let width = warps * PAIRS;
+                let channels = if width.is_multiple_of(taps) { width / taps } else { (width - 1).div_ceil(taps) + 1 };
+                let numbers = at.area().saturating_mul(channels.min(at.sources as usize));
+                let room = numbers.saturating_add(rows * BLOCK_TARGETS * COLUMNS);
+                (bytes(room) <= limit).then_some((warps, rows, room))
+            })
+        };
+        let most = device.shared_bytes() as usize;
+        let (warps, rows, room) = within(WEIGHT_SHARED.min(most)).or_else(|| within(most))?;
         let (down, across) = ((at.target[0] as usize).div_ceil(rows), (at.target[1] as usize).div_ceil(COLUMNS));
         let tiles = at.batch as usize * down * across;
         let side = columns.div_ceil(warps * PAIRS);
@@ -102,7 +111,7 @@ impl WeightPlan {
         let shares = tiles.div_ceil(share);
         let grid_dim = (shares as u32, side as u32, depth as u32);
         let block_dim = ((warps * BANDS * COLUMNS) as u32, 1, 1);
-        let config = LaunchConfig { grid_dim, block_dim, shared_mem_bytes: bytes as u32 };
-        Some(Self { config, rows, across, down, tiles, share, shares })
+        let config = LaunchConfig { grid_dim, block_dim, shared_mem_bytes: bytes(room) as u32 };
+        Some(Self { config, rows, across, down, tiles, room, share, shares })
     }
 }
