@@ -18,6 +18,9 @@ pub struct KeysSeen<'a, X> {
 /// # Errors
 /// All: [`NnError::Shape`] where the tensors do not fit.
 pub trait Softmax: Storage {
+    /// Scores that attention holds at a time: few enough for caches, or enough to occupy a device.
+    const SCORES_AT_A_TIME: usize;
+
     /// Turns scores, batch×heads×rows×keys, into probabilities: e^s over the sum of those of the keys that the row sees, and 0 for the
     /// others. A row that sees no key gets zeros. Scores that overflowed count as the largest finite number.
     fn softmax<T: Scalar>(

@@ -9,6 +9,8 @@ use crate::cpu::{Cpu, CpuTensor, lanes};
 use crate::{NnError, Scalar};
 
 impl Softmax for Cpu {
+    const SCORES_AT_A_TIME: usize = 1 << 20;
+
     fn softmax<T: Scalar>(&self, scores: &mut CpuTensor<T>, seen: KeysSeen<'_, CpuTensor<T>>) -> Result<(), NnError> {
         let ([_, heads, rows, keys], penalty_width) = score_sizes(scores.shape(), seen.penalty.map(CpuTensor::shape))?;
         if keys == 0 {

@@ -7,6 +7,8 @@ use crate::cuda::{Cuda, CudaTensor};
 use crate::{NnError, Scalar};
 
 impl Softmax for Cuda {
+    const SCORES_AT_A_TIME: usize = 1 << 23;
+
     fn softmax<T: Scalar>(&self, scores: &mut CudaTensor<T>, seen: KeysSeen<'_, CudaTensor<T>>) -> Result<(), NnError> {
         let (sizes, width) = score_sizes(scores.shape(), seen.penalty.map(CudaTensor::shape))?;
         let penalty = seen.penalty.map(|penalty| (penalty.buffer(), width));

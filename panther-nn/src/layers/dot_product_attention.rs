@@ -3,9 +3,7 @@
 use crate::backend::{Backend, KeysSeen, Layout};
 use crate::{NnError, Scalar};
 
-/// Scores that a block of query rows is to have at the most…
-const BLOCK: usize = 1 << 20;
-/// …but at the least so many rows, for the products' sake.
+/// A block of query rows has at the least so many, for the products' sake.
 const LEAST_ROWS: usize = 64;
 
 /// The shape of softmax(q·kᵀ/√width)·v for heads that lie side by side: q is (batch·queries)×(heads·width), k and v
@@ -41,7 +39,7 @@ impl DotProductAttention {
         penalty: Option<&B::Tensor<T>>,
     ) -> Result<B::Tensor<T>, NnError> {
         let mut context = backend.zeros(&[self.batch * self.queries, self.heads * self.width])?;
-        for block in self.blocks() {
+        for block in self.blocks(B::SCORES_AT_A_TIME) {
             let p = self.probabilities(backend, block, q, k, penalty)?;
             let (p_at, v_at) = (self.scores_at(block), self.keys_at(block));
             backend.gemm(T::ONE, (&p, p_at), (v, v_at), T::ZERO, (&mut context, self.queries_at(block)))?;
@@ -59,7 +57,7 @@ impl DotProductAttention {
     ) -> Result<[B::Tensor<T>; 3], NnError> {
         let mut dq = backend.zeros(B::shape(q))?;
         let (mut dk, mut dv) = (backend.zeros(B::shape(k))?, backend.zeros(B::shape(v))?);
-        for block in self.blocks() {
+        for block in self.blocks(B::SCORES_AT_A_TIME) {
             let (s_at, q_at, k_at) = (self.scores_at(block), self.queries_at(block), self.keys_at(block));
             let p = self.probabilities(backend, block, q, k, penalty)?;
             // dv += pᵀ·dc and dp = dc·vᵀ.
@@ -94,11 +92,11 @@ impl DotProductAttention {
         T::from_f64((self.width as f64).sqrt().recip())
     }
 
-    /// The blocks, which depend on the shapes alone.
-    fn blocks(&self) -> impl Iterator<Item = Block> + use<> {
+    /// The blocks, of about `scores` scores each.
+    fn blocks(&self, scores: usize) -> impl Iterator<Item = Block> + use<> {
         let Self { batch, queries, keys, heads, causal, .. } = *self;
         let row = batch * heads * keys;
-        let step = BLOCK.checked_div(row).unwrap_or(BLOCK).max(LEAST_ROWS);
+        let step = scores.checked_div(row).unwrap_or(scores).max(LEAST_ROWS);
         // Without keys there is nothing to attend to: the values are zeros.
         let queries = if row == 0 { 0 } else { queries };
         (0..queries).step_by(step).map(move |start| {
