@@ -7,6 +7,7 @@ use cudarc::driver::result::{memcpy_dtod_async, memcpy_htod_async, memset_d8_asy
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, ValidAsZeroBits};
 
 use crate::error::Named;
+use crate::staging::Unwritten;
 use crate::{Device, GpuError};
 
 /// Numbers in the memory of a device, freed in the order of its stream.
@@ -127,15 +128,30 @@ impl<T: DeviceNumber> Buffer<T> {
 
     /// `count` numbers from number `start` on, as [`to_host`](Self::to_host).
     pub(crate) fn part_to_host(&self, start: usize, count: usize) -> Result<Vec<T>, GpuError> {
+        let mut numbers = Vec::with_capacity(count);
+        let to = Unwritten::new(numbers.as_mut_ptr(), count, count);
+        // SAFETY: there is room for all, each piece is written once, and then all were.
+        self.hand_over(start, count, |at, piece| unsafe { to.write(at, piece) })?;
+        unsafe { numbers.set_len(count) };
+        Ok(numbers)
+    }
+
+    /// Waits for `count` numbers from number `start` on and has them read by `take`, which is told a range by its first number.
+    pub(crate) fn hand_over(
+        &self,
+        start: usize,
+        count: usize,
+        take: impl Fn(usize, &[T]) + Sync,
+    ) -> Result<(), GpuError> {
         if start.checked_add(count).is_none_or(|end| end > self.len) {
             let got = format!("{count} from number {start} on");
             return Err(GpuError::shape("to_host", "range", format!("within {} numbers", self.len), got));
         }
         if count == 0 {
-            return Ok(Vec::new());
+            return Ok(());
         }
         self.device.refuse_recording("a copy to the host", "it waits for the device")?;
-        self.device.download(self.at(start), count)
+        self.device.download(self.at(start), count, take)
     }
 
     /// A copy on the device.

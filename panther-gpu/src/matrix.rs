@@ -7,6 +7,7 @@ use faer::{Mat, MatRef};
 
 use crate::buffer::{Buffer, Memory, Pointer};
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::staging::Unwritten;
 use crate::{Device, DeviceReal, GpuError};
 
 const KERNELS: KernelFile = kernel_file!("matrix");
@@ -106,8 +107,14 @@ impl<T: DeviceReal> Matrix<T> {
     /// # Errors
     /// [`GpuError::Call`] with whatever went wrong before.
     pub fn to_host(&self) -> Result<Mat<T>, GpuError> {
-        let numbers = self.buffer.to_host()?;
-        Ok(MatRef::from_column_major_slice(&numbers, self.rows, self.columns).to_owned())
+        let (rows, columns) = (self.rows, self.columns);
+        let mut matrix = Mat::with_capacity(rows, columns);
+        let stride = matrix.col_stride() as usize;
+        let to = Unwritten::new(matrix.as_ptr_mut(), rows, stride);
+        // SAFETY: there is room for all, each piece is written once, and then all were.
+        self.buffer.hand_over(0, rows * columns, |at, piece| unsafe { to.write(at, piece) })?;
+        unsafe { matrix.set_dims(rows, columns) };
+        Ok(matrix)
     }
 
     /// A copy on the device.

@@ -87,14 +87,19 @@ impl Device {
         Ok(())
     }
 
-    /// Copies `len` numbers from `from`, once everything asked for before is done, into a vector.
-    pub(crate) fn download<T: DeviceNumber>(&self, from: Pointer, len: usize) -> Result<Vec<T>, GpuError> {
+    /// Copies `len` numbers from `from`, once everything asked for before is done: `take` is told a range by its first number, and reads it,
+    /// on any thread.
+    pub(crate) fn download<T: DeviceNumber>(
+        &self,
+        from: Pointer,
+        len: usize,
+        take: impl Fn(usize, &[T]) + Sync,
+    ) -> Result<(), GpuError> {
         let stream = self.raw_stream()?;
         let mut staging = self.take_staging()?;
         let whole = PIECE / size_of::<T>();
-        let count = |turn: usize| whole.min(len - turn * whole);
         let turns = len.div_ceil(whole);
-        let mut numbers = Vec::with_capacity(len);
+        let count = |turn: usize| whole.min(len - turn * whole);
         for turn in 0..=turns {
             // The next one is copied while the last is emptied.
             if turn < turns {
@@ -106,11 +111,13 @@ impl Device {
                 piece.copied.record(self.stream()).named("cuEventRecord")?;
             }
             if let Some(last) = turn.checked_sub(1) {
-                append(&mut numbers, staging.pieces[last % 2].numbers(count(last))?);
+                let numbers: &[T] = staging.pieces[last % 2].numbers(count(last))?;
+                let parts = numbers.par_chunks(PART).enumerate();
+                parts.for_each(|(part, numbers)| take(last * whole + part * PART, numbers));
             }
         }
         self.leave_staging(staging);
-        Ok(numbers)
+        Ok(())
     }
 
     /// One that nobody uses. No lock is held meanwhile: a thread that waits for others may do their work, which may copy too.
@@ -127,30 +134,58 @@ impl Device {
     }
 }
 
-/// By all threads: the pages of the vector are touched for the first time.
-fn append<T: DeviceNumber>(to: &mut Vec<T>, from: &[T]) {
-    to.reserve(from.len());
-    let spare = &mut to.spare_capacity_mut()[..from.len()];
-    spare.par_chunks_mut(PART).zip(from.par_chunks(PART)).for_each(|(to, from)| {
-        to.iter_mut().zip(from).for_each(|(to, from)| {
-            to.write(*from);
-        });
-    });
-    // SAFETY: so many were just written behind those that there were.
-    unsafe { to.set_len(to.len() + from.len()) };
+/// Memory of the host for the columns of a matrix, which threads write and so touch for the first time.
+pub(crate) struct Unwritten<T> {
+    first: *mut T,
+    rows: usize,
+    stride: usize,
+}
+
+// SAFETY: who writes promises that nobody else writes the same.
+unsafe impl<T: Send> Sync for Unwritten<T> {}
+
+impl<T: Copy> Unwritten<T> {
+    /// Columns of `rows` numbers, one at least, that begin at `first` and then `stride` numbers apart.
+    pub(crate) const fn new(first: *mut T, rows: usize, stride: usize) -> Self {
+        Self { first, rows, stride }
+    }
+
+    /// Numbers in the order of the columns, from number `start` on.
+    ///
+    /// # Safety
+    /// There is memory for them, and no other thread has to do with it.
+    pub(crate) unsafe fn write(&self, start: usize, mut numbers: &[T]) {
+        let (mut row, mut column) = (start % self.rows, start / self.rows);
+        while !numbers.is_empty() {
+            let (now, later) = numbers.split_at(numbers.len().min(self.rows - row));
+            // SAFETY: the caller's promise.
+            unsafe { ptr::copy_nonoverlapping(now.as_ptr(), self.first.add(column * self.stride + row), now.len()) };
+            numbers = later;
+            (row, column) = (0, column + 1);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::append;
+    use super::Unwritten;
 
     #[test]
-    fn numbers_are_appended_in_their_order() {
-        let all: Vec<u32> = (0..300_000).collect();
-        let mut numbers = Vec::new();
-        for part in [0..0, 0..1, 1..200_000, 200_000..300_000] {
-            append(&mut numbers, &all[part]);
+    fn columns_are_written_from_anywhere_on() {
+        let all: Vec<u32> = (0..12).collect();
+        for rows in [1, 3, 4, 12] {
+            let stride = rows + 2;
+            let expected: Vec<u32> =
+                all.chunks(rows).flat_map(|column| column.iter().copied().chain([u32::MAX; 2])).collect();
+            for middle in 0..12 {
+                let mut memory = vec![u32::MAX; expected.len()];
+                let columns = Unwritten::new(memory.as_mut_ptr(), rows, stride);
+                for (start, part) in [(middle, &all[middle..]), (0, &all[..middle])] {
+                    // SAFETY: there is memory for all.
+                    unsafe { columns.write(start, part) };
+                }
+                assert_eq!(memory, expected, "{rows} rows, from {middle} on");
+            }
         }
-        assert_eq!(numbers, all);
     }
 }
