@@ -178,6 +178,11 @@ impl Device {
         self.inner.capability == (9, 0)
     }
 
+    /// Whether the matrix units take bfloat16.
+    pub(crate) fn has_bfloat(&self) -> bool {
+        self.inner.capability >= (8, 0)
+    }
+
     /// Shared memory that one block can have, in bytes.
     pub(crate) fn shared_bytes(&self) -> u32 {
         self.inner.shared_bytes

@@ -20,6 +20,7 @@
 //! ```
 
 mod basis;
+mod bfloat;
 mod buffer;
 mod cholesky;
 mod cholesky_qr;

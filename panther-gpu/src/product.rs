@@ -1,14 +1,13 @@
 //! Matrix products, through cuBLAS where ours is not faster.
 
 use cudarc::cublas::sys::{
-    cublasComputeType_t, cublasGemmAlgo_t, cublasGemmEx, cublasGemmStridedBatchedEx, cublasOperation_t,
+    cublasComputeType_t, cublasGemmAlgo_t, cublasGemmEx, cublasGemmStridedBatchedEx, cublasOperation_t, cudaDataType,
 };
 
 use crate::error::Named;
 use crate::matrix::Place;
-use crate::real::sealed::Libraries;
 use crate::tensor_product::tensor_product;
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef, bfloat};
 
 /// In which precision [`batched_product`](crate::layers::products::batched_product) takes the products of f32 matrices. Sums are kept
 /// in f32, and so are the matrices themselves. Matrices of f64 are always multiplied in f64.
@@ -21,8 +20,8 @@ pub enum Precision {
     F32,
     /// Factors rounded to 11 bits, for tensor cores.
     Tf32,
-    /// Factors that may be rounded to 8 bits, for tensor cores. cuBLAS decides, and takes 11 bits on Hopper devices, where f32 must be
-    /// read anyway.
+    /// Factors that may be rounded to 8 bits, for tensor cores: they are where each number is used often enough that rounding it takes less
+    /// time than it saves. Elsewhere, and in batches, cuBLAS decides, and takes 11 bits on Hopper devices, where f32 must be read anyway.
     Bf16,
 }
 
@@ -81,7 +80,7 @@ pub(crate) fn gemm<T: DeviceReal>(
     operands: Operands,
     beta: T,
 ) -> Result<(), GpuError> {
-    let Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = operands;
+    let Operands { a, b, c, count, .. } = operands;
     if a.columns != b.rows || (c.rows, c.columns) != (a.rows, b.columns) {
         let expected =
             format!("{}×{}, from {}×{} times {}×{}", a.rows, b.columns, a.rows, a.columns, b.rows, b.columns);
@@ -97,6 +96,24 @@ pub(crate) fn gemm<T: DeviceReal>(
     if precision == Precision::F32 && tensor_product(device, alpha, operands, beta)? {
         return Ok(());
     }
+    if precision == Precision::Bf16 && T::DATA_TYPE == cudaDataType::CUDA_R_32F && bfloat::pays(device, &operands) {
+        let ((_of_a, a), (_of_b, b)) = (bfloat::rounded(device, a)?, bfloat::rounded(device, b)?);
+        let operands = Operands { a, b, ..operands };
+        return by_library(device, cudaDataType::CUDA_R_16BF, T::COMPUTE_TYPE, alpha, operands, beta);
+    }
+    by_library(device, T::DATA_TYPE, precision.compute_type::<T>(), alpha, operands, beta)
+}
+
+/// By cuBLAS, with factors of type `factors` and a column-major C.
+fn by_library<T: DeviceReal>(
+    device: &Device,
+    factors: cudaDataType,
+    compute: cublasComputeType_t,
+    alpha: T,
+    operands: Operands,
+    beta: T,
+) -> Result<(), GpuError> {
+    let Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = operands;
     let size =
         |n: usize| i32::try_from(n).map_err(|_| GpuError::shape("product", "extent", "below 2³¹", n.to_string()));
     let transposed = |place: Place| {
@@ -104,8 +121,6 @@ pub(crate) fn gemm<T: DeviceReal>(
     };
     let (m, n, k) = (size(c.rows)?, size(c.columns)?, size(a.columns)?);
     let (lda, ldb, ldc) = (size(a.stride)?, size(b.stride)?, size(c.stride)?);
-    let kind = <T as Libraries>::DATA_TYPE;
-    let compute = precision.compute_type::<T>();
     let algorithm = cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT;
     let handle = device.blas()?;
     let (alpha, beta) = ((&raw const alpha).cast(), (&raw const beta).cast());
@@ -122,14 +137,14 @@ pub(crate) fn gemm<T: DeviceReal>(
                 k,
                 alpha,
                 pa,
-                kind,
+                factors,
                 lda,
                 pb,
-                kind,
+                factors,
                 ldb,
                 beta,
                 pc,
-                kind,
+                T::DATA_TYPE,
                 ldc,
                 compute,
                 algorithm,
@@ -150,16 +165,16 @@ pub(crate) fn gemm<T: DeviceReal>(
                 k,
                 alpha,
                 pa,
-                kind,
+                factors,
                 lda,
                 sa,
                 pb,
-                kind,
+                factors,
                 ldb,
                 sb,
                 beta,
                 pc,
-                kind,
+                T::DATA_TYPE,
                 ldc,
                 sc,
                 size(count)?,

@@ -1,17 +1,22 @@
 //! Products of matrices.
 
 use faer::Mat;
-use panther_gpu::{Device, DeviceReal, GpuError, Matrix, MatrixRef, product};
+use half::bf16;
+use panther_gpu::{Device, DeviceReal, GpuError, Matrix, MatrixRef, Precision, product};
+use panther_nn::backend::{Layout, Products, Storage};
+use panther_nn::cuda::Cuda;
 
 use super::Check;
 use super::common::{Outcome, both, text, upload};
 use crate::matrices::Family;
 
 pub(super) fn checks() -> Vec<Check> {
-    both![
+    let mut checks = both![
         "copies, views and products": products,
         "products of any layout": products_of_layouts,
-    ]
+    ];
+    checks.push(Check { name: "products of fewer bits, f32", run: products_of_fewer_bits });
+    checks
 }
 
 fn products<T: DeviceReal>(device: &Device) -> Outcome {
@@ -130,6 +135,68 @@ fn products_of_layouts<T: DeviceReal>(device: &Device) -> Outcome {
                     .map_err(|failure| format!("{m}×{k}×{n} from {at} on, layouts {bits:03b}: {failure}"))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A·B of row-major factors, or of transposed ones, in a precision; row-major.
+fn product_in(
+    device: &Device,
+    precision: Precision,
+    [(a, m), (b, n)]: [(&[f32], usize); 2],
+    transposed: bool,
+) -> Result<Vec<f32>, String> {
+    let k = a.len() / m;
+    let at = |rows: usize, columns: usize| {
+        if transposed { Layout::matrix(columns, rows).t() } else { Layout::matrix(rows, columns) }
+    };
+    let backend = Cuda::of(device.clone()).with_precision(precision);
+    let (a, b) =
+        (backend.upload(&[m, k], a.to_vec()).map_err(text)?, backend.upload(&[k, n], b.to_vec()).map_err(text)?);
+    let c = backend.product(&[m, n], 1.0, (&a, at(m, k)), (&b, at(k, n))).map_err(text)?;
+    backend.download(&c).map_err(text)
+}
+
+/// Factors of 11 or 8 bits, perhaps cut off and not rounded, sums in f32. Of large products in Bf16 the factors are those that bfloat16
+/// has, so that with them the error is that of sums in f32.
+fn products_of_fewer_bits(device: &Device) -> Outcome {
+    for (m, n, k) in [(70, 90, 500), (1500, 1301, 700)] {
+        let [a, b] = [(m * k, 1), (k * n, 2)].map(|(count, seed)| Family::Gaussian.matrix::<f32>(count, 1, seed));
+        let [a, b] = [&a, &b].map(|x| x.col_as_slice(0));
+        for (precision, bits, transposed) in [
+            (Precision::Tf32, 11, false),
+            (Precision::Tf32, 11, true),
+            (Precision::Bf16, 8, false),
+            (Precision::Bf16, 8, true),
+        ] {
+            let found = product_in(device, precision, [(a, m), (b, n)], transposed)?;
+            let entry = |x: &[f32], rows: usize, columns: usize, i: usize, j: usize| {
+                f64::from(if transposed { x[j * rows + i] } else { x[i * columns + j] })
+            };
+            let is_bf16 = precision == Precision::Bf16 && m >= 1500;
+            let kept = |x: f64| if is_bf16 { f64::from(bf16::from_f32(x as f32)) } else { x };
+            let map = |f: &dyn Fn(f64) -> f64| {
+                Mat::from_fn(m, k, |i, j| f(entry(a, m, k, i, j))) * Mat::from_fn(k, n, |i, j| f(entry(b, k, n, i, j)))
+            };
+            let (exact, most) = (map(&kept), map(&f64::abs));
+            let cut = if is_bf16 { 0.0 } else { 2.0 * f64::powi(2.0, 1 - bits) };
+            let unit = cut + (k as f64).sqrt() * f64::from(f32::EPSILON);
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let error = (f64::from(found[i * n + j]) - exact[(i, j)]).abs();
+                if error.is_nan() || error > unit * most[(i, j)] {
+                    let allowed = unit * most[(i, j)];
+                    return Err(format!(
+                        "{precision:?} {m}×{k}×{n}, entry ({i}, {j}) is off by {error:e}, allowed {allowed:e}"
+                    ));
+                }
+            }
+        }
+    }
+    // The largest number rounds to one that is finite.
+    let (large, zeros) = (vec![f32::MAX; 1500 * 64], vec![0.0; 64 * 1500]);
+    let product = product_in(device, Precision::Bf16, [(&large, 1500), (&zeros, 1500)], false)?;
+    if product.iter().any(|&x| x != 0.0) {
+        return Err("zero times the largest number is not zero".to_owned());
     }
     Ok(())
 }
