@@ -88,7 +88,7 @@ computed from them, and none is written by hand. No figure compares two machines
 
 The original package's page has figures for two GPUs, a T4 and a P100. In their place stand the devices that were measured here. Files of
 figures of a CPU end in `_cpu`, those of an H200 in `_h200`; those of linear layers name their device, and all others are the H100's. The H200's
-were measured after products in f32 had gone to its tensor cores, the H100's before.
+were measured after products in f32 had gone to its tensor cores, the H100's before. PyTorch's convolutions on the H200 are some of the cases.
 
 Key observations compare with the libraries that are in use today, or with Panther's own dense methods where none was measured: of layers the
 fastest setting of `num_terms` and `low_rank` in each case. They say where it loses the most, and from which size on it wins in all cases that
