@@ -11,13 +11,17 @@ const KERNELS: KernelFile = kernel_file!("bfloat");
 /// tensor cores take half as long with them as with 11 bits, and rounding a number moves six bytes.
 const LEAST_REUSE: usize = 600;
 
+/// With fewer terms it takes as long to write C.
+const LEAST_TERMS: usize = 512;
+
 /// Numbers of a line at multiples of this are where tensor cores read them fastest.
 const PITCH: usize = 8;
 
 /// Whether a product is better made with rounded factors, where the device's tensor cores take them.
 pub(crate) fn pays(device: &Device, operands: &Operands) -> bool {
     let (m, n) = (operands.c.rows, operands.c.columns);
-    device.has_bfloat() && operands.count == 1 && m.saturating_mul(n) >= LEAST_REUSE * (m + n)
+    let is_bound_by_products = operands.a.columns >= LEAST_TERMS && m.saturating_mul(n) >= LEAST_REUSE * (m + n);
+    device.has_bfloat() && operands.count == 1 && is_bound_by_products
 }
 
 /// A matrix of f32 with its numbers rounded, in its own layout, and the memory it lies in.
