@@ -19,6 +19,7 @@ extern "C" __global__ void scale(real *x, u64 down, u64 right, u64 rows, u64 col
     FOR_EACH(k, rows * columns) {
         u64 a, b;
         split(k, fast, a, b);
-        x[by_rows ? b * down + a : a + b * right] *= alpha;
+        real *at = x + (by_rows ? b * down + a : a + b * right);
+        *at = alpha == 0 ? real(0) : alpha * *at;
     }
 }

@@ -41,13 +41,17 @@ impl Precision {
 /// # Errors
 /// [`GpuError::Shape`] where shapes do not go together or an extent is 2³¹ or more, [`GpuError::Call`].
 pub fn product<T: DeviceReal>(
-    c: MatrixMut<'_, T>,
+    mut c: MatrixMut<'_, T>,
     alpha: T,
     a: MatrixRef<'_, T>,
     b: MatrixRef<'_, T>,
     beta: T,
 ) -> Result<(), GpuError> {
     let device = c.device;
+    if [a.nrows(), a.ncols(), b.ncols()] == [c.nrows(), 0, c.ncols()] && b.nrows() == 0 {
+        // There is nothing to sum.
+        return c.scale(beta);
+    }
     let operands = Operands { a: a.place(), b: b.place(), c: c.place(), count: 1, strides: [0; 3] };
     gemm(device, Precision::F32, alpha, operands, beta)
 }

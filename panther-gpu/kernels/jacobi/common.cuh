@@ -21,9 +21,10 @@ __device__ __forceinline__ float quotient(float a, float b) { return __fdividef(
 __device__ __forceinline__ double quotient(double a, double b) { return a / b; }
 
 // Whether columns are to be rotated: not where they are orthogonal already, nor where one is a rounding error of the longest column,
-// with a squared norm below `floor`. The rotation does not wait for the answer.
+// with a squared norm below `floor`; what is no number never is, so that the sweeps do not converge. The rotation does not wait for
+// the answer.
 __device__ __forceinline__ bool rotation_of(real xx, real yy, real xy, real tolerance, real floor, Rotation &rotation) {
-    const bool turns = xx > floor && yy > floor && quotient(xy, xx) * xy > tolerance * tolerance * yy;
+    const bool turns = !(xx <= floor || yy <= floor || quotient(xy, xx) * xy <= tolerance * tolerance * yy);
     // cos 2φ = |d|/r and sin 2φ = h/r of the smaller angle, with d and h of about one so that their squares have digits.
     const real scale = quotient(real(1), xx + yy), d = (yy - xx) * scale, h = 2 * xy * scale;
     const real inverse = rsqrt(d * d + h * h), cc = (1 + fabs(d) * inverse) / 2, inverse_c = rsqrt(cc);

@@ -93,7 +93,7 @@ pub fn new_product<T: DeviceReal>(
 
 /// C = α·A·B + β·C for each matrix of the batch. β = 0 overwrites C whatever it holds. The matrices of C must not overlap.
 ///
-/// One call of cuBLAS where one distance leads from each matrix to the next, and else one for each of the level with the fewer.
+/// At once where one distance leads from each matrix to the next, and else in as many steps as the level with the fewer has.
 ///
 /// # Errors
 /// Those of this module's parent.

@@ -54,7 +54,9 @@ pub(super) fn reductions<T: Scalar, B: Backend>(backend: &B) -> Outputs {
 
 pub(super) fn products<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     let mut case = Case::new(backend, 4);
-    for (m, n, k) in [(1, 1, 1), (3, 5, 7), (33, 65, 17), (4, 6, 0), (1, 9, 8), (9, 1, 8), (200, 128, 7000)] {
+    for (m, n, k) in
+        [(1, 1, 1), (3, 5, 7), (33, 65, 17), (4, 6, 0), (1, 9, 8), (9, 1, 8), (200, 128, 7700), (800, 600, 400)]
+    {
         // Two levels of batches that one distance does not lead through, heads side by side in the columns of C.
         let (outer, inner) = (2, 3);
         let (a, b) = (case.gaussian::<T>(&[outer, inner, m, k], 1.0)?, case.gaussian::<T>(&[inner, n, k], 1.0)?);
