@@ -39,14 +39,3 @@ extern "C" __global__ void add_rows(const real *bias, u64 width, real *x, u64 ro
 #pragma unroll 4
     for (u64 row = blockIdx.y; row < rows; row += gridDim.y) x[row * width + column] += added;
 }
-
-// C = β·C for matrices in two levels of batches; zero where β is, whatever C holds.
-extern "C" __global__ void scale_matrices(real *c, u64 rows, u64 columns, u64 row_stride, u64 column_stride, u64 inner,
-                                          u64 outer_stride, u64 inner_stride, u64 count, real beta) {
-    FOR_EACH(k, count) {
-        u64 j = k % columns, rest = k / columns;
-        u64 i = rest % rows, batch = rest / rows;
-        u64 at = batch / inner * outer_stride + batch % inner * inner_stride + i * row_stride + j * column_stride;
-        c[at] = beta == 0 ? real(0) : beta * c[at];
-    }
-}

@@ -313,7 +313,7 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         )
     }
 
-    /// Every number times α; zeros where that is zero, whatever they were.
+    /// Every number times α.
     pub(crate) fn scale(&mut self, alpha: T) -> Result<(), GpuError> {
         let (rows, columns) = (self.nrows(), self.ncols());
         if rows * columns == 0 {

@@ -5,9 +5,12 @@ use cudarc::cublas::sys::{
 };
 
 use crate::error::Named;
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::matrix::Place;
 use crate::tensor_product::tensor_product;
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef, bfloat};
+
+const KERNELS: KernelFile = kernel_file!("matrix");
 
 /// In which precision [`batched_product`](crate::layers::products::batched_product) takes the products of f32 matrices. Sums are kept
 /// in f32, and so are the matrices themselves. Matrices of f64 are always multiplied in f64.
@@ -41,17 +44,13 @@ impl Precision {
 /// # Errors
 /// [`GpuError::Shape`] where shapes do not go together or an extent is 2³¹ or more, [`GpuError::Call`].
 pub fn product<T: DeviceReal>(
-    mut c: MatrixMut<'_, T>,
+    c: MatrixMut<'_, T>,
     alpha: T,
     a: MatrixRef<'_, T>,
     b: MatrixRef<'_, T>,
     beta: T,
 ) -> Result<(), GpuError> {
     let device = c.device;
-    if [a.nrows(), a.ncols(), b.ncols()] == [c.nrows(), 0, c.ncols()] && b.nrows() == 0 {
-        // There is nothing to sum.
-        return c.scale(beta);
-    }
     let operands = Operands { a: a.place(), b: b.place(), c: c.place(), count: 1, strides: [0; 3] };
     gemm(device, Precision::F32, alpha, operands, beta)
 }
@@ -97,6 +96,9 @@ pub(crate) fn gemm<T: DeviceReal>(
     if c.rows == 0 || c.columns == 0 || count == 0 {
         return Ok(());
     }
+    if a.columns == 0 {
+        return scale(device, operands, beta);
+    }
     if precision == Precision::F32 && tensor_product(device, alpha, operands, beta)? {
         return Ok(());
     }
@@ -106,6 +108,29 @@ pub(crate) fn gemm<T: DeviceReal>(
         return by_library(device, cudaDataType::CUDA_R_16BF, T::COMPUTE_TYPE, alpha, operands, beta);
     }
     by_library(device, T::DATA_TYPE, precision.compute_type::<T>(), alpha, operands, beta)
+}
+
+/// C = β·C, where there is nothing to sum.
+fn scale<T: DeviceReal>(device: &Device, operands: Operands, beta: T) -> Result<(), GpuError> {
+    if beta == T::ONE {
+        return Ok(());
+    }
+    let Operands { c, count, strides: [_, _, step], .. } = operands;
+    let (numbers, (down, right)) = (count * c.rows * c.columns, c.strides());
+    launch!(
+        device,
+        T,
+        KERNELS.kernel("scale_matrices"),
+        grid_over(numbers, 256),
+        c.pointer,
+        c.rows as u64,
+        c.columns as u64,
+        down as u64,
+        right as u64,
+        step as u64,
+        numbers as u64,
+        beta,
+    )
 }
 
 /// By cuBLAS, with factors of type `factors` and a column-major C.

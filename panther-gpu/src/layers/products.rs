@@ -1,12 +1,8 @@
 //! Products of matrices that lie within tensors.
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::layers::THREADS;
 use crate::matrix::Place;
 use crate::product::{Operands, gemm};
 use crate::{Buffer, DeviceReal, GpuError, Precision};
-
-const KERNELS: KernelFile = kernel_file!("elementwise");
 
 /// Where a matrix, or a batch of them in two levels, lies within a buffer. One of the two strides of the matrix is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,9 +112,6 @@ pub fn batched_product<T: DeviceReal>(
     if c_at.end() == Some(0) {
         return Ok(());
     }
-    if a_at.columns == 0 {
-        return scale(c, c_at, beta);
-    }
     let [a_place, b_place, c_place] = places;
     let (layouts, device) = ([a_at, b_at, c_at], a.device().clone());
     let call = |offsets: [usize; 3], count: usize, strides: [usize; 3]| {
@@ -137,28 +130,4 @@ pub fn batched_product<T: DeviceReal>(
         call(offsets, c_at.batch[other], layouts.map(|at| at.batch_strides[other]))?;
     }
     Ok(())
-}
-
-/// C = β·C.
-fn scale<T: DeviceReal>(c: &mut Buffer<T>, at: Layout, beta: T) -> Result<(), GpuError> {
-    if beta == T::ONE {
-        return Ok(());
-    }
-    let count = at.batch[0] * at.batch[1] * at.rows * at.columns;
-    launch!(
-        c.device(),
-        T,
-        KERNELS.kernel("scale_matrices"),
-        grid_over(count, THREADS),
-        c.at(at.offset),
-        at.rows as u64,
-        at.columns as u64,
-        at.row_stride as u64,
-        at.column_stride as u64,
-        at.batch[1] as u64,
-        at.batch_strides[0] as u64,
-        at.batch_strides[1] as u64,
-        count as u64,
-        beta,
-    )
 }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod conversion;
+mod conversion_choices;
 mod convolution;
 mod embedding;
 mod linear;
