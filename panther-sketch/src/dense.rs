@@ -259,7 +259,10 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         for j in 0..n {
             let mut stream = stream::coordinate(key, j);
             // For the machine's own fused multiply–add, which is slow in software.
-            vectorised(|| F::scalar(&mut || stream.next_u64(), scale, &mut column));
+            vectorised(
+                #[inline(always)]
+                || F::scalar(&mut || stream.next_u64(), scale, &mut column),
+            );
             for (i, &entry) in column.iter().enumerate() {
                 s[(i, j)] = entry;
             }
