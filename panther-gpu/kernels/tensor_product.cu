@@ -297,8 +297,7 @@ __device__ __forceinline__ void sum_up(const Part &part, u32 stages, u32 full, u
         for (u32 i = 0; i < COLUMNS / 2; ++i) asm volatile("" : "+f"(d[i])::"memory");
 #pragma unroll
         for (u32 i = 0; i < 16; ++i) asm volatile("" ::"r"(leading[i]), "r"(rest[i]) : "memory");
-        __syncwarp();
-        if (threadIdx.x % WARP == 0) arrive(empty + slot * 8);
+        arrive(empty + slot * 8);
 #pragma unroll
         for (u32 i = 0; i < COLUMNS / 2; ++i) sums[i] += d[i];
     }
@@ -313,7 +312,7 @@ __device__ __forceinline__ void product(const Product &p) {
     if (threadIdx.x == 0) {
         for (u32 slot = 0; slot < STAGES; ++slot) {
             begin_barrier(full + slot * 8, 2 * BRINGING);
-            begin_barrier(empty + slot * 8, MULTIPLYING / WARP);
+            begin_barrier(empty + slot * 8, MULTIPLYING);
         }
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
