@@ -91,14 +91,31 @@ impl<T: DeviceReal> Matrix<T> {
         Ok(Self { buffer: Buffer::zeros(device, rows.saturating_mul(columns))?, rows, columns })
     }
 
-    /// A copy of a matrix of the host, of any layout.
+    /// A copy of a matrix of the host, of any layout: by columns or, with 16 MiB more for the time, by rows as fast as the copy goes.
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros).
     pub fn from_host(device: &Device, a: MatRef<'_, T>) -> Result<Self, GpuError> {
+        if a.col_stride() == 1 && a.row_stride() != 1 {
+            return Self::from_rows(device, a);
+        }
         let (rows, columns) = a.shape();
         let matrix = Self::uninitialized(device, rows, columns)?;
         matrix.buffer.fill_from_host(|start, numbers| read_columns(a, start, numbers))?;
+        Ok(matrix)
+    }
+
+    /// As many rows at a time as are worth a copy of their own, which the device transposes.
+    fn from_rows(device: &Device, a: MatRef<'_, T>) -> Result<Self, GpuError> {
+        const BYTES: usize = 16 << 20;
+        let (rows, columns) = a.shape();
+        let mut matrix = Self::uninitialized(device, rows, columns)?;
+        let at_a_time = (BYTES / size_of::<T>() / columns.max(1)).max(1);
+        for start in (0..rows).step_by(at_a_time) {
+            let count = at_a_time.min(rows - start);
+            let lines = Self::from_host(device, a.subrows(start, count).transpose())?;
+            matrix.as_mut().subrows(start, count).copy_from(lines.as_ref().t())?;
+        }
         Ok(matrix)
     }
 

@@ -29,7 +29,11 @@ fn matrices<T: DeviceReal>(device: &Device) -> Result<(), String> {
         there_and_back(device, a.as_ref())?;
         there_and_back(device, a.as_ref().transpose())?;
         if rows > 2 && columns > 2 {
-            there_and_back(device, a.as_ref().submatrix(1, 2, rows - 2, columns - 2))?;
+            let part = a.as_ref().submatrix(1, 2, rows - 2, columns - 2);
+            there_and_back(device, part)?;
+            there_and_back(device, part.transpose())?;
+            there_and_back(device, part.reverse_rows())?;
+            there_and_back(device, part.transpose().reverse_rows())?;
         }
     }
     Ok(())
