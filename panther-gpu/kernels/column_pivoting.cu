@@ -5,7 +5,7 @@
 
 // A column that may be chosen, as a number that is the greater the longer the column is, and of equals the further left it stands: the
 // bits of its squared norm, the last of which make room for its place.
-constexpr u64 PLACES = 0xffff;
+constexpr u64 PLACES = 0xfffff;
 constexpr u64 NO_COLUMN = 0;
 
 __device__ __forceinline__ u64 candidate(double squared_norm, u32 column) {

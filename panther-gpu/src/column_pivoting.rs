@@ -17,7 +17,7 @@ const CLUSTER: u32 = 16;
 const CLUSTER_COLUMNS: usize = 512;
 
 /// As many columns as the kernel can tell apart.
-const MOST_COLUMNS: usize = 1 << 16;
+const MOST_COLUMNS: usize = 1 << 20;
 
 /// What pivoting tells. It stays on the device, but for three numbers.
 pub(crate) struct Pivoted<T> {

@@ -11,12 +11,12 @@ use crate::probe::{Residual, measure_orthogonality, measure_residual};
 use crate::sketch::DeviceSketch;
 use crate::small::{frobenius, gather_columns, rescale, row_energies, upper_triangle};
 use crate::solver::{apply_q_transpose, form_q, householder, householder_qr};
-use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixRef};
+use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixRef};
 
 const KERNELS: KernelFile = kernel_file!("small");
 
-/// Pivots that are chosen from one sketch where the matrix does not fit into shared memory: enough for products to be fast, and
-/// few enough for the sketch to fit.
+/// Pivots that are chosen from one sketch where the matrix does not fit into shared memory: enough for products to be fast. Fewer
+/// where columns are so many that the sketch would not fit either.
 const BLOCK: usize = 128;
 
 /// A\[:, P\] ≈ Q R on a device, with the diagnostics of [`PivotedQr`].
@@ -73,10 +73,11 @@ impl<T: DeviceReal> DevicePivotedQr<T> {
 ///
 /// Where A, or for tall A the R of its unpivoted QR, fits into the device's shared memory (29 MB on an H100: 2500 columns of f32),
 /// the pivots are those of classical pivoting, chosen in one launch. Larger ones are chosen 128 at a time from Gaussian
-/// sketches; `options.block_size` is for the CPU. The rest is Householder QR through cuSOLVER.
+/// sketches, and fewer beyond 50000 columns of f32; `options.block_size` is for the CPU. The rest is Householder QR through cuSOLVER.
 ///
 /// # Errors
-/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], and [`GpuError::OutOfMemory`], [`GpuError::Call`].
+/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], [`GpuError::Shape`] where not even a sketch of ten rows fits into
+/// shared memory (700000 columns of f32 on an H100), and [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn pivoted_qr<T: DeviceReal>(
     a: MatrixRef<'_, T>,
     options: &PivotedQrOptions,
@@ -204,11 +205,11 @@ fn blocked<T: DeviceReal>(work: Matrix<T>, tolerance: f64, seed: u64) -> Result<
     let mut sketches = 0;
     while state.steps < most && state.left()? > tolerance {
         let (rows, columns) = (m - state.steps, n - state.steps);
-        let width = BLOCK.min(rows).min(columns);
+        let width = block_width::<T>(&device, rows, columns)?;
         // 1. A sketch of what is left, and its pivots.
         sketches += 1;
         let rest = state.work.as_ref().subcols(state.steps, columns).subrows(state.steps, rows);
-        let d = (width + width / 8 + 8).min(rows);
+        let d = sketch_rows(width, rows);
         let sketch = if d == rows {
             rest.to_owned()?
         } else {
@@ -235,6 +236,20 @@ fn blocked<T: DeviceReal>(work: Matrix<T>, tolerance: f64, seed: u64) -> Result<
     }
     let Blocked { work, tau, permutation, .. } = state;
     Ok(Reduced { work, tau, permutation, rank, sketches })
+}
+
+/// Rows of a sketch that so many pivots are chosen from.
+fn sketch_rows(width: usize, rows: usize) -> usize {
+    (width + width / 8 + 8).min(rows)
+}
+
+/// How many pivots are chosen from one sketch of rows×columns that are left.
+fn block_width<T: DeviceReal>(device: &Device, rows: usize, columns: usize) -> Result<usize, GpuError> {
+    let mut width = BLOCK.min(rows).min(columns);
+    while width > 1 && !fits::<T>(device, sketch_rows(width, rows), columns)? {
+        width /= 2;
+    }
+    Ok(width)
 }
 
 struct Blocked<T> {
