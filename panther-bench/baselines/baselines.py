@@ -1,8 +1,8 @@
 """Times PyTorch, SciPy and scikit-learn on the cases of a file of results, on the machine that it comes from.
 
-    python baselines.py docs/benchmarks/results/linear_h100.json
+    python baselines.py docs/benchmarks/results/linear_h200.json
 
-reads the cases that `panther-bench run` measured and writes `linear_h100_torch.json` beside that file, in the same layout: `panther-bench plot` and
+reads the cases that `panther-bench run` measured and writes `linear_h200_torch.json` beside that file, in the same layout: `panther-bench plot` and
 `report` draw both into the same figures. What is not installed is left out. Interrupted runs lose nothing, and continue when they are started again.
 
 Layers and sketches of PyTorch run in full f32 (no TF32), and layers in bf16 too, as they would on tensor cores. Attention is three projections,

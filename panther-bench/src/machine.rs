@@ -49,7 +49,7 @@ fn host() -> (String, u64) {
     (name.unwrap_or("unknown processor").to_owned(), system.total_memory())
 }
 
-/// A GPU's name as it stands in names of files: `h100`.
+/// A GPU's name as it stands in names of files: `h200`.
 fn short_name(name: &str) -> String {
     let name = name.to_lowercase();
     let known = ["h100", "h200"].into_iter().find(|known| name.contains(known));

@@ -23,7 +23,7 @@ pub struct Record {
 /// Where and with what results were taken. Figures never compare those of two machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
-    /// `cpu` or `h100`: as in the names of figures.
+    /// `cpu` or `h200`: as in the names of figures.
     pub device: String,
     /// What the processor or the GPU calls itself.
     pub name: String,

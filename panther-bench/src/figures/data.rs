@@ -5,7 +5,7 @@ use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 /// The results of one suite on one machine, or a part of them.
 #[derive(Clone)]
 pub struct Data<'a> {
-    /// `cpu` or `h100`.
+    /// `cpu` or `h200`.
     pub device: &'a str,
     records: Vec<&'a Record>,
     cells: Vec<&'a Cell>,

@@ -29,7 +29,7 @@ pub use self::contest::Verdict;
 use crate::record::Record;
 
 /// Devices that the page has figures of, as in names of figures.
-pub const DEVICES: [&str; 2] = ["h100", "cpu"];
+pub const DEVICES: [&str; 2] = ["h200", "cpu"];
 
 /// Why figures cannot be drawn.
 #[derive(Debug, Error)]
@@ -64,7 +64,7 @@ pub enum FigureError {
     TwoMachines {
         /// Of which suite.
         suite: String,
-        /// `cpu` or `h100`.
+        /// `cpu` or `h200`.
         device: String,
         /// One of them, with its threads.
         first: String,
@@ -90,7 +90,7 @@ pub struct Figure {
     pub name: String,
     /// The suite that measures it.
     pub suite: &'static str,
-    /// `cpu` or `h100`.
+    /// `cpu` or `h200`.
     pub device: String,
     /// What it shows in sentences, from the numbers.
     pub finding: String,
@@ -150,7 +150,8 @@ pub fn figures(records: &[Record]) -> Result<Vec<Figure>, FigureError> {
         roofline::figures,
     ];
     let devices = devices(records);
-    Ok(families.iter().flat_map(|family| devices.iter().flat_map(|device| family(records, device))).collect())
+    let all = families.iter().flat_map(|family| devices.iter().flat_map(|device| family(records, device)));
+    Ok(all.filter(|figure| DEVICES.contains(&figure.device.as_str()) || figure.is_measured()).collect())
 }
 
 /// Who is faster than whom on the whole, over all figures of a kind.
@@ -180,7 +181,7 @@ pub fn remarks(records: &[Record]) -> Result<Vec<(String, String)>, FigureError>
 pub struct Observation {
     /// Of what.
     pub subject: String,
-    /// `cpu` or `h100`.
+    /// `cpu` or `h200`.
     pub device: String,
     /// One for each thing that is compared with.
     pub verdicts: Vec<Verdict>,

@@ -15,7 +15,7 @@ pub const CHAPTERS: [Chapter; 9] = [
                2·`num_terms` products of rank `low_rank`, wherever that has fewer parameters. Above each panel stands how many times as \
                fast the fastest sketched layer is as Panther's own dense one in f32; a low rank is fast and loses the most, so choose it \
                by error (below, *Conversion*), not by time. In tf32 and bf16 cuBLAS may round factors of f32 to so many bits: where \
-               both have the same errors, as on an H100, it took tf32 for both.",
+               both have the same errors, as here, it took tf32 for both.",
     },
     Chapter {
         suite: "attention",
@@ -86,9 +86,9 @@ pub const INTRODUCTION: &str = "\
 `panther-bench report` makes this page and its figures of the measurements in [`benchmarks/results`](benchmarks/results): every number below is
 computed from them, and none is written by hand. No figure compares two machines.
 
-The original package's page has figures for two GPUs, a T4 and a P100. In their place stand the devices that were measured here. Files of
-figures of a CPU end in `_cpu`, those of an H200 in `_h200`; those of linear layers name their device, and all others are the H100's. The H200's
-were measured after products in f32 had gone to its tensor cores, the H100's before. PyTorch's convolutions on the H200 are some of the cases.
+The original package's page has figures for two GPUs, a T4 and a P100. In their place stands an H200, beside a CPU with two threads. Figures of
+the CPU end in `_cpu`; those of linear layers name their device, and all others are the H200's. Linear layers were measured on an H100 too, in an
+earlier state of the code: dense products in f32 were cuBLAS's there. PyTorch's convolutions on the H200 are some of the cases.
 
 Key observations compare with the libraries that are in use today, or with Panther's own dense methods where none was measured: of layers the
 fastest setting of `num_terms` and `low_rank` in each case. They say where it loses the most, and from which size on it wins in all cases that

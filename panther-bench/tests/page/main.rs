@@ -38,7 +38,7 @@ fn expected() -> BTreeSet<String> {
     assert_eq!(both.len(), 3 + 4 + 24 + 18 + 3);
     let mut names: BTreeSet<String> = both.iter().map(|name| format!("{name}_cpu")).collect();
     names.extend(both);
-    for device in ["h100", "cpu"] {
+    for device in ["h200", "cpu"] {
         names.extend(["forward", "backward"].map(|pass| format!("linear_{pass}_{device}")));
     }
     names.insert("conversion_error_cpu".to_owned());
@@ -105,7 +105,7 @@ fn inked(png: &[u8]) -> (f64, f64) {
 #[test]
 fn pictures_decode_and_hold_lines_in_colour() {
     let drawn =
-        ["linear_forward_h100", "attention_memory_128_softmax_cpu", "conv_backward_k9_im64", "rsvd_error", "roofline"];
+        ["linear_forward_h200", "attention_memory_128_softmax_cpu", "conv_backward_k9_im64", "rsvd_error", "roofline"];
     for figure in figures(&synthetic::records()).expect("one machine a device") {
         if drawn.contains(&figure.name.as_str()) {
             let (ink, colour) = inked(&figure.png().expect("a picture"));
@@ -116,13 +116,24 @@ fn pictures_decode_and_hold_lines_in_colour() {
 
 #[test]
 fn failures_are_drawn() {
-    let mut record = synthetic::record("attention", "h100");
+    let mut record = synthetic::record("attention", "h200");
     record.cells.retain(|cell| matches!(cell.outcome, Outcome::OutOfMemory | Outcome::Failed(_)));
     let figures = figures(&[record]).expect("one machine");
     let of = |name: &str| figures.iter().find(|figure| figure.name == name).expect("a figure");
     let failed = of("attention_forward_time_128_relu");
     assert!(failed.is_measured());
     assert!(inked(&failed.png().expect("a picture")).0 > 0.005);
+}
+
+#[test]
+fn another_gpu_has_figures_of_what_was_measured_there() {
+    let mut theirs = synthetic::record("linear", "h200");
+    theirs.machine.device = "a100".to_owned();
+    let records = [synthetic::records(), vec![theirs]].concat();
+    let names: BTreeSet<String> =
+        figures(&records).expect("one machine a device").iter().map(|figure| figure.name.clone()).collect();
+    let more = ["linear_forward_a100", "linear_backward_a100"].map(str::to_owned);
+    assert_eq!(names, expected().into_iter().chain(more).collect());
 }
 
 #[test]

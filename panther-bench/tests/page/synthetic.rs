@@ -9,14 +9,14 @@ type Pairs<'a> = &'a [(&'a str, u64)];
 pub fn records() -> Vec<Record> {
     let gpu = ["linear", "attention", "conv", "rsvd", "cqrrpt", "sketch", "pivots", "roofline"];
     let cpu = gpu.into_iter().chain(["convert"]).map(|suite| record(suite, "cpu"));
-    gpu.map(|suite| record(suite, "h100")).into_iter().chain(cpu).collect()
+    gpu.map(|suite| record(suite, "h200")).into_iter().chain(cpu).collect()
 }
 
 pub fn machine(device: &str) -> Machine {
-    let gpu = device == "h100";
+    let gpu = device == "h200";
     Machine {
         device: device.to_owned(),
-        name: if gpu { "NVIDIA H100 80GB HBM3" } else { "Some CPU at 2.70 GHz" }.to_owned(),
+        name: if gpu { "NVIDIA H200" } else { "Some CPU at 2.70 GHz" }.to_owned(),
         threads: 2,
         memory: if gpu { 80 << 30 } else { 8 << 30 },
         date: "2026-11-23".to_owned(),
@@ -41,7 +41,7 @@ pub fn record(suite: &str, device: &str) -> Record {
 
 /// Operations a second, and the least time of a run.
 fn speed(device: &str) -> (f64, f64) {
-    if device == "h100" { (4e13, 1e-5) } else { (1e11, 1e-6) }
+    if device == "h200" { (4e13, 1e-5) } else { (1e11, 1e-6) }
 }
 
 fn seconds(device: &str, flops: f64) -> f64 {
@@ -99,7 +99,7 @@ fn worded(mut cell: Cell, key: &str, word: &str) -> Cell {
 
 fn linear(device: &str) -> Vec<Cell> {
     let extents: &[u64] =
-        if device == "h100" { &[256, 512, 1024, 8192, 16384, 32768, 65536] } else { &[256, 512, 1024, 8192] };
+        if device == "h200" { &[256, 512, 1024, 8192, 16384, 32768, 65536] } else { &[256, 512, 1024, 8192] };
     let mut cells = Vec::new();
     for &input in extents {
         for &output in extents {
@@ -109,7 +109,7 @@ fn linear(device: &str) -> Vec<Cell> {
             let fits = weights < 4e9;
             let outcome = if fits { layer(dense, 4.0 * weights) } else { Outcome::OutOfMemory };
             cells.push(cell(&case, "dense", &[], "f32", outcome));
-            if device == "h100" {
+            if device == "h200" {
                 for (precision, faster) in [("tf32", 6.0), ("bf16", 11.0)] {
                     let outcome = layer(1e-5 + dense / faster, 4.0 * weights);
                     cells.push(cell(&case, "dense", &[], precision, outcome));
@@ -124,7 +124,7 @@ fn linear(device: &str) -> Vec<Cell> {
                         let sketched = [("num_terms", terms), ("low_rank", rank)];
                         let time = 2.0 * seconds(device, 700.0 * parameters as f64);
                         cells.push(cell(&case, "sketched", &sketched, "f32", layer(time, 4.0 * parameters as f64)));
-                        if device == "h100" && terms == 1 && [16, 64].contains(&rank) {
+                        if device == "h200" && terms == 1 && [16, 64].contains(&rank) {
                             let outcome = layer(1.5e-5 + time / 5.0, 4.0 * parameters as f64);
                             cells.push(cell(&case, "sketched", &sketched, "bf16", outcome));
                         }
@@ -137,7 +137,7 @@ fn linear(device: &str) -> Vec<Cell> {
 }
 
 fn attention(device: &str) -> Vec<Cell> {
-    let lengths: &[u64] = if device == "h100" { &[512, 1024, 2048, 4096, 8192, 16384] } else { &[512, 1024, 2048] };
+    let lengths: &[u64] = if device == "h200" { &[512, 1024, 2048, 4096, 8192, 16384] } else { &[512, 1024, 2048] };
     let mut cells = Vec::new();
     for embed in [128, 256, 512, 1024] {
         for heads in [4, 8, 16] {
@@ -177,7 +177,7 @@ fn attention(device: &str) -> Vec<Cell> {
 }
 
 fn conv(device: &str) -> Vec<Cell> {
-    let channels: &[u64] = if device == "h100" { &[64, 128, 256, 512, 1024, 2048] } else { &[64, 128] };
+    let channels: &[u64] = if device == "h200" { &[64, 128, 256, 512, 1024, 2048] } else { &[64, 128] };
     let mut cells = Vec::new();
     for kernel in [3, 5, 9] {
         for image in [64, 128, 256] {
@@ -214,7 +214,7 @@ fn conv(device: &str) -> Vec<Cell> {
 }
 
 fn rsvd(device: &str) -> Vec<Cell> {
-    let sizes: &[u64] = if device == "h100" { &[1000, 2048, 4096, 8192, 16384] } else { &[1000, 2048, 4096] };
+    let sizes: &[u64] = if device == "h200" { &[1000, 2048, 4096, 8192, 16384] } else { &[1000, 2048, 4096] };
     let mut cells = Vec::new();
     for (spectrum, precision) in [("polynomial", "f32"), ("exponential", "f64")] {
         for rank in if spectrum == "polynomial" { &[50, 100, 200, 500][..] } else { &[200] } {
@@ -259,7 +259,7 @@ fn rsvd(device: &str) -> Vec<Cell> {
 }
 
 fn cqrrpt(device: &str) -> Vec<Cell> {
-    let columns: &[u64] = if device == "h100" { &[64, 128, 256, 512, 1024, 2048] } else { &[64, 128, 256, 512, 1024] };
+    let columns: &[u64] = if device == "h200" { &[64, 128, 256, 512, 1024, 2048] } else { &[64, 128, 256, 512, 1024] };
     let mut cells = Vec::new();
     for rows in [8192, 16384] {
         for &n in columns {
@@ -279,7 +279,7 @@ fn cqrrpt(device: &str) -> Vec<Cell> {
 }
 
 fn sketch(device: &str) -> Vec<Cell> {
-    let bandwidth = if device == "h100" { 2.9e12 } else { 1.5e10 };
+    let bandwidth = if device == "h200" { 2.9e12 } else { 1.5e10 };
     let (rows, columns) = (65536, 256);
     let bytes = 4.0 * (rows * columns) as f64;
     let copy = plain(2.0 * bytes / bandwidth, 0.0, &[("bytes", 2.0 * bytes), ("flops", 0.0)]);
@@ -320,7 +320,7 @@ fn convert() -> Vec<Cell> {
 }
 
 fn roofline(device: &str) -> Vec<Cell> {
-    let slower = if device == "h100" { 1.0 } else { 1e-3 };
+    let slower = if device == "h200" { 1.0 } else { 1e-3 };
     let ceiling = |method: &str, bytes: f64, flops: f64| {
         let outcome = plain(1e-3, 0.0, &[("bytes", slower * bytes), ("flops", slower * flops)]);
         worded(cell(&[], method, &[], "f32", outcome), "kernel", method)
