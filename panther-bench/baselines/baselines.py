@@ -46,6 +46,12 @@ def write(path, record):
     os.replace(beside, path)
 
 
+def days(earlier, today):
+    """The first and the last day of results."""
+    first = earlier.split(" to ")[0]
+    return first if first == today else f"{first} to {today}"
+
+
 def key_of(cell):
     return json.dumps([cell["case"], cell["method"], cell["parameters"], cell["precision"]])
 
@@ -426,13 +432,15 @@ def main():
     methods = methods.get(suite, lambda: layers(suite, meter))()
     wanted = cases(record)
     path = (arguments.out or arguments.record.parent) / f"{suite}_{machine['device']}_torch.json"
-    machine = {**machine, "date": datetime.date.today().isoformat(), "versions": versions}
+    today = datetime.date.today().isoformat()
+    machine = {**machine, "date": today, "versions": versions}
     results = {"format": record["format"], "suite": suite, "machine": machine, "cells": []}
     if path.exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))
         if earlier["machine"]["versions"] != versions:
             sys.exit(f"{path} holds results of {', '.join(earlier['machine']['versions'])}: move it away")
         results["cells"] = [cell for cell in earlier["cells"] if "failed" not in cell["outcome"]]
+        machine["date"] = earlier["machine"]["date"]
     known = {key_of(cell) for cell in results["cells"]}
     for number, (case, precision) in enumerate(wanted, 1):
         for method, own_precision, work in methods:
@@ -445,6 +453,7 @@ def main():
             if found is None:
                 continue
             results["cells"].append({**cell, "outcome": found})
+            machine["date"] = days(machine["date"], today)
             known.add(key_of(cell))
             write(path, results)
             print(f"{number}/{len(wanted)} {method} {cell['precision']} {dict(case)}: {words(found)}", flush=True)

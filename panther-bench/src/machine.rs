@@ -40,6 +40,12 @@ pub fn same(one: &Machine, other: &Machine) -> bool {
     told(one) == told(other)
 }
 
+/// The first and the last day of results that were taken on `days` when one more is taken `today`.
+pub fn days(days: &str, today: &str) -> String {
+    let first = days.split(" to ").next().unwrap_or(days);
+    if first == today { first.to_owned() } else { format!("{first} to {today}") }
+}
+
 /// The processor's name and the bytes of memory.
 fn host() -> (String, u64) {
     let wanted =

@@ -39,6 +39,7 @@ pub enum StoreError {
 pub struct Store {
     path: PathBuf,
     record: Record,
+    today: String,
 }
 
 impl Store {
@@ -57,7 +58,7 @@ impl Store {
             Err(source) => return Err(StoreError::File { action: "read", path, source }),
         };
         record.cells.retain(|cell| !matches!(cell.outcome, Outcome::Failed(_)));
-        Ok(Self { path, record })
+        Ok(Self { path, record, today: machine.date.clone() })
     }
 
     /// Whether there is a result already.
@@ -71,6 +72,7 @@ impl Store {
     /// [`StoreError::File`].
     pub fn add(&mut self, cell: Cell) -> Result<(), StoreError> {
         self.record.cells.push(cell);
+        self.record.machine.date = machine::days(&self.record.machine.date, &self.today);
         self.write().map_err(|source| StoreError::File { action: "write", path: self.path.clone(), source })
     }
 
@@ -182,6 +184,21 @@ mod tests {
         let again = Store::open(&path, "linear", &machine()).unwrap();
         // The failure is to be tried again.
         assert_eq!(again.record.cells, cells()[..3]);
+    }
+
+    #[test]
+    fn results_of_several_days_have_their_first_and_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("linear_cpu.json");
+        let mut date = String::new();
+        for (day, cell) in ["2000-01-01", "2000-01-01", "2000-01-03", "2000-02-01"].into_iter().zip(cells()) {
+            let mut store = Store::open(&path, "linear", &Machine { date: day.to_owned(), ..machine() }).unwrap();
+            // Nothing is added by opening.
+            assert!(date.is_empty() || store.record.machine.date == date);
+            store.add(cell).unwrap();
+            date.clone_from(&store.record.machine.date);
+        }
+        assert_eq!(date, "2000-01-01 to 2000-02-01");
     }
 
     #[test]

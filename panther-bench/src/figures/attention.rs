@@ -2,12 +2,12 @@
 
 use super::chart::{Chart, Panel, Row, Series};
 use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, number};
+use super::data::{Data, Pass, in_words, number};
 use super::errors;
 use super::ladder::batch;
 use super::style::{Dash, Look, Marker};
 use super::{Figure, Observation, on};
-use crate::record::{Measured, Record};
+use crate::record::{Measured, Outcome, Record};
 
 const EMBEDS: [u64; 4] = [128, 256, 512, 1024];
 const KERNELS: [&str; 2] = ["relu", "softmax"];
@@ -82,10 +82,12 @@ fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
         let panels = features.iter().map(|features| panel(&data.at("heads", heads).at("features", *features), kind));
         Row { name: format!("{heads} heads"), y: kind.y.to_owned(), panels: panels.collect() }
     });
-    let precision = data.precisions().join(" and ");
+    let shown =
+        data.filter(|cell| matches!(&cell.outcome, Outcome::Measured(m) if (kind.quantities[0].value)(m).is_some()));
+    let precisions = in_words(&shown.precisions());
     let chart = Chart {
         title: format!("Attention, embed {embed}, {kernel} features: dense and randomized, {}", kind.title),
-        subtitle: format!("{}, {precision}{}; dashed: causal", data.machine(), batch(&data)),
+        subtitle: format!("{}, {precisions}{}; dashed: causal", data.machine(), batch(&data)),
         x: "length of the sequence".to_owned(),
         columns: features.iter().map(|features| format!("{features} features")).collect(),
         rows: rows.collect(),

@@ -201,8 +201,8 @@ impl Chart {
         for value in self.abscissas(axis) {
             let text = label(value);
             let half = 0.5 * width_of(&text, TEXT - 1.0)?;
-            // Not into the next panel's.
-            let (least, greatest) = (frame.left - 0.2 * GAP + half, frame.right() + 0.2 * GAP - half);
+            // Not into the gap to the next panel's.
+            let (least, greatest) = (frame.left + half, frame.right() - half);
             let middle = (frame.left + axis.part(value) * frame.width).max(least).min(greatest);
             ticks.push((middle, half, text));
         }

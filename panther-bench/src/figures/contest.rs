@@ -119,7 +119,7 @@ impl Contest<'_> {
             least: place(least),
             median: format!("×{}", times(median(&best))),
             most: place(most),
-            crossover: crossover.map(|size| format!("{} {}", self.unit, extent(size))),
+            crossover: crossover.map(|size| format!("{} {}", self.unit, self.extent(size))),
             settings: bouts.len(),
             lost: bouts.iter().filter(|bout| bout.ratio <= 1.0).count(),
             base_out_of_memory: out_of_memory(&self.base),
@@ -146,6 +146,16 @@ impl Contest<'_> {
                 Some(Bout { cell, ratio: measured(base)? / measured(cell)? })
             })
             .collect()
+    }
+
+    /// A size, as a square where it is a product.
+    fn extent(&self, size: f64) -> String {
+        let root = size.sqrt();
+        match (self.unit.contains('·'), root.fract() == 0.0) {
+            (true, true) => format!("{root}²"),
+            (true, false) => label(size),
+            (false, _) => size.to_string(),
+        }
     }
 
     /// The least size from which on all are won, where a smaller one is not.
@@ -177,12 +187,6 @@ fn median(best: &[&Bout<'_>]) -> f64 {
     let mut ratios: Vec<f64> = best.iter().map(|bout| bout.ratio).collect();
     ratios.sort_by(f64::total_cmp);
     ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
-}
-
-/// A size, as a square where it is one of extents.
-fn extent(size: f64) -> String {
-    let root = size.sqrt();
-    if size > 1e5 && root.fract() == 0.0 { format!("{root}²") } else { size.to_string() }
 }
 
 /// A ratio with two digits.

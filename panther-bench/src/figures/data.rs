@@ -127,6 +127,14 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Names with commas, and an `and` before the last.
+pub fn in_words(names: &[&str]) -> String {
+    match names {
+        [others @ .., one, last] if !others.is_empty() => format!("{}, {one} and {last}", others.join(", ")),
+        names => names.join(" and "),
+    }
+}
+
 fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut found = Vec::new();
     for word in words {

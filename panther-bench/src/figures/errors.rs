@@ -13,7 +13,10 @@ pub fn of_rounding(data: &Data<'_>) -> String {
             }
         }
     }
-    paragraph("Largest relative error of an output against double precision", &words)
+    paragraph(
+        "What rounding alone costs, not sketching: largest relative error of the output of a small input against double precision",
+        &words,
+    )
 }
 
 /// How far features are from the attention that they estimate, over all settings: what a speed is worth.

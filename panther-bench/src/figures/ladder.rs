@@ -4,7 +4,7 @@
 use super::Figure;
 use super::chart::{Chart, Panel, Row, Series};
 use super::contest::{Contest, Verdict, sentences, times};
-use super::data::{Data, Pass, Point, number};
+use super::data::{Data, Pass, Point, in_words, number};
 use super::errors;
 use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
 use crate::record::Cell;
@@ -35,7 +35,7 @@ impl Ladder {
         });
         let chart = Chart {
             title: format!("{}, {}", self.title, pass.words()),
-            subtitle: format!("{}, {precision}{}", data.machine(), batch(data)),
+            subtitle: format!("{}, {}{}", data.machine(), in_words(&data.precisions()), batch(data)),
             x: "low_rank of a term; above each panel: time of dense over that of the fastest sketched layer".to_owned(),
             columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),

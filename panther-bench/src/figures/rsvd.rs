@@ -168,5 +168,14 @@ fn accuracy(data: &Data<'_>) -> String {
             "The error estimate, an upper bound but for a stated probability, is {least:.3} to {most:.2} times the error. "
         );
     }
+    let worst = |method: &str| {
+        let of = data.method(method).precision("f32");
+        let defects = of.measured().filter_map(|(_, m)| figure(m, "orthogonality"));
+        defects.max_by(f64::total_cmp).map(|defect| format!("{method} {defect:.1e}"))
+    };
+    let worst: Vec<String> = data.methods().into_iter().filter_map(worst).collect();
+    if !worst.is_empty() {
+        let _ = write!(text, "Largest ‖UᵀU − I‖ in f32, of V too for ours: {}. ", worst.join(", "));
+    }
     if text.is_empty() { text } else { text + "An excess below 10⁻⁶ is drawn as that." }
 }

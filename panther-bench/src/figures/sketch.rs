@@ -18,7 +18,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     };
     let chart = Chart {
         title: "Sketches S·A by family: bytes of A and S·A in a second".to_owned(),
-        subtitle: format!("{}; copy: the memory's speed", data.machine()),
+        subtitle: format!("{}; line: a copy of A", data.machine()),
         x: "rows of S".to_owned(),
         columns: shapes.iter().map(|(rows, columns)| format!("A {rows} × {columns}")).collect(),
         rows: precisions.iter().map(row).collect(),
@@ -65,7 +65,33 @@ fn finding(data: &Data<'_>) -> String {
         Some(if low == high { format!("{family} {low} %") } else { format!("{family} {low} to {high} %") })
     };
     let parts: Vec<String> = sketched.words("family").into_iter().filter_map(part).collect();
-    format!("Of the {copy:.0} GB/s of a copy: {}.", parts.join(", "))
+    format!("Of the {copy:.0} GB/s of a copy: {}.{}", parts.join(", "), beside_dense(&sketched))
+}
+
+/// How often each family is faster than the dense product of its shape.
+fn beside_dense(data: &Data<'_>) -> String {
+    const DENSE: &str = "dense product";
+    let shape = |cell: &Cell| ["rows", "columns", "sketched"].map(|key| number(cell, key));
+    let seconds = |family: &str| -> Vec<_> {
+        let of = data.with("family", family);
+        of.measured().filter_map(|(cell, m)| Some((shape(cell), m.forward?.median))).collect()
+    };
+    let dense = seconds(DENSE);
+    let count = |family: &&str| {
+        let own = seconds(family);
+        let bouts = own.iter().filter_map(|(shape, time)| {
+            let (_, theirs) = dense.iter().find(|(other, _)| other == shape)?;
+            Some(time < theirs)
+        });
+        let bouts: Vec<bool> = bouts.collect();
+        format!("{family} {} of {}", bouts.iter().filter(|won| **won).count(), bouts.len())
+    };
+    let families = data.words("family");
+    if dense.is_empty() {
+        return String::new();
+    }
+    let counts: Vec<String> = families.iter().filter(|family| **family != DENSE).map(count).collect();
+    format!(" Cases in which it is faster than the dense product: {}.", counts.join(", "))
 }
 
 /// Two digits.

@@ -163,8 +163,8 @@ fn key_observations(Shown { figures, observations, remarks }: &Shown) -> String 
 
 /// × is how many times as fast or as small.
 const TABLE: &str = "\
-| method | beside | better in | × at the least | × in the median | × at most | in all measured cases from |
-|---|---|---|---|---|---|---|
+| method | beside | better in | settings that are | × at the least | × in the median | × at most | in all measured cases from |
+|---|---|---|---|---|---|---|---|
 ";
 
 /// Those beside libraries, or all where there are none.
@@ -176,9 +176,12 @@ fn telling(verdicts: &[Verdict]) -> Vec<&Verdict> {
 
 fn rows(subject: &str, verdicts: &[&Verdict]) -> String {
     let row = |verdict: &&Verdict| {
-        let Verdict { ours, base, won, cases, least, median, most, crossover, .. } = verdict;
+        let Verdict { ours, base, won, cases, least, median, most, crossover, settings, lost, .. } = verdict;
+        let better = settings - lost;
         let always = crossover.as_deref().unwrap_or(if won == cases { "the smallest" } else { "–" });
-        format!("| {subject}: {ours} | {base} | {won} of {cases} | {least} | {median} | {most} | {always} |\n")
+        format!(
+            "| {subject}: {ours} | {base} | {won} of {cases} | {better} of {settings} | {least} | {median} | {most} | {always} |\n"
+        )
     };
     verdicts.iter().map(row).collect()
 }

@@ -14,8 +14,9 @@ pub const CHAPTERS: [Chapter; 9] = [
         text: "`Linear` of in × out features beside `SkLinear`, whose weight is the mean of \
                2·`num_terms` products of rank `low_rank`, wherever that has fewer parameters. Above each panel stands how many times as \
                fast the fastest sketched layer is as Panther's own dense one in f32; a low rank is fast and loses the most, so choose it \
-               by error (below, *Conversion*), not by time. In tf32 and bf16 cuBLAS may round factors of f32 to so many bits: where \
-               both have the same errors, as here, it took tf32 for both.",
+               by error (below, *Conversion*), not by time. In tf32 and bf16 products may round their factors of f32 to so \
+               many bits; bf16 takes tf32 where rounding costs more than it saves, as with 128 rows. The H200's times of bf16 backward \
+               are of a state that rounded all the same, which took longer.",
     },
     Chapter {
         suite: "attention",
@@ -23,7 +24,8 @@ pub const CHAPTERS: [Chapter; 9] = [
         text: "`MultiHeadAttention` beside `RandMultiHeadAttention`, whose cost grows with the length instead of \
                its square. Dense attention has no features, so its lines are the same in all columns of a row. Memory is the \
                peak beyond what was held before, weights not counted; what the output and the projections of query, key and value take is \
-               part of it. Distances from dense attention are those of fresh weights and \
+               part of it. Panther's own dense attention writes its scores to memory and is no match for PyTorch's fused one on a \
+               GPU: what counts there is the comparison with `torch`. Distances from dense attention are those of fresh weights and \
                of inputs that are independent normal numbers, which is the hard case: attention is spread over all positions, so \
                that outputs are small, and the variance of softmax features grows like exp(‖q + k‖² ÷ √d), d the columns of a \
                head. ReLU features estimate nothing: they are an attention of their own.",
@@ -40,15 +42,14 @@ pub const CHAPTERS: [Chapter; 9] = [
                to a rank, those of exponential decay to a tolerance of 10⁻⁶; only the first 2048 σᵢ are not \
                zero. The exact SVD stands beside them where it is feasible (faer's on a CPU, Panther's own Jacobi rotations on a \
                GPU); the best possible error is that of the exact SVD cut to the rank. Where the \
-               basis would be as large as the matrix, as that of block Krylov for rank 500 of 1000², `rsvd` takes the exact one \
-               itself.",
+               basis would be as large as the matrix, as that of block Krylov for rank 500 of 1000², `rsvd` computes the \
+               exact one itself, on one thread so that its bytes do not depend on threads, and checks it: up to twice as long as faer's.",
     },
     Chapter {
         suite: "cqrrpt",
         title: "Pivoted QR",
         text: "`cqrrpt`, which pivots, beside QR without pivots and QR with them: classical pivoting on a CPU, \
-               `pivoted_qr` on a GPU, as cuSOLVER has none. PyTorch's does not pivot. The fewer rows a column has, the less is \
-               won. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
+               `pivoted_qr` on a GPU, as cuSOLVER has none. PyTorch's does not pivot. Errors are of reconstruction, ‖AP − QR‖ ÷ ‖A‖, \
                and of orthogonality, ‖QᵀQ − I‖, in the Frobenius norm.",
     },
     Chapter {
@@ -70,8 +71,10 @@ pub const CHAPTERS: [Chapter; 9] = [
         suite: "pivots",
         title: "Quality of pivots",
         text: "Of `pivoted_qr`, square matrices: ‖R₂₂‖ after k columns over that of classical pivoting; below 1 is better. \
-               |Rᵢᵢ| ÷ σᵢ says how well the diagonal tells the singular values: 1 is perfect. A matrix that fits into the \
-               shared memory of a GPU is pivoted classically there, as these are: a ratio of 1 says that it is done right.",
+               |Rᵢᵢ| ÷ σᵢ says how well the diagonal tells the singular values: 1 is perfect. On a CPU pivots come from \
+               sketches. A matrix that fits into the shared memory of a GPU is pivoted classically there, as these are: a ratio of 1 \
+               says that it is done right, and others come of columns that are equally long but for rounding. Where classical \
+               pivoting leaves nothing there is no ratio.",
     },
     Chapter {
         suite: "roofline",
@@ -83,8 +86,8 @@ pub const CHAPTERS: [Chapter; 9] = [
 pub const INTRODUCTION: &str = "\
 # Benchmarks
 
-`panther-bench report` makes this page and its figures of the measurements in [`benchmarks/results`](benchmarks/results): every number below is
-computed from them, and none is written by hand. No figure compares two machines.
+`panther-bench report` makes this page and its figures of the measurements in [`benchmarks/results`](benchmarks/results): every number in the
+table and under the figures is computed from them. No figure compares two machines.
 
 The original package's page has figures for two GPUs, a T4 and a P100. In their place stands an H200, beside a CPU with two threads. Figures of
 the CPU end in `_cpu`; those of linear layers name their device, and all others are the H200's. Linear layers were measured on an H100 too, in an
@@ -92,8 +95,14 @@ earlier state of the code: dense products in f32 were cuBLAS's there. PyTorch's 
 
 Key observations compare with the libraries that are in use today, or with Panther's own dense methods where none was measured: of layers the
 fastest setting of `num_terms` and `low_rank` in each case. They say where it loses the most, and from which size on it wins in all cases that
-were measured. What stands under the figures compares with the dense methods too, and says how many settings do not win.
+were measured: – where it loses one of the largest. What stands under the figures compares with the dense methods too, and says how many settings do not win.
 Machines, versions and how it was measured stand at the end.
+
+In short: sketched layers are for large layers. Beside PyTorch in bf16 they win every case only from the size on that stands in the last column,
+and small ones lose. Randomized attention is for long sequences and for training; its forward pass alone rarely saves memory. Of the two range
+finders subspace iteration is the faster one, and block Krylov iteration the more accurate. CQRRPT loses where columns come near to rows. The
+fastest settings of the largest layers keep a thousandth of their parameters: what that costs in accuracy stands under [Conversion](#conversion),
+and whether a model can bear it only the model tells.
 ";
 
 pub const METHOD: &str = "\
@@ -102,13 +111,18 @@ pub const METHOD: &str = "\
 - **Backward** is forward and backward together, gradients of parameters and of inputs included.
 - **Memory** is the peak beyond what was held before: on a CPU counted by the allocator, on a GPU by the pool that everything
   is allocated from; what libraries keep from their first use on does not count.
-- **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y on a part of
-  the input, ŷ computed in double precision from the same draws: what rounding costs, not what sketching does.
-- **Libraries**: `torch` is PyTorch's `Linear`, `Conv2d` (cuDNN may try its algorithms), three projections and `scaled_dot_product_attention`,
-  `svd_lowrank` with 10 columns more and two power iterations, and `linalg.qr`; eager, in full f32, or with everything in bf16 (`torch-bf16`).
+- **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y, ŷ computed in
+  double precision from the same draws: what rounding costs, not what sketching does. Its input is small: 8 rows, 512 positions, or an image twice
+  as wide as the kernel, which an H200 multiplies without its tensor cores; `panther-bench gpu-check` holds those to the same bounds.
+- **f32** on an H200 is made on tensor cores where products are large, factors split in two and sums leaving them every 32 terms: as exact as f32,
+  and twice as fast. PyTorch's f32 is without TF32.
+- **Libraries**: `torch` is PyTorch's `Linear`, `Conv2d` (cuDNN may try its algorithms), three projections, `scaled_dot_product_attention` and one projection
+  more, `svd_lowrank` with 10 columns more and two power iterations, and `linalg.qr`; eager, in full f32, or with everything in bf16 (`torch-bf16`).
   `scipy` is `sparse.linalg.svds`, converged, and pivoted `linalg.qr`; `sklearn` is `randomized_svd` at its defaults.
-- **Small cases** on a GPU measure the host: PyTorch's training step takes some 0.2 ms and ours 0.1 ms whatever it computes. A win there
-  is not the sketch's; compare with Panther's dense layers under the figures. Ratios within some tens of percent are noise on a CPU with two threads.
+- **Small cases** on a GPU measure the host: a step takes as long as its kernels take to launch, and PyTorch launches more. A win there is not the
+  sketch's; compare linear layers and convolutions with Panther's dense ones under the figures. The CPU is shared with others: ratios within
+  some tens of percent are noise there, and from one day to another a factor of 1.6 was seen (Gaussian sketch of 65536×256 to 512 rows, in
+  `sketch_cpu` and `roofline_cpu`).
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.
 - **Sentences under figures** compare the fastest setting with the dense one case by case; the number of settings that are not faster stands
   beside, so that a single fast one does not speak for all.

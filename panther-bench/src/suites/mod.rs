@@ -78,7 +78,7 @@ impl Suite {
             Self::Cqrrpt => boxed(cqrrpt::grid(kind, extent)),
             Self::Sketch => boxed(sketch::grid(kind, extent)),
             Self::Convert => boxed(convert::grid(kind, extent)),
-            Self::Roofline => boxed(roofline::grid(kind, extent)),
+            Self::Roofline => boxed(roofline::grid(kind)),
             Self::Pivots => boxed(pivots::grid(kind, extent)),
         }
     }

@@ -8,7 +8,7 @@ use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 
 use super::sketch::{self, FAMILIES};
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, Task, add_figure, attention, conv, cqrrpt, linear, rsvd};
+use super::{Bench, INPUT_SEED, Key, Kind, Task, add_figure, attention, conv, cqrrpt, linear, rsvd};
 use crate::measure::{Budget, Metered};
 use crate::place::Place;
 
@@ -127,7 +127,7 @@ impl Task for Case {
 }
 
 /// The ceilings first.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
+pub fn grid(kind: Kind) -> Vec<Case> {
     let gpu = kind == Kind::Gpu;
     let precisions: &[Precision] =
         if gpu { &[Precision::F32, Precision::Tf32, Precision::Bf16] } else { &[Precision::F32] };
@@ -135,8 +135,7 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
     let order = if gpu { 8192 } else { 2048 };
     let mut cases: Vec<Case> =
         precisions.iter().map(|&precision| Case { kernel: "gemm", work: Work::Gemm(order, precision) }).collect();
-    let rows = extent.choose(16384, 65536, 65536);
-    let sketch = |work| Work::Sketch(sketch::Case { rows, columns: 256, work });
+    let sketch = |work| Work::Sketch(sketch::Case { rows: 65536, columns: 256, work });
     cases.insert(0, Case { kernel: "copy", work: sketch(sketch::Work::Copy) });
     cases.extend(
         FAMILIES.map(|(kernel, family)| Case { kernel, work: sketch(sketch::Work::Sketch(kernel, family, 512)) }),
