@@ -14,7 +14,7 @@ pub fn of_rounding(data: &Data<'_>) -> String {
         }
     }
     paragraph(
-        "What rounding alone costs, not sketching: largest relative error of the output of a small input against double precision",
+        "What rounding alone costs, not sketching: largest relative error of an output against double precision",
         &words,
     )
 }

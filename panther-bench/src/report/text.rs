@@ -112,8 +112,9 @@ pub const METHOD: &str = "\
 - **Memory** is the peak beyond what was held before: on a CPU counted by the allocator, on a GPU by the pool that everything
   is allocated from; what libraries keep from their first use on does not count.
 - **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y, ŷ computed in
-  double precision from the same draws: what rounding costs, not what sketching does. Its input is small: 8 rows, 512 positions, or an image twice
-  as wide as the kernel, which an H200 multiplies without its tensor cores; `panther-bench gpu-check` holds those to the same bounds.
+  double precision from the same draws: what rounding costs, not what sketching does. Its input is the timed one for linear
+  layers (8 rows of it on GPUs, which an H200 multiplies without its tensor cores: `panther-bench gpu-check` holds those to the same bounds), 512
+  positions for attention, and an image twice as wide as the kernel for convolutions.
 - **f32** on an H200 is made on tensor cores where products are large, factors split in two and sums leaving them every 32 terms: as exact as f32,
   and twice as fast. PyTorch's f32 is without TF32.
 - **Libraries**: `torch` is PyTorch's `Linear`, `Conv2d` (cuDNN may try its algorithms), three projections, `scaled_dot_product_attention` and one projection
@@ -121,8 +122,7 @@ pub const METHOD: &str = "\
   `scipy` is `sparse.linalg.svds`, converged, and pivoted `linalg.qr`; `sklearn` is `randomized_svd` at its defaults.
 - **Small cases** on a GPU measure the host: a step takes as long as its kernels take to launch, and PyTorch launches more. A win there is not the
   sketch's; compare linear layers and convolutions with Panther's dense ones under the figures. The CPU is shared with others: ratios within
-  some tens of percent are noise there, and from one day to another a factor of 1.6 was seen (Gaussian sketch of 65536×256 to 512 rows, in
-  `sketch_cpu` and `roofline_cpu`).
+  some tens of percent are noise there; from one week to the next medians moved by a tenth and single results by up to a factor of two.
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.
 - **Sentences under figures** compare the fastest setting with the dense one case by case; the number of settings that are not faster stands
   beside, so that a single fast one does not speak for all.

@@ -68,7 +68,7 @@ impl LayerCase for Case {
         vec![1, self.length, self.embed]
     }
 
-    fn small_input(&self) -> Vec<usize> {
+    fn checked_input(&self) -> Vec<usize> {
         vec![1, self.length.min(LENGTHS[0]), self.embed]
     }
 }

@@ -58,7 +58,7 @@ impl LayerCase for Case {
         vec![self.batch, self.c_in, self.image, self.image]
     }
 
-    fn small_input(&self) -> Vec<usize> {
+    fn checked_input(&self) -> Vec<usize> {
         let pixels = self.image.min(2 * self.kernel);
         vec![1, self.c_in, pixels, pixels]
     }

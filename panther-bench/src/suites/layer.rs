@@ -32,8 +32,8 @@ pub trait LayerCase {
     /// The shape of its input.
     fn input(&self) -> Vec<usize>;
 
-    /// The shape of a small input whose outputs are sums as long as those of the whole.
-    fn small_input(&self) -> Vec<usize>;
+    /// The shape of the input that errors are measured with: its own, or a smaller one whose outputs are sums as long.
+    fn checked_input(&self) -> Vec<usize>;
 
     /// In which precision a GPU takes its products.
     fn precision(&self) -> Precision {
@@ -83,14 +83,14 @@ fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) 
     Ok(measured)
 }
 
-/// ‖y − ŷ‖ ÷ ‖ŷ‖ of a small input, as `error`, where ŷ is computed in double precision of the same draws; and how far ŷ is from what it
+/// ‖y − ŷ‖ ÷ ‖ŷ‖ of the checked input, as `error`, where ŷ is computed in double precision of the same draws; and how far ŷ is from what it
 /// estimates, as `distance_from_dense`.
 fn errors<B: Backend>(
     backend: &B,
     case: &impl LayerCase,
     layer: Box<dyn Layer<f32, B>>,
 ) -> Result<Vec<(&'static str, f64)>, NnError> {
-    let shape = case.small_input();
+    let shape = case.checked_input();
     let y = layer.forward(&backend.normal(&shape, 1.0, INPUT_SEED)?)?;
     let y: Vec<f64> = backend.download(&y)?.into_iter().map(f64::from).collect();
     drop(layer);

@@ -54,8 +54,8 @@ impl LayerCase for Case {
         vec![self.batch, self.d_in]
     }
 
-    fn small_input(&self) -> Vec<usize> {
-        vec![self.batch.min(8), self.d_in]
+    fn checked_input(&self) -> Vec<usize> {
+        self.input()
     }
 
     fn precision(&self) -> Precision {
