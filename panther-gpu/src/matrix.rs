@@ -91,7 +91,8 @@ impl<T: DeviceReal> Matrix<T> {
         Ok(Self { buffer: Buffer::zeros(device, rows.saturating_mul(columns))?, rows, columns })
     }
 
-    /// A copy of a matrix of the host, of any layout: by columns or, with 16 MiB more for the time, by rows as fast as the copy goes.
+    /// A copy of a matrix of the host, of any layout: by columns or by rows as fast as the copy goes, by rows with
+    /// 16 MiB more for the time (a row, if that is more).
     ///
     /// # Errors
     /// As [`zeros`](Self::zeros).

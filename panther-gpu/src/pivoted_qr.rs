@@ -76,7 +76,7 @@ impl<T: DeviceReal> DevicePivotedQr<T> {
 /// sketches, and fewer beyond 50000 columns of f32; `options.block_size` is for the CPU. The rest is Householder QR through cuSOLVER.
 ///
 /// # Errors
-/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], [`GpuError::Shape`] where not even a sketch of ten rows fits into
+/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], [`GpuError::Shape`] where not even a sketch of nine rows fits into
 /// shared memory (700000 columns of f32 on an H100), and [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn pivoted_qr<T: DeviceReal>(
     a: MatrixRef<'_, T>,

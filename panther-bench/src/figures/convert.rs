@@ -1,7 +1,7 @@
 //! `conversion_error`: what a converted weight loses, over the parameters that it keeps.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure};
+use super::data::{Data, figure, in_words};
 use super::style::{Dash, Look, Marker};
 use super::{Figure, on};
 use crate::record::Record;
@@ -16,7 +16,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     let panels = spectra.iter().map(|spectrum| panel(&data.with("spectrum", spectrum))).collect();
     let chart = Chart {
         title: "Conversion of a weight M: error over parameters kept".to_owned(),
-        subtitle: format!("{}, {}", data.machine(), data.precisions().join(" and ")),
+        subtitle: format!("{}, {}", data.machine(), in_words(&data.precisions())),
         x: "parameters kept, as a part of the dense weight's".to_owned(),
         columns: spectra.iter().map(|spectrum| format!("{spectrum} spectrum")).collect(),
         rows: vec![Row { name: String::new(), y: "error ÷ ‖M‖".to_owned(), panels }],

@@ -104,13 +104,11 @@ fn races(data: &Data<'_>) -> Vec<Verdict> {
 
 /// The largest errors of each method.
 fn accuracy(data: &Data<'_>) -> String {
-    let largest =
-        |data: &Data<'_>, name: &str| data.measured().filter_map(|(_, m)| figure(m, name)).max_by(f64::total_cmp);
     let mut words = Vec::new();
     for precision in data.precisions() {
         for method in data.methods() {
             let of = data.method(method).precision(precision);
-            if let (Some(error), Some(orthogonality)) = (largest(&of, "error"), largest(&of, "orthogonality")) {
+            if let (Some(error), Some(orthogonality)) = (of.largest("error"), of.largest("orthogonality")) {
                 words.push(format!("{method} {precision} {error:.1e} and {orthogonality:.1e}"));
             }
         }

@@ -101,6 +101,11 @@ impl<'a> Data<'a> {
         })
     }
 
+    /// The largest of a figure.
+    pub fn largest(&self, name: &str) -> Option<f64> {
+        self.measured().filter_map(|(_, measured)| figure(measured, name)).max_by(f64::total_cmp)
+    }
+
     /// A point for every cell that has numbers, from left to right, by two of these.
     pub fn curve(&self, x: impl Fn(&Measured) -> Option<f64>, y: impl Fn(&Measured) -> Option<f64>) -> Vec<Point> {
         let mut points: Vec<(f64, f64)> = self.measured().filter_map(|(_, m)| Some((x(m)?, y(m)?))).collect();

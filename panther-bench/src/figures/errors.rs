@@ -8,7 +8,7 @@ pub fn of_rounding(data: &Data<'_>) -> String {
     for method in data.methods() {
         for precision in data.method(method).precisions() {
             let of = data.method(method).precision(precision);
-            if let Some(error) = largest(&of, "error") {
+            if let Some(error) = of.largest("error") {
                 words.push(format!("{method} {precision} {error:.1e}"));
             }
         }
@@ -39,17 +39,13 @@ pub fn of_features(data: &Data<'_>) -> String {
     let data = data.method("randomized");
     let word = |features: u64| {
         let of = data.filter(|cell| number(cell, "features") == Some(features as f64));
-        largest(&of, "distance_from_dense").map(|distance| format!("{distance:.2} with {features}"))
+        of.largest("distance_from_dense").map(|distance| format!("{distance:.2} with {features}"))
     };
     let words: Vec<String> = data.extents("features").into_iter().filter_map(word).collect();
     paragraph(
         "Largest relative distance from the output of dense attention at 512 positions, by random features a head",
         &words,
     )
-}
-
-fn largest(data: &Data<'_>, name: &str) -> Option<f64> {
-    data.measured().filter_map(|(_, measured)| figure(measured, name)).max_by(f64::total_cmp)
 }
 
 fn paragraph(title: &str, words: &[String]) -> String {

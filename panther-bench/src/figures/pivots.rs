@@ -1,7 +1,7 @@
 //! `pivots`: how good the pivots are beside those of classical pivoting.
 
 use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, number};
+use super::data::{Data, figure, in_words, number};
 use super::style::{Dash, Look};
 use super::{Figure, on};
 use crate::record::Record;
@@ -33,7 +33,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     };
     let chart = Chart {
         title: "Quality of the pivots of pivoted_qr, beside classical ones".to_owned(),
-        subtitle: format!("{}, {}", data.machine(), data.precisions().join(" and ")),
+        subtitle: format!("{}, {}", data.machine(), in_words(&data.precisions())),
         x: "columns chosen, k".to_owned(),
         columns: families.iter().map(|&family| family.to_owned()).collect(),
         rows: QUANTITIES.iter().map(row).collect(),

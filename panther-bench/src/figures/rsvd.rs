@@ -149,11 +149,8 @@ fn accuracy(data: &Data<'_>) -> String {
     let mut text = String::new();
     for (spectrum, what) in [("polynomial", "of the rank"), ("exponential", "of as many triplets, to the tolerance")] {
         let data = data.with("spectrum", spectrum);
-        let worst = |method: &str| {
-            let of = data.method(method);
-            let ratios = of.measured().filter_map(|(_, m)| figure(m, "error_over_best"));
-            ratios.max_by(f64::total_cmp).map(|ratio| format!("{method} {ratio:.5}"))
-        };
+        let worst =
+            |method: &str| data.method(method).largest("error_over_best").map(|ratio| format!("{method} {ratio:.5}"));
         let worst: Vec<String> = data.methods().into_iter().filter_map(worst).collect();
         if !worst.is_empty() {
             let _ = write!(text, "Largest error over that of the best approximation {what}: {}. ", worst.join(", "));
@@ -170,8 +167,7 @@ fn accuracy(data: &Data<'_>) -> String {
     }
     let worst = |method: &str| {
         let of = data.method(method).precision("f32");
-        let defects = of.measured().filter_map(|(_, m)| figure(m, "orthogonality"));
-        defects.max_by(f64::total_cmp).map(|defect| format!("{method} {defect:.1e}"))
+        of.largest("orthogonality").map(|defect| format!("{method} {defect:.1e}"))
     };
     let worst: Vec<String> = data.methods().into_iter().filter_map(worst).collect();
     if !worst.is_empty() {

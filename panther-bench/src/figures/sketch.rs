@@ -77,6 +77,9 @@ fn beside_dense(data: &Data<'_>) -> String {
         of.measured().filter_map(|(cell, m)| Some((shape(cell), m.forward?.median))).collect()
     };
     let dense = seconds(DENSE);
+    if dense.is_empty() {
+        return String::new();
+    }
     let count = |family: &&str| {
         let own = seconds(family);
         let bouts = own.iter().filter_map(|(shape, time)| {
@@ -86,11 +89,7 @@ fn beside_dense(data: &Data<'_>) -> String {
         let bouts: Vec<bool> = bouts.collect();
         format!("{family} {} of {}", bouts.iter().filter(|won| **won).count(), bouts.len())
     };
-    let families = data.words("family");
-    if dense.is_empty() {
-        return String::new();
-    }
-    let counts: Vec<String> = families.iter().filter(|family| **family != DENSE).map(count).collect();
+    let counts: Vec<String> = data.words("family").iter().filter(|family| **family != DENSE).map(count).collect();
     format!(" Cases in which it is faster than the dense product: {}.", counts.join(", "))
 }
 

@@ -73,7 +73,7 @@ pub const CHAPTERS: [Chapter; 9] = [
         text: "Of `pivoted_qr`, square matrices: ‖R₂₂‖ after k columns over that of classical pivoting; below 1 is better. \
                |Rᵢᵢ| ÷ σᵢ says how well the diagonal tells the singular values: 1 is perfect. On a CPU pivots come from \
                sketches. A matrix that fits into the shared memory of a GPU is pivoted classically there, as these are: a ratio of 1 \
-               says that it is done right, and others come of columns that are equally long but for rounding. Where classical \
+               says that it is done right. Kahan's columns are equally long but for rounding, which decides there. Where classical \
                pivoting leaves nothing there is no ratio.",
     },
     Chapter {
@@ -98,9 +98,10 @@ fastest setting of `num_terms` and `low_rank` in each case. They say where it lo
 were measured: – where it loses one of the largest. What stands under the figures compares with the dense methods too, and says how many settings do not win.
 Machines, versions and how it was measured stand at the end.
 
-In short: sketched layers are for large layers. Beside PyTorch in bf16 they win every case only from the size on that stands in the last column,
-and small ones lose. Randomized attention is for long sequences and for training; its forward pass alone rarely saves memory. Of the two range
-finders subspace iteration is the faster one, and block Krylov iteration the more accurate. CQRRPT loses where columns come near to rows. The
+In short: sketched layers are for large layers. Beside PyTorch in bf16 their forward pass wins every case only from the size on that stands in the last
+column, and small ones lose. Randomized attention is for long sequences and for training; on a GPU its forward pass alone rarely saves memory. Of
+the two range finders subspace iteration is the faster one on a GPU, and block Krylov iteration the more accurate. CQRRPT loses on the GPU where
+2048 columns have four rows each, and wins all other cases beside PyTorch's QR. The
 fastest settings of the largest layers keep a thousandth of their parameters: what that costs in accuracy stands under [Conversion](#conversion),
 and whether a model can bear it only the model tells.
 ";
@@ -122,7 +123,7 @@ pub const METHOD: &str = "\
   `scipy` is `sparse.linalg.svds`, converged, and pivoted `linalg.qr`; `sklearn` is `randomized_svd` at its defaults.
 - **Small cases** on a GPU measure the host: a step takes as long as its kernels take to launch, and PyTorch launches more. A win there is not the
   sketch's; compare linear layers and convolutions with Panther's dense ones under the figures. The CPU is shared with others: ratios within
-  some tens of percent are noise there; from one week to the next medians moved by a tenth and single results by up to a factor of two.
+  some tens of percent are noise there; from one week to the next the median of a suite moved by up to 27 %, and single results several times.
 - **What did not fit** into memory is a cross at the upper edge, what failed a plus. A panel that nothing was measured of says so.
 - **Sentences under figures** compare the fastest setting with the dense one case by case; the number of settings that are not faster stands
   beside, so that a single fast one does not speak for all.
