@@ -8,6 +8,12 @@ typedef long long i64;
 #define FOR_EACH(i, count) \
     for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += (u64)gridDim.x * blockDim.x)
 
+// One entry of a matrix a thread: neighbouring threads take neighbouring numbers of one whose rows lie `right` numbers apart.
+#define FOR_EACH_ENTRY(i, j, rows, columns, right)                                                          \
+    FOR_EACH(k_, (rows) * (columns))                                                                        \
+    for (u64 i = (right) == 1 ? k_ / (columns) : k_ % (rows), j = (right) == 1 ? k_ % (columns) : k_ / (rows), once_ = 1; \
+         once_; once_ = 0)
+
 // The remainder and the quotient of k by n, without 64-bit division where 32 bits hold both.
 __device__ __forceinline__ void split(u64 k, u64 n, u64 &remainder, u64 &quotient) {
     if (((k | n) >> 32) == 0) {
@@ -42,6 +48,16 @@ __device__ __forceinline__ void copy_later(real *shared, const real *global) {
 #if __CUDA_ARCH__ >= 800
     const u32 to = (u32)__cvta_generic_to_shared(shared);
     asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global), "n"(sizeof(real)) : "memory");
+#else
+    *shared = *global;
+#endif
+}
+
+// 16 bytes, where both lie at a multiple of 16.
+__device__ __forceinline__ void copy_quad_later(Quad *shared, const Quad *global) {
+#if __CUDA_ARCH__ >= 800
+    const u32 to = (u32)__cvta_generic_to_shared(shared);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 #else
     *shared = *global;
 #endif
@@ -95,6 +111,28 @@ __device__ T block_max(T x, T lowest, T *scratch) {
     x = lane < warps ? scratch[lane] : lowest;
     x = warp_max(x);
     return x;
+}
+
+// Sums of all threads before this one; `total` is that of all. Begins and ends with a barrier.
+__device__ u32 exclusive_sum(u32 x, u32 *scratch, u32 &total) {
+    u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    u32 sum = x;
+#pragma unroll
+    for (u32 step = 1; step < WARP; step *= 2) {
+        u32 before = __shfl_up_sync(ALL_LANES, sum, step);
+        if (lane >= step) sum += before;
+    }
+    __syncthreads();
+    if (lane == WARP - 1) scratch[warp] = sum;
+    __syncthreads();
+    u32 below = 0;
+    total = 0;
+    for (u32 w = 0; w < warps; ++w) {
+        if (w < warp) below += scratch[w];
+        total += scratch[w];
+    }
+    __syncthreads();
+    return below + sum - x;
 }
 
 // x·y, rounded before anything is added to it.

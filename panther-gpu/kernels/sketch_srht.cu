@@ -1,6 +1,73 @@
 // The subsampled randomized Hadamard transform: aligned blocks of 2^levels coordinates are transformed as tiles in shared memory,
 // and of each block the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of
 // their high bits.
+//
+// A tile is some rows of some columns of a matrix, 64 bytes a row, so that the two halves of the banks hold neighbouring rows.
+
+constexpr u32 TILE_COLUMNS = 64 / sizeof(real);
+
+// Where entry (row, c) of a tile lies. A warp that walks down a column meets every bank once, as does one that reads
+// two whole rows of different parity.
+__device__ __forceinline__ u32 tile_at(u32 row, u32 c) {
+    return row * TILE_COLUMNS + (c ^ (row >> 1 & (TILE_COLUMNS - 1)));
+}
+
+// Rows 0..height and columns 0..width of a matrix into a tile of `padded` rows, zero beyond. Rows whose byte of `negative` is set
+// change their sign. Each thread has several loads on the way at a time.
+__device__ __forceinline__ void load_tile(real *tile, const real *a, u64 down, u64 right, u32 height, u32 padded, u32 width,
+                                          const unsigned char *negative) {
+    constexpr u32 AHEAD = 8;
+    real values[AHEAD];
+    if (right == 1 && down != 1) {
+        // Neighbouring threads read along the rows.
+        u32 c = threadIdx.x % TILE_COLUMNS, step = blockDim.x / TILE_COLUMNS;
+        for (u32 first = threadIdx.x / TILE_COLUMNS; first < padded; first += step * AHEAD) {
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 row = first + k * step;
+                values[k] = row < height && c < width ? a[row * down + c] : real(0);
+            }
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 row = first + k * step;
+                if (row < padded) tile[tile_at(row, c)] = with_sign(values[k], negative[row]);
+            }
+        }
+    } else {
+        // A warp reads 32 rows of a column.
+        u32 lane = threadIdx.x % WARP, step = blockDim.x / WARP;
+        u32 pieces = (padded + WARP - 1) / WARP * TILE_COLUMNS;
+        for (u32 first = threadIdx.x / WARP; first < pieces; first += step * AHEAD) {
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 piece = first + k * step, c = piece % TILE_COLUMNS, row = piece / TILE_COLUMNS * WARP + lane;
+                values[k] = row < height && c < width ? a[row * down + c * right] : real(0);
+            }
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 piece = first + k * step, c = piece % TILE_COLUMNS, row = piece / TILE_COLUMNS * WARP + lane;
+                if (row < padded) tile[tile_at(row, c)] = with_sign(values[k], negative[row]);
+            }
+        }
+    }
+}
+
+// out = factor·sums for `height` rows of sums, row by row TILE_COLUMNS apart, and `width` columns.
+__device__ __forceinline__ void store_sums(real *out, u64 down, u64 right, const real *sums, u32 height, u32 width,
+                                           real factor) {
+    if (right == 1 && down != 1) {
+        u32 c = threadIdx.x % TILE_COLUMNS;
+        for (u32 row = threadIdx.x / TILE_COLUMNS; row < height; row += blockDim.x / TILE_COLUMNS) {
+            if (c < width) out[row * down + c] = factor * sums[row * TILE_COLUMNS + c];
+        }
+    } else {
+        u32 lane = threadIdx.x % WARP, pieces = (height + WARP - 1) / WARP * width;
+        for (u32 piece = threadIdx.x / WARP; piece < pieces; piece += blockDim.x / WARP) {
+            u32 c = piece % width, row = piece / width * WARP + lane;
+            if (row < height) out[row * down + c * right] = factor * sums[row * TILE_COLUMNS + c];
+        }
+    }
+}
 
 // Three levels, or `levels` < 3 of them, on rows that lie `half` apart. Begins with a barrier.
 template <u32 LEVELS>
@@ -45,8 +112,8 @@ __device__ __forceinline__ void transform(real *tile, u32 levels) {
 
 __device__ __forceinline__ u32 hadamard_sign(u64 i, u64 j) { return __popcll(i & j) & 1; }
 
-// Columns of S·A. A block takes TILE_COLUMNS columns of A, `slice` kept rows and `blocks_per_part` blocks of coordinates. Part z
-// of the sums goes to out + z·part.
+// S·A. A block takes TILE_COLUMNS columns of A, `slice` kept rows and `blocks_per_part` blocks of coordinates. Part z of the sums,
+// times factor, goes to out + z·part.
 extern "C" __global__ void __launch_bounds__(1024, 1)
     srht_left(real *out, u64 out_down, u64 out_right, u64 part, const real *a, u64 a_down, u64 a_right, const u64 *kept,
               u64 d, u64 n, u64 p, u64 key, u32 levels, u32 slice, u64 blocks_per_part, real factor) {
@@ -55,33 +122,30 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     real *tile = (real *)memory, *sums = tile + size * TILE_COLUMNS;
     unsigned char *negative = (unsigned char *)(sums + slice * TILE_COLUMNS);
     u32 c = threadIdx.x % TILE_COLUMNS, groups = blockDim.x / TILE_COLUMNS;
-    u64 left = (u64)blockIdx.x * TILE_COLUMNS;
+    u32 slices = (u32)((d + slice - 1) / slice);
+    u64 top = (u64)(blockIdx.x % slices) * slice, left = (u64)(blockIdx.x / slices) * TILE_COLUMNS;
+    u32 rows = d - top < slice ? (u32)(d - top) : slice;
     u32 width = p - left < TILE_COLUMNS ? (u32)(p - left) : TILE_COLUMNS;
     u64 blocks = (n + size - 1) / size;
-    u64 begin = blockIdx.z * blocks_per_part;
+    u64 begin = blockIdx.y * blocks_per_part;
     u64 end = begin + blocks_per_part < blocks ? begin + blocks_per_part : blocks;
-    for (u64 top = (u64)blockIdx.y * slice; top < d; top += (u64)gridDim.y * slice) {
-        u32 rows = d - top < slice ? (u32)(d - top) : slice;
+    for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) sums[r * TILE_COLUMNS + c] = 0;
+    for (u64 b = begin; b < end; ++b) {
+        u64 first = b * size;
+        u32 height = n - first < size ? (u32)(n - first) : size;
         __syncthreads();
-        for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) sums[r * TILE_COLUMNS + c] = 0;
-        for (u64 b = begin; b < end; ++b) {
-            u64 first = b * size;
-            u32 height = n - first < size ? (u32)(n - first) : size;
-            __syncthreads();
-            for (u32 j = threadIdx.x; j < size; j += blockDim.x) negative[j] = (unsigned char)first_bit(key, first + j);
-            __syncthreads();
-            load_tile<true>(tile, a + first * a_down + left * a_right, a_down, a_right, height, size, width, negative);
-            transform(tile, levels);
-            for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) {
-                u64 i = kept[top + r];
-                real value = tile[tile_at((u32)i & (size - 1), c)];
-                sums[r * TILE_COLUMNS + c] += with_sign(value, hadamard_sign(i >> levels, b));
-            }
+        for (u32 j = threadIdx.x; j < size; j += blockDim.x) negative[j] = (unsigned char)first_bit(key, first + j);
+        __syncthreads();
+        load_tile(tile, a + first * a_down + left * a_right, a_down, a_right, height, size, width, negative);
+        transform(tile, levels);
+        for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) {
+            u64 i = kept[top + r];
+            real value = tile[tile_at((u32)i & (size - 1), c)];
+            sums[r * TILE_COLUMNS + c] += with_sign(value, hadamard_sign(i >> levels, b));
         }
-        __syncthreads();
-        store_sums(out + blockIdx.z * part + top * out_down + left * out_right, out_down, out_right, sums, rows, width,
-                   factor, 0);
     }
+    __syncthreads();
+    store_sums(out + blockIdx.y * part + top * out_down + left * out_right, out_down, out_right, sums, rows, width, factor);
 }
 
 // Sᵀ·X. Row r of a tile first takes the rows of X whose kept row has these low bits: positions order[starts[r]] … of X.

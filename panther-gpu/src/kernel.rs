@@ -12,7 +12,6 @@ const COMMON: &str = concat!(
     include_str!("../kernels/common.cuh"),
     include_str!("../kernels/barrier.cuh"),
     include_str!("../kernels/stream.cuh"),
-    include_str!("../kernels/tile.cuh"),
 );
 
 /// A file of kernels, written for a type `real` that is float or double.

@@ -15,18 +15,23 @@ const KERNELS: KernelFile = kernel_file!("sketch_dense");
 const PANEL_NUMBERS: usize = 1 << 24;
 /// … unless these many columns have more.
 const LEAST_COLUMNS: usize = 32;
-/// Threads of a block: a column is a thread, and there are few columns for a device.
-const THREADS: u32 = 64;
-
 /// A dense operator.
 #[derive(Debug)]
 pub(super) struct Dense {
     d: usize,
     n: usize,
     key: u64,
-    kernel: &'static str,
+    drawing: Drawing,
     /// The factor that makes E\[SᵀS\] = I.
     scale: f64,
+}
+
+/// A kernel that draws columns, how many a block draws, and the threads that it takes.
+#[derive(Clone, Copy, Debug)]
+struct Drawing {
+    kernel: &'static str,
+    columns: usize,
+    threads: u32,
 }
 
 /// Where columns go that are drawn: entry (i, c) to number i·down + c·right.
@@ -40,16 +45,20 @@ struct Target {
 impl Dense {
     pub(super) fn new(family: Distribution, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
         let root = (d as f64).sqrt();
-        let (tag, kernel, scale) = match family {
-            Distribution::Gaussian => (stream::GAUSSIAN, "draw_gaussian", 1.0 / root),
-            Distribution::Rademacher => (stream::RADEMACHER, "draw_rademacher", 1.0 / root),
-            Distribution::Uniform => (stream::UNIFORM, "draw_uniform", 3.0_f64.sqrt() / root),
+        // A column is a thread, and there are few columns for a device.
+        let by_threads = |kernel| Drawing { kernel, columns: 64, threads: 64 };
+        let (tag, drawing, scale) = match family {
+            Distribution::Gaussian => {
+                (stream::GAUSSIAN, Drawing { kernel: "draw_gaussian", columns: 32, threads: 256 }, 1.0 / root)
+            }
+            Distribution::Rademacher => (stream::RADEMACHER, by_threads("draw_rademacher"), 1.0 / root),
+            Distribution::Uniform => (stream::UNIFORM, by_threads("draw_uniform"), 3.0_f64.sqrt() / root),
             other => {
                 let got = format!("{other:?}");
                 return Err(GpuError::shape("sketch", "distribution", "a family that devices draw", got));
             }
         };
-        Ok(Self { d, n, key: stream::family_key(seed, tag), kernel, scale })
+        Ok(Self { d, n, key: stream::family_key(seed, tag), drawing, scale })
     }
 
     /// Draws `count` columns of S from column `first` on, times `factor`.
@@ -61,11 +70,12 @@ impl Dense {
         count: usize,
         factor: f64,
     ) -> Result<(), GpuError> {
+        let Drawing { kernel, columns, threads } = self.drawing;
         launch!(
             device,
             T,
-            KERNELS.kernel(self.kernel),
-            grid_over(count, THREADS),
+            KERNELS.kernel(kernel),
+            grid_over(count.div_ceil(columns) * threads as usize, threads),
             target.pointer,
             target.down as u64,
             target.right as u64,

@@ -1,15 +1,11 @@
-//! The nonzeros of a sparse family on a device, and the lists that they are sorted into.
+//! The nonzeros of a row-sparse operator on a device, and the lists that they are sorted into.
 
 use cudarc::driver::LaunchConfig;
 
+use super::sparse_rows::KERNELS;
 use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, kernel_file, launch};
+use crate::kernel::launch;
 use crate::{Device, DeviceReal, GpuError};
-
-pub(super) const KERNELS: KernelFile = kernel_file!("sketch_lists");
-
-/// Nonzeros that are held at a time, unless one coordinate or row has more.
-pub(super) const WINDOW: usize = 1 << 22;
 
 /// Drawn nonzeros: each has a bucket and a code, a number and a sign.
 #[derive(Debug)]
@@ -25,10 +21,10 @@ impl Nonzeros {
     }
 }
 
-/// The codes of each bucket in ascending order, chunk by chunk of nonzeros. They replace the buckets.
+/// The codes of each bucket in ascending order. They replace the buckets.
 #[derive(Debug)]
 pub(super) struct Lists {
-    /// `size` + 1 a chunk, each where a list starts in its chunk.
+    /// `size` + 1, each where a list starts.
     pub(super) starts: Buffer<u32>,
     size: usize,
     slots: Buffer<u32>,
@@ -36,31 +32,23 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// Room for the lists of `count` nonzeros in `chunks` chunks and `size` buckets.
-    pub(super) fn new(device: &Device, count: usize, chunks: usize, size: usize) -> Result<Self, GpuError> {
+    /// Room for the lists of `count` nonzeros in `size` buckets.
+    pub(super) fn new(device: &Device, count: usize, size: usize) -> Result<Self, GpuError> {
         Ok(Self {
-            starts: Buffer::uninitialized(device, chunks.saturating_mul(size + 1))?,
+            starts: Buffer::uninitialized(device, size + 1)?,
             size,
             slots: Buffer::uninitialized(device, count)?,
             unsorted: Buffer::uninitialized(device, count)?,
         })
     }
 
-    /// Sorts the first `count` nonzeros in chunks of `per_chunk`. `nonzeros.buckets` holds the lists afterwards.
-    pub(super) fn build<T: DeviceReal>(
-        &mut self,
-        nonzeros: &mut Nonzeros,
-        count: usize,
-        per_chunk: usize,
-    ) -> Result<(), GpuError> {
-        let device = self.starts.device();
-        let chunks = count.div_ceil(per_chunk);
-        let config = LaunchConfig { grid_dim: (chunks as u32, 1, 1), block_dim: (1024, 1, 1), shared_mem_bytes: 0 };
+    /// Sorts the first `count` nonzeros. `nonzeros.buckets` holds the lists afterwards.
+    pub(super) fn build<T: DeviceReal>(&mut self, nonzeros: &mut Nonzeros, count: usize) -> Result<(), GpuError> {
         launch!(
-            device,
+            self.starts.device(),
             T,
             KERNELS.kernel("build_lists"),
-            config,
+            LaunchConfig { grid_dim: (1, 1, 1), block_dim: (1024, 1, 1), shared_mem_bytes: 0 },
             nonzeros.buckets.pointer(),
             self.starts.pointer(),
             nonzeros.buckets.pointer(),
@@ -68,7 +56,6 @@ impl Lists {
             self.slots.pointer(),
             self.unsorted.pointer(),
             count as u64,
-            per_chunk as u64,
             self.size as u64,
         )
     }

@@ -15,15 +15,18 @@ pub use dense::gaussian_matrix;
 
 use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
 
+/// Nonzeros of a sparse operator that are held at a time, unless one coordinate or row has more.
+const WINDOW: usize = 1 << 22;
+
 /// A d×n sketch operator on a device, drawn from a [`Distribution`]: entry (i, j) is that of the CPU's operator of the same family,
 /// shape and seed, bit for bit. Products are summed in an order of their own, the same in every repetition.
 ///
 /// | family | S·A, A n×p | memory of the device beside the result |
 /// |---|---|---|
 /// | Gaussian, Rademacher, Uniform | 2dnp flops; S is drawn in blocks of columns | at most 2²⁴ numbers, or 32·d |
-/// | SparseSign | ζ·n·p additions, A read once for every 3000 rows or so of the result | at most 2²⁴ partial sums, lists of 2²² nonzeros |
+/// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, lists of 2²² nonzeros |
 /// | SparseRows | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
-/// | SRHT | n·p·log d additions, A read as by SparseSign | d row numbers, at most 2²⁴ partial sums |
+/// | SRHT | n·p·log d additions, A read once for every 1500 rows or more of the result | d row numbers, at most 2²⁴ partial sums |
 #[derive(Debug)]
 pub struct DeviceSketch<T> {
     device: Device,

@@ -2,11 +2,12 @@
 
 use panther_sketch::stream;
 
-use super::lists::{self, Lists, Nonzeros, WINDOW};
-use super::sparse_sign::KERNELS;
-use super::{below_2_31, real};
-use crate::kernel::{grid_over, launch};
+use super::lists::{Lists, Nonzeros};
+use super::{WINDOW, below_2_31, real};
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+
+pub(super) const KERNELS: KernelFile = kernel_file!("sketch_sparse_rows");
 
 /// A row-sparse operator.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl SparseRows {
             launch!(
                 device,
                 T,
-                lists::KERNELS.kernel("draw_sparse_rows"),
+                KERNELS.kernel("draw_sparse_rows"),
                 grid_over(count, 64),
                 nonzeros.buckets.pointer(),
                 nonzeros.codes.pointer(),
@@ -92,11 +93,10 @@ impl SparseRows {
     pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
         let device = out.device;
         let most = self.window() * self.zeta;
-        let mut lists = Lists::new(device, most, 1, self.n)?;
+        let mut lists = Lists::new(device, most, self.n)?;
         let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
         self.for_each_window::<T>(device, |nonzeros, first, count| {
-            let drawn = count * self.zeta;
-            lists.build::<T>(nonzeros, drawn, drawn)?;
+            lists.build::<T>(nonzeros, count * self.zeta)?;
             launch!(
                 device,
                 T,
@@ -124,7 +124,7 @@ impl SparseRows {
             launch!(
                 s.device,
                 T,
-                lists::KERNELS.kernel("put_sparse_rows"),
+                KERNELS.kernel("put_sparse_rows"),
                 grid_over(count, 64),
                 s.place().pointer,
                 self.d as u64,

@@ -1,20 +1,23 @@
-//! The sparse sign sketch: A is read once, tile by tile, and every row of the output sums its list of coordinates.
+//! The sparse sign sketch: A is read once, chunk by chunk of its rows, and every row of the output sums its list of them.
 
+use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::lists::{self, Lists, Nonzeros, WINDOW};
-use super::tiling::{ROW_BYTES, Tiling, equal_slice, threads, tile_columns};
-use super::{below_2_31, real};
+use super::tiling::{Target, Tiling, equal_slice, in_parts, threads};
+use super::{WINDOW, below_2_31, real};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(super) const KERNELS: KernelFile = kernel_file!("sketch_sums");
+const KERNELS: KernelFile = kernel_file!("sketch_sparse_sign");
 
-/// A list has about as many entries at most: sorting costs their square.
-const LONGEST_LIST: usize = 256;
-/// Rows of a tile at least, where there is shared memory for more.
-const LEAST_HEIGHT: usize = 512;
+/// Bytes of a row of a tile, and threads that read it, as in the kernels.
+const ROW_BYTES: usize = 128;
+const ROW_THREADS: usize = 8;
+/// Rows of the output that a thread sums at most, and times that it brings 16 bytes of a tile, as in the kernels. A tile has 512 rows at
+/// most: the places of rows in it have 16 bits.
+const SUMMED_ROWS: usize = 8;
+const BROUGHT_QUADS: usize = 4;
 
 /// A sparse sign operator.
 #[derive(Debug)]
@@ -23,6 +26,30 @@ pub(super) struct SparseSign {
     n: usize,
     zeta: usize,
     key: u64,
+}
+
+/// How S·A is divided: tiles are chunks of coordinates, of which every slice of the output has lists.
+#[derive(Clone, Copy, Debug)]
+struct Chunks {
+    tiling: Tiling,
+    slices: usize,
+    /// Entries that the lists of a chunk and a slice have at most, and starts of lists, in steps of 16 bytes.
+    list_room: usize,
+    start_room: usize,
+}
+
+impl Chunks {
+    /// Shared memory for making the lists of a chunk and a slice: starts, entries and sets of coordinates.
+    fn list_bytes(&self) -> usize {
+        let sets = self.tiling.height.div_ceil(32) * self.tiling.slice;
+        (self.start_room + sets) * size_of::<u32>() + self.list_room * size_of::<u16>()
+    }
+}
+
+/// Lists of the coordinates that rows of the output sum, for each chunk and slice.
+struct Lists {
+    entries: Buffer<u16>,
+    starts: Buffer<u32>,
 }
 
 impl SparseSign {
@@ -36,128 +63,155 @@ impl SparseSign {
         real(1.0 / (self.zeta as f64).sqrt())
     }
 
-    /// Tiles as high as lists and shared memory allow, so that lists are long and sums are seldom taken up again.
-    fn tiling<T: DeviceReal>(&self, device: &Device) -> Tiling {
-        let rows = device.shared_bytes() as usize / ROW_BYTES;
-        let threads = threads(self.d.saturating_mul(tile_columns::<T>()));
-        let wanted = (2 * threads as usize).min(rows * 5 / 8);
-        let (slice, room) = if self.d + LEAST_HEIGHT <= rows {
-            (self.d, rows - self.d)
-        } else {
-            let slice = equal_slice(self.d, rows - wanted);
-            (slice, rows - slice)
-        };
-        let lists = (LONGEST_LIST * self.d).div_ceil(self.zeta).min(WINDOW / self.zeta).max(1);
-        let height = wanted.min(room).min(lists).min(self.n);
-        Tiling { threads, height, slice, shared: (height + slice) * ROW_BYTES }
+    /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.
+    fn chunks<T>(&self, shared_bytes: usize) -> Chunks {
+        let threads = threads(self.d.saturating_mul(ROW_THREADS));
+        // Sums are laid out there at last.
+        let slice = equal_slice(self.d, (threads as usize / ROW_THREADS * SUMMED_ROWS).min(shared_bytes / ROW_BYTES));
+        let start_room = (slice + 1).next_multiple_of(4);
+        let per_row = self.zeta.min(slice);
+        // 16 bytes are lost to rounding up.
+        let room = shared_bytes / 2 - start_room * size_of::<u32>() - 16;
+        let fitting = room / (ROW_BYTES + per_row * size_of::<u16>());
+        let height = (BROUGHT_QUADS * threads as usize / ROW_THREADS).min(fitting).min(self.n);
+        let list_room = (height * per_row).next_multiple_of(8);
+        let stage = height * ROW_BYTES + list_room * size_of::<u16>() + start_room * size_of::<u32>();
+        let shared = (2 * stage).max(slice * ROW_BYTES);
+        let tiling = Tiling { threads, columns: ROW_BYTES / size_of::<T>(), height, slice, shared };
+        Chunks { tiling, slices: self.d.div_ceil(slice), list_room, start_room }
     }
 
-    /// Draws the nonzeros of `count` coordinates from coordinate `first` on; codes count in chunks of `chunk`.
-    fn draw<T: DeviceReal>(
-        &self,
-        nonzeros: &mut Nonzeros,
-        first: usize,
-        count: usize,
-        chunk: usize,
-    ) -> Result<(), GpuError> {
+    /// Draws the nonzeros of `count` coordinates from coordinate `first` on.
+    fn draw<T: DeviceReal>(&self, nonzeros: &mut Buffer<u32>, first: usize, count: usize) -> Result<(), GpuError> {
         launch!(
-            nonzeros.codes.device(),
+            nonzeros.device(),
             T,
-            lists::KERNELS.kernel("draw_sparse_sign"),
+            KERNELS.kernel("draw_sparse_sign"),
             grid_over(count, 64),
-            nonzeros.buckets.pointer(),
-            nonzeros.codes.pointer(),
+            nonzeros.pointer(),
             self.key,
             first as u64,
             count as u64,
             self.d as u64,
             self.zeta as u64,
-            chunk as u64,
         )
     }
 
-    /// Draws S in blocks of coordinates and hands each on with its first one and their number.
+    /// Draws S in blocks of `window` coordinates and hands each on with its first one and their number.
     fn for_each_window<T: DeviceReal>(
         &self,
         device: &Device,
-        mut work: impl FnMut(&Nonzeros, usize, usize) -> Result<(), GpuError>,
+        window: usize,
+        mut work: impl FnMut(&Buffer<u32>, usize, usize) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
-        let window = (WINDOW / self.zeta).clamp(1, self.n);
-        let mut nonzeros = Nonzeros::new(device, window * self.zeta)?;
+        let mut nonzeros = Buffer::uninitialized(device, window * self.zeta)?;
         for first in (0..self.n).step_by(window) {
             let count = window.min(self.n - first);
-            self.draw::<T>(&mut nonzeros, first, count, 1)?;
+            self.draw::<T>(&mut nonzeros, first, count)?;
             work(&nonzeros, first, count)?;
         }
         Ok(())
     }
 
+    /// Coordinates that are drawn at a time where no lists are made of them.
+    fn window(&self) -> usize {
+        (WINDOW / self.zeta).clamp(1, self.n)
+    }
+
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let mut out = out;
-        let tiling = self.tiling::<T>(out.device);
-        let per_chunk = tiling.height * self.zeta;
-        // As many chunks as there is room for nonzeros and for the starts of lists.
-        let chunks = (WINDOW / per_chunk).min(WINDOW / (self.d + 1)).clamp(1, self.n.div_ceil(tiling.height));
-        let mut nonzeros = Nonzeros::new(out.device, chunks * per_chunk)?;
-        let mut lists = Lists::new(out.device, chunks * per_chunk, chunks, self.d)?;
-        let window = chunks * tiling.height;
-        for first in (0..self.n).step_by(window) {
-            let count = window.min(self.n - first);
-            self.draw::<T>(&mut nonzeros, first, count, tiling.height)?;
-            lists.build::<T>(&mut nonzeros, count * self.zeta, per_chunk)?;
-            let block = Block { tiling, nonzeros: &nonzeros, lists: &lists, add: first > 0 };
-            self.sum(out.rb_mut(), a.subrows(first, count), block)?;
-        }
-        Ok(())
+        let (device, mut out) = (out.device, out);
+        let chunks = self.chunks::<T>(device.shared_bytes() as usize);
+        let height = chunks.tiling.height;
+        // As many as there is room for nonzeros, for lists and for their starts.
+        let per_chunk = (height * self.zeta).max(chunks.slices * chunks.list_room.max(chunks.start_room));
+        let count = (WINDOW / per_chunk).clamp(1, self.n.div_ceil(height));
+        let mut lists = Lists {
+            entries: Buffer::uninitialized(device, count * chunks.slices * chunks.list_room)?,
+            starts: Buffer::uninitialized(device, count * chunks.slices * chunks.start_room)?,
+        };
+        self.for_each_window::<T>(device, count * height, |nonzeros, first, count| {
+            self.list::<T>(&mut lists, nonzeros, count, chunks)?;
+            self.sum(out.rb_mut(), a.subrows(first, count), &lists, chunks, first > 0)
+        })
+    }
+
+    fn list<T: DeviceReal>(
+        &self,
+        lists: &mut Lists,
+        nonzeros: &Buffer<u32>,
+        count: usize,
+        chunks: Chunks,
+    ) -> Result<(), GpuError> {
+        let Tiling { threads, height, slice, .. } = chunks.tiling;
+        let config = LaunchConfig {
+            grid_dim: ((count.div_ceil(height) * chunks.slices) as u32, 1, 1),
+            block_dim: (threads, 1, 1),
+            shared_mem_bytes: chunks.list_bytes() as u32,
+        };
+        launch!(
+            nonzeros.device(),
+            T,
+            KERNELS.kernel("list_sparse_sign"),
+            config,
+            lists.entries.pointer(),
+            lists.starts.pointer(),
+            nonzeros.pointer(),
+            count as u64,
+            self.d as u64,
+            self.zeta as u64,
+            height as u32,
+            slice as u32,
+            chunks.list_room as u32,
+            chunks.start_room as u32,
+        )
     }
 
     /// out = S\[:, window\]·A, or += with `add`.
-    fn sum<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>, block: Block<'_>) -> Result<(), GpuError> {
-        let (count, p, tiling) = (a.nrows(), a.ncols(), block.tiling);
-        let parts = tiling.parts::<T>(out.device, self.d, p, count.div_ceil(tiling.height));
-        let add = u32::from(block.add);
-        let sums =
-            (parts.count > 1).then(|| Buffer::<T>::uninitialized(out.device, parts.count * self.d * p)).transpose()?;
-        let (down, right) = out.place().strides();
-        let (to, to_down, to_right, factor, add_now) = match &sums {
-            Some(sums) => (sums.pointer(), 1, self.d, T::ONE, 0),
-            None => (out.place().pointer, down, right, self.scale(), add),
-        };
+    fn sum<T: DeviceReal>(
+        &self,
+        out: MatrixMut<'_, T>,
+        a: MatrixRef<'_, T>,
+        lists: &Lists,
+        chunks: Chunks,
+        add: bool,
+    ) -> Result<(), GpuError> {
+        let (device, tiling, shape) = (out.device, chunks.tiling, (self.d, a.ncols()));
+        let tiles = a.nrows().div_ceil(tiling.height);
+        let per_part = tiling.tiles_per_part(device, shape, tiles);
+        let parts = tiles.div_ceil(per_part);
         let (a_down, a_right) = a.place().strides();
-        launch!(
-            out.device,
-            T,
-            KERNELS.kernel("sparse_sign_left"),
-            tiling.grid::<T>(self.d, p, parts.count),
-            to,
-            to_down as u64,
-            to_right as u64,
-            (self.d * p) as u64,
-            a.place().pointer,
-            a_down as u64,
-            a_right as u64,
-            block.nonzeros.buckets.pointer(),
-            block.lists.starts.pointer(),
-            self.d as u64,
-            p as u64,
-            count as u64,
-            self.zeta as u64,
-            tiling.height as u32,
-            tiling.slice as u32,
-            parts.tiles as u64,
-            factor,
-            add_now,
-        )?;
-        match &sums {
-            Some(sums) => sum_parts(out, sums, parts.count, self.scale(), add),
-            None => Ok(()),
-        }
+        in_parts(out, parts, self.scale(), add, |to: Target<T>| {
+            launch!(
+                device,
+                T,
+                KERNELS.kernel("sparse_sign_left"),
+                tiling.grid(shape, parts),
+                to.pointer,
+                to.down as u64,
+                to.right as u64,
+                to.part as u64,
+                a.place().pointer,
+                a_down as u64,
+                a_right as u64,
+                lists.entries.pointer(),
+                lists.starts.pointer(),
+                self.d as u64,
+                shape.1 as u64,
+                a.nrows() as u64,
+                tiling.height as u32,
+                tiling.slice as u32,
+                chunks.list_room as u32,
+                chunks.start_room as u32,
+                per_part as u64,
+                to.factor,
+                to.add,
+            )
+        })
     }
 
     pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let mut out = out;
-        let device = out.device;
-        self.for_each_window::<T>(device, |nonzeros, first, count| {
+        let (device, mut out) = (out.device, out);
+        self.for_each_window::<T>(device, self.window(), |nonzeros, first, count| {
             let part = out.rb_mut().subrows(first, count).place();
             let ((down, right), (x_down, x_right)) = (part.strides(), x.place().strides());
             launch!(
@@ -171,8 +225,7 @@ impl SparseSign {
                 x.place().pointer,
                 x_down as u64,
                 x_right as u64,
-                nonzeros.buckets.pointer(),
-                nonzeros.codes.pointer(),
+                nonzeros.pointer(),
                 count as u64,
                 part.columns as u64,
                 self.zeta as u64,
@@ -183,57 +236,45 @@ impl SparseSign {
 
     /// S itself, into column-major zeros without gaps.
     pub(super) fn put<T: DeviceReal>(&self, s: MatrixMut<'_, T>) -> Result<(), GpuError> {
-        self.for_each_window::<T>(s.device, |nonzeros, first, count| {
+        self.for_each_window::<T>(s.device, self.window(), |nonzeros, first, count| {
             launch!(
                 s.device,
                 T,
-                lists::KERNELS.kernel("put_sparse_sign"),
-                grid_over(count, 64),
+                KERNELS.kernel("put_sparse_sign"),
+                grid_over(count * self.zeta, 256),
                 s.place().pointer,
                 self.d as u64,
                 first as u64,
                 count as u64,
                 self.zeta as u64,
-                nonzeros.buckets.pointer(),
-                nonzeros.codes.pointer(),
+                nonzeros.pointer(),
                 self.scale::<T>(),
             )
         })
     }
 }
 
-/// What a window's product needs beside its operands.
-#[derive(Clone, Copy)]
-struct Block<'a> {
-    tiling: Tiling,
-    nonzeros: &'a Nonzeros,
-    lists: &'a Lists,
-    add: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// out = factor·Σ parts, or += with `add` = 1, in the order of the parts.
-pub(super) fn sum_parts<T: DeviceReal>(
-    out: MatrixMut<'_, T>,
-    parts: &Buffer<T>,
-    count: usize,
-    factor: T,
-    add: u32,
-) -> Result<(), GpuError> {
-    let (rows, columns) = (out.nrows(), out.ncols());
-    let (down, right) = out.place().strides();
-    launch!(
-        out.device,
-        T,
-        KERNELS.kernel("sum_parts"),
-        grid_over(rows * columns, 256),
-        out.place().pointer,
-        down as u64,
-        right as u64,
-        rows as u64,
-        columns as u64,
-        parts.pointer(),
-        count as u64,
-        factor,
-        add,
-    )
+    /// For blocks of 48 KiB, which every device has, to the 227 KiB of a Hopper device.
+    #[test]
+    fn chunks_fit_into_shared_memory() {
+        for shared_bytes in [48 << 10, 99 << 10, 227 << 10] {
+            for d in [1, 7, 128, 512, 1000, 5000, 1 << 20] {
+                for zeta in [1, 8, 130, 1000, 1 << 20].map(|zeta: usize| zeta.min(d)) {
+                    for n in [1, 40, 1 << 20] {
+                        let chunks = SparseSign { d, n, zeta, key: 0 }.chunks::<f64>(shared_bytes);
+                        let Tiling { threads, height, slice, shared, .. } = chunks.tiling;
+                        let given = format!("{shared_bytes} bytes, {d}×{n}, ζ = {zeta}: {chunks:?}");
+                        assert!(height >= 1 && height * ROW_BYTES <= 1 << 16, "{given}");
+                        assert!(slice * ROW_THREADS <= threads as usize * SUMMED_ROWS, "{given}");
+                        assert!(height * ROW_THREADS <= threads as usize * BROUGHT_QUADS, "{given}");
+                        assert!(shared <= shared_bytes && chunks.list_bytes() <= shared_bytes, "{given}");
+                    }
+                }
+            }
+        }
+    }
 }

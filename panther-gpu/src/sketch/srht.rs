@@ -5,14 +5,15 @@ use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
 use super::real;
-use super::sparse_sign::sum_parts;
-use super::tiling::{ROW_BYTES, Tiling, equal_slice, threads, tile_columns};
+use super::tiling::{Tiling, equal_slice, in_parts, threads};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 const KERNELS: KernelFile = kernel_file!("sketch_srht");
 
+/// Bytes of a row of a tile, as in the kernels.
+const ROW_BYTES: usize = 64;
 /// log₂ of a block's size: at least, unless there are fewer coordinates, and at most.
 const LEVELS: (u32, u32) = (7, 11);
 
@@ -61,59 +62,53 @@ impl Srht {
         threads((1 << self.levels) / 2)
     }
 
-    fn tiling(&self, device: &Device) -> Tiling {
+    fn tiling<T>(&self, device: &Device) -> Tiling {
         let height = 1 << self.levels;
         // A byte a row is for the signs.
         let rows = (device.shared_bytes() as usize - height * (ROW_BYTES + 1)) / ROW_BYTES;
         let slice = equal_slice(self.d, rows);
-        Tiling { threads: self.threads(), height, slice, shared: (height + slice) * ROW_BYTES + height }
+        let shared = (height + slice) * ROW_BYTES + height;
+        Tiling { threads: self.threads(), columns: ROW_BYTES / size_of::<T>(), height, slice, shared }
     }
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let p = a.ncols();
-        let tiling = self.tiling(out.device);
-        let parts = tiling.parts::<T>(out.device, self.d, p, self.n.div_ceil(tiling.height));
-        let sums =
-            (parts.count > 1).then(|| Buffer::<T>::uninitialized(out.device, parts.count * self.d * p)).transpose()?;
-        let (down, right) = out.place().strides();
-        let (to, to_down, to_right, factor) = match &sums {
-            Some(sums) => (sums.pointer(), 1, self.d, T::ONE),
-            None => (out.place().pointer, down, right, self.scale()),
-        };
+        let (device, shape) = (out.device, (self.d, a.ncols()));
+        let tiling = self.tiling::<T>(device);
+        let tiles = self.n.div_ceil(tiling.height);
+        let per_part = tiling.tiles_per_part(device, shape, tiles);
+        let parts = tiles.div_ceil(per_part);
         let (a_down, a_right) = a.place().strides();
-        launch!(
-            out.device,
-            T,
-            KERNELS.kernel("srht_left"),
-            tiling.grid::<T>(self.d, p, parts.count),
-            to,
-            to_down as u64,
-            to_right as u64,
-            (self.d * p) as u64,
-            a.place().pointer,
-            a_down as u64,
-            a_right as u64,
-            self.kept.pointer(),
-            self.d as u64,
-            self.n as u64,
-            p as u64,
-            self.key,
-            self.levels,
-            tiling.slice as u32,
-            parts.tiles as u64,
-            factor,
-        )?;
-        match &sums {
-            Some(sums) => sum_parts(out, sums, parts.count, self.scale(), 0),
-            None => Ok(()),
-        }
+        in_parts(out, parts, self.scale(), false, |to| {
+            launch!(
+                device,
+                T,
+                KERNELS.kernel("srht_left"),
+                tiling.grid(shape, parts),
+                to.pointer,
+                to.down as u64,
+                to.right as u64,
+                to.part as u64,
+                a.place().pointer,
+                a_down as u64,
+                a_right as u64,
+                self.kept.pointer(),
+                self.d as u64,
+                self.n as u64,
+                shape.1 as u64,
+                self.key,
+                self.levels,
+                tiling.slice as u32,
+                per_part as u64,
+                to.factor,
+            )
+        })
     }
 
     pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
         let p = x.ncols();
         let blocks = self.n.div_ceil(1 << self.levels).min(u16::MAX.into());
         let config = LaunchConfig {
-            grid_dim: (p.div_ceil(tile_columns::<T>()) as u32, blocks as u32, 1),
+            grid_dim: (p.div_ceil(ROW_BYTES / size_of::<T>()) as u32, blocks as u32, 1),
             block_dim: (self.threads(), 1, 1),
             shared_mem_bytes: (ROW_BYTES << self.levels) as u32,
         };

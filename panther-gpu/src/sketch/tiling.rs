@@ -1,40 +1,32 @@
-//! How a product that reads A tile by tile is divided among the blocks of a device.
+//! How a product that reads A tile by tile is divided among the blocks of a device, and how its parts are summed.
 
 use cudarc::driver::LaunchConfig;
 
-use crate::{Device, DeviceReal};
+use crate::buffer::{Buffer, Pointer};
+use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
+use crate::{Device, DeviceReal, GpuError, MatrixMut};
 
-/// Bytes of a row of a tile.
-pub(super) const ROW_BYTES: usize = 64;
+const KERNELS: KernelFile = kernel_file!("sketch_parts");
+
 /// Partial sums that are held at a time, unless one part has more.
 const PART_NUMBERS: usize = 1 << 24;
-const MOST_PARTS: usize = 64;
+const MOST_PARTS: usize = 256;
 const MOST_THREADS: usize = 1024;
 /// Threads of a multiprocessor.
 const RESIDENT_THREADS: usize = 2048;
-
-/// Columns of a tile, as in the kernels.
-pub(super) const fn tile_columns<T>() -> usize {
-    ROW_BYTES / size_of::<T>()
-}
 
 /// A block takes some columns of A, some rows of the output and some tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tiling {
     pub(super) threads: u32,
+    /// Columns of a tile.
+    pub(super) columns: usize,
     /// Rows of a tile.
     pub(super) height: usize,
     /// Rows of the output that a block sums.
     pub(super) slice: usize,
     /// Bytes of shared memory of a block.
     pub(super) shared: usize,
-}
-
-/// How many parts the tiles are divided into, each of which has sums of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Parts {
-    pub(super) count: usize,
-    pub(super) tiles: usize,
 }
 
 /// As many threads as there is work for, in a power of two.
@@ -48,41 +40,84 @@ pub(super) fn equal_slice(d: usize, most: usize) -> usize {
 }
 
 impl Tiling {
-    /// The parts for `tiles` tiles of a matrix of p columns and d rows of output: the multiprocessors should be busy to the end, but
-    /// every part writes and reads its sums once more.
-    pub(super) fn parts<T: DeviceReal>(&self, device: &Device, d: usize, p: usize, tiles: usize) -> Parts {
+    /// Tiles of each part when those of a matrix of p columns and d rows of output are divided into parts with sums of their own: the
+    /// multiprocessors should be busy to the end, but every part writes and reads its sums once more.
+    pub(super) fn tiles_per_part(&self, device: &Device, (d, p): (usize, usize), tiles: usize) -> usize {
         let resident = RESIDENT_THREADS / self.threads as usize;
         let slots =
             device.multiprocessors() as usize * resident.min(device.shared_bytes() as usize / self.shared).max(1);
-        let blocks = p.div_ceil(tile_columns::<T>()) * d.div_ceil(self.slice);
         let most = (PART_NUMBERS / d.saturating_mul(p)).clamp(1, MOST_PARTS).min(tiles);
-        self.cheapest(slots, blocks, tiles, most)
+        self.cheapest(slots, self.blocks(d, p), tiles, most)
     }
 
-    fn cheapest(&self, slots: usize, blocks: usize, tiles: usize, most: usize) -> Parts {
+    fn cheapest(&self, slots: usize, blocks: usize, tiles: usize, most: usize) -> usize {
         let cost = |parts: usize| {
             let waves = (blocks * parts).div_ceil(slots);
             // In rows of a tile that a block reads.
             let rows = tiles.div_ceil(parts) * self.height + if parts > 1 { 2 * self.slice } else { 0 };
             waves * rows
         };
-        let tiles_of = |parts: usize| tiles.div_ceil(parts);
         // The first of equals: fewest parts.
-        let best = (1..=most).min_by_key(|&parts| cost(parts)).unwrap_or(1);
-        // Fewer may do for as many tiles each.
-        Parts { count: tiles.div_ceil(tiles_of(best)), tiles: tiles_of(best) }
+        tiles.div_ceil((1..=most).min_by_key(|&parts| cost(parts)).unwrap_or(1))
+    }
+
+    /// Blocks of a part: neighbours share columns of A.
+    fn blocks(&self, d: usize, p: usize) -> usize {
+        p.div_ceil(self.columns) * d.div_ceil(self.slice)
     }
 
     /// Blocks for p columns, d rows of output and so many parts.
-    pub(super) fn grid<T: DeviceReal>(&self, d: usize, p: usize, parts: usize) -> LaunchConfig {
-        // Kernels walk on over slices in steps of the grid.
-        let slices = d.div_ceil(self.slice).min(u16::MAX.into());
+    pub(super) fn grid(&self, (d, p): (usize, usize), parts: usize) -> LaunchConfig {
         LaunchConfig {
-            grid_dim: (p.div_ceil(tile_columns::<T>()) as u32, slices as u32, parts as u32),
+            grid_dim: (self.blocks(d, p) as u32, parts as u32, 1),
             block_dim: (self.threads, 1, 1),
             shared_mem_bytes: self.shared as u32,
         }
     }
+}
+
+/// Where a kernel writes part k of a product: its sums, times `factor`, to `pointer` + k·`part`, or onto what is there with `add` = 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<T> {
+    pub(super) pointer: Pointer,
+    pub(super) down: usize,
+    pub(super) right: usize,
+    pub(super) part: usize,
+    pub(super) factor: T,
+    pub(super) add: u32,
+}
+
+/// out = scale·Σ parts, or += with `add`, in the order of the parts, which `work` writes; a single one goes to `out` at once.
+pub(super) fn in_parts<T: DeviceReal>(
+    out: MatrixMut<'_, T>,
+    parts: usize,
+    scale: T,
+    add: bool,
+    work: impl FnOnce(Target<T>) -> Result<(), GpuError>,
+) -> Result<(), GpuError> {
+    let (rows, columns, device) = (out.nrows(), out.ncols(), out.device);
+    let (add, part) = (u32::from(add), rows * columns);
+    let (down, right) = out.place().strides();
+    if parts == 1 {
+        return work(Target { pointer: out.place().pointer, down, right, part, factor: scale, add });
+    }
+    let sums = Buffer::<T>::uninitialized(device, parts * part)?;
+    work(Target { pointer: sums.pointer(), down: 1, right: rows, part, factor: T::ONE, add: 0 })?;
+    launch!(
+        device,
+        T,
+        KERNELS.kernel("sum_parts"),
+        grid_over(part, 256),
+        out.place().pointer,
+        down as u64,
+        right as u64,
+        rows as u64,
+        columns as u64,
+        sums.pointer(),
+        parts as u64,
+        scale,
+        add,
+    )
 }
 
 #[cfg(test)]
@@ -91,16 +126,16 @@ mod tests {
 
     #[test]
     fn parts_cover_the_tiles_and_fill_the_device() {
-        let tiling = Tiling { threads: 1024, height: 2048, slice: 1280, shared: 200 << 10 };
+        let tiling = Tiling { threads: 1024, columns: 16, height: 2048, slice: 1280, shared: 200 << 10 };
         for tiles in [1, 2, 7, 8, 31, 32, 500] {
             for blocks in [1, 16, 128, 140, 1000] {
-                let parts = tiling.cheapest(132, blocks, tiles, tiles.min(MOST_PARTS));
-                assert!(parts.count * parts.tiles >= tiles && (parts.count - 1) * parts.tiles < tiles);
+                let per_part = tiling.cheapest(132, blocks, tiles, tiles.min(MOST_PARTS));
+                assert!((1..=tiles).contains(&per_part));
             }
         }
         // A single wave is left alone; a narrow matrix is cut.
-        assert_eq!(tiling.cheapest(132, 128, 8, 8), Parts { count: 1, tiles: 8 });
-        assert_eq!(tiling.cheapest(132, 16, 32, 32), Parts { count: 8, tiles: 4 });
+        assert_eq!(tiling.cheapest(132, 128, 8, 8), 8);
+        assert_eq!(tiling.cheapest(132, 16, 32, 32), 4);
     }
 
     #[test]
