@@ -57,7 +57,8 @@ def key_of(cell):
 
 
 def cases(record):
-    """Cases with their precision, once each: of layers those of the dense ones, as sketching them makes no other case."""
+    """Cases with their precision, once each and the smallest first, so that a run that is interrupted has most of them: of layers
+    those of the dense ones, as sketching them makes no other case."""
     suite, ours = record["suite"], ("sketched", "randomized")
     seen = {}
     for cell in record["cells"]:
@@ -66,7 +67,12 @@ def cases(record):
         skipped = cell["method"] in ours or (suite == "rsvd" and "rank" not in dict(case))
         if not skipped:
             seen.setdefault(json.dumps([case, precision]), (case, precision))
-    return list(seen.values())
+    return sorted(seen.values(), key=lambda wanted: size(wanted[0]))
+
+
+def size(case):
+    """What the work of a case grows with: the product of its lengths, twice those that are two lengths."""
+    return math.prod(value ** (2 if key in ("kernel", "image") else 1) for key, value in case if isinstance(value, (int, float)))
 
 
 def processor():

@@ -105,7 +105,7 @@ impl Contest<'_> {
         let place = |bout: &Bout<'_>| {
             let named = bout.cell.case.iter().chain(&bout.cell.parameters);
             let place = words(named.filter(|pair| !constant.contains(pair)));
-            let ratio = times(bout.ratio);
+            let ratio = in_digits(bout.ratio);
             if place.is_empty() { format!("×{ratio}") } else { format!("×{ratio} ({place})") }
         };
         let out_of_memory = |data: &Data<'_>| data.cells().iter().filter(|c| c.outcome == Outcome::OutOfMemory).count();
@@ -117,7 +117,7 @@ impl Contest<'_> {
             won,
             cases: best.len(),
             least: place(least),
-            median: format!("×{}", times(median(&best))),
+            median: format!("×{}", in_digits(median(&best))),
             most: place(most),
             crossover: crossover.map(|size| format!("{} {}", self.unit, self.extent(size))),
             settings: bouts.len(),
@@ -189,12 +189,12 @@ fn median(best: &[&Bout<'_>]) -> f64 {
     ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
 }
 
-/// A ratio with two digits.
-pub fn times(ratio: f64) -> String {
-    match ratio {
-        10.0.. => format!("{ratio:.0}"),
-        1.0..10.0 => format!("{ratio:.1}"),
-        _ => format!("{ratio:.2}"),
+/// A number with two digits, or as many as it has before the point.
+pub fn in_digits(number: f64) -> String {
+    match number {
+        10.0.. => format!("{number:.0}"),
+        1.0..10.0 => format!("{number:.1}"),
+        _ => format!("{number:.2}"),
     }
 }
 

@@ -36,10 +36,13 @@ impl<'a> Data<'a> {
         let Some(Machine { name, threads, .. }) = self.records.first().map(|record| &record.machine) else {
             return String::new();
         };
-        let mut days: Vec<_> = self.records.iter().map(|record| record.machine.date.as_str()).collect();
+        // Of a file that several days wrote the first and the last.
+        let mut days: Vec<_> = self.records.iter().flat_map(|record| record.machine.date.split(" to ")).collect();
         days.sort_unstable();
-        days.dedup();
-        let days = days.join(" and ");
+        let days = match (days.first(), days.last()) {
+            (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
+            (first, _) => first.map_or_else(String::new, |&day| day.to_owned()),
+        };
         match (self.device, threads) {
             ("cpu", 1) => format!("{name}, 1 thread, {days}"),
             ("cpu", _) => format!("{name}, {threads} threads, {days}"),

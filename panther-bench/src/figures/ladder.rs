@@ -3,7 +3,7 @@
 
 use super::Figure;
 use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences, times};
+use super::contest::{Contest, Verdict, in_digits, sentences};
 use super::data::{Data, Pass, Point, in_words, number};
 use super::errors;
 use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
@@ -123,7 +123,7 @@ fn caption(series: &[Series]) -> String {
     };
     let dense = least(&|series| series.name == "dense");
     match (dense, least(&|series| !series.level && series.look.dash == Dash::Solid)) {
-        (Some(dense), Some(sketched)) => format!("×{}", times(dense / sketched)),
+        (Some(dense), Some(sketched)) => format!("×{}", in_digits(dense / sketched)),
         _ => String::new(),
     }
 }

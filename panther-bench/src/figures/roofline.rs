@@ -1,6 +1,7 @@
 //! `roofline`: speed of kernels over the operations that they do a byte, below what memory and products allow.
 
 use super::chart::{Chart, Panel, Row, Series};
+use super::contest::in_digits;
 use super::data::{Data, Point, figure};
 use super::style::{BLACK, Dash, Look, Marker};
 use super::{Figure, on};
@@ -70,16 +71,20 @@ fn roof(data: &Data<'_>, precision: &str, kernels: &Data<'_>) -> Vec<Point> {
     vec![Point::At(low, low * bandwidth), Point::At(ridge, peak), Point::At(high, peak)]
 }
 
-/// The part of what is allowed that each kernel reaches.
+/// How near each kernel comes to its floor: the time that its bytes or its operations take at the least.
 fn finding(data: &Data<'_>, kernels: &Data<'_>) -> String {
     let mut parts: Vec<(f64, String)> = Vec::new();
     for precision in kernels.precisions() {
         let Some((bandwidth, peak)) = ceilings(data, precision) else { continue };
         for name in kernels.words("kernel") {
             let of = kernels.precision(precision).with("kernel", name);
-            let part = |m: &Measured| Some(speed(m)? / f64::min(peak, bandwidth * intensity(m)?));
-            if let Some(part) = of.measured().filter_map(|(_, m)| part(m)).max_by(f64::total_cmp) {
-                parts.push((part, format!("{name} {precision} {:.0} %", 100.0 * part)));
+            let of_floor = |m: &Measured| {
+                let floor = 1e-9 * f64::max(figure(m, "bytes")? / bandwidth, figure(m, "flops")? / peak);
+                Some((floor, m.forward?.median))
+            };
+            if let Some((floor, time)) = of.measured().find_map(|(_, m)| of_floor(m)) {
+                let [percent, floor_us, time_us] = [100.0 * floor / time, 1e6 * floor, 1e6 * time].map(in_digits);
+                parts.push((floor / time, format!("{name} {precision} {percent} % ({floor_us} of {time_us} µs)")));
             }
         }
     }
@@ -88,5 +93,5 @@ fn finding(data: &Data<'_>, kernels: &Data<'_>) -> String {
         return String::new();
     }
     let words: Vec<String> = parts.into_iter().map(|(_, words)| words).collect();
-    format!("Of what memory or products allow: {}.", words.join(", "))
+    format!("Of their times bytes or operations alone take, at the least: {}.", words.join("; "))
 }

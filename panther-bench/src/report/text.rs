@@ -15,8 +15,7 @@ pub const CHAPTERS: [Chapter; 9] = [
                2·`num_terms` products of rank `low_rank`, wherever that has fewer parameters. Above each panel stands how many times as \
                fast the fastest sketched layer is as Panther's own dense one in f32; a low rank is fast and loses the most, so choose it \
                by error (below, *Conversion*), not by time. In tf32 and bf16 products may round their factors of f32 to so \
-               many bits; bf16 takes tf32 where rounding costs more than it saves, as with 128 rows. The H200's times of bf16 backward \
-               are of a state that rounded all the same, which took longer.",
+               many bits; bf16 takes tf32 where rounding costs more than it saves, as with 128 rows.",
     },
     Chapter {
         suite: "attention",
@@ -79,7 +78,10 @@ pub const CHAPTERS: [Chapter; 9] = [
     Chapter {
         suite: "roofline",
         title: "Roofline",
-        text: "The line is what a copy and a dense product reach on the same device.",
+        text: "The line is what a copy and a dense product reach on the same device. A kernel's floor is the time that its \
+               bytes or its operations take at that rate. What else takes time on a GPU: in `cqrrpt` pivoting the sketch, which waits \
+               for the whole device once a column; in `rsvd` the SVD of the small factor and orthonormalisation; in small layers \
+               launches, and products that do not fill the device; in convolutions f32 without tensor cores.",
     },
 ];
 
@@ -91,7 +93,8 @@ table and under the figures is computed from them. No figure compares two machin
 
 The original package's page has figures for two GPUs, a T4 and a P100. In their place stands an H200, beside a CPU with two threads. Figures of
 the CPU end in `_cpu`; those of linear layers name their device, and all others are the H200's. Linear layers were measured on an H100 too, in an
-earlier state of the code: dense products in f32 were cuBLAS's there. PyTorch's convolutions on the H200 are some of the cases.
+earlier state of the code: dense products in f32 were cuBLAS's there. PyTorch's convolutions on the H200 are not all: the smaller ones, and most with as
+many input as output channels.
 
 Key observations compare with the libraries that are in use today, or with Panther's own dense methods where none was measured: of layers the
 fastest setting of `num_terms` and `low_rank` in each case. They say where it loses the most, and from which size on it wins in all cases that
@@ -114,8 +117,7 @@ pub const METHOD: &str = "\
   is allocated from; what libraries keep from their first use on does not count.
 - **Errors** are measured in the same run as the time beside which they stand. That of a layer is ‖y − ŷ‖ ÷ ‖ŷ‖ of its output y, ŷ computed in
   double precision from the same draws: what rounding costs, not what sketching does. Its input is the timed one for linear
-  layers (8 rows of it on GPUs, which an H200 multiplies without its tensor cores: `panther-bench gpu-check` holds those to the same bounds), 512
-  positions for attention, and an image twice as wide as the kernel for convolutions.
+  layers (8 rows of it on the H100), 512 positions for attention, and an image twice as wide as the kernel for convolutions.
 - **f32** on an H200 is made on tensor cores where products are large, factors split in two and sums leaving them every 32 terms: as exact as f32,
   and twice as fast. PyTorch's f32 is without TF32.
 - **Libraries**: `torch` is PyTorch's `Linear`, `Conv2d` (cuDNN may try its algorithms), three projections, `scaled_dot_product_attention` and one projection

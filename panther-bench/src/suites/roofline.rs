@@ -126,53 +126,71 @@ impl Task for Case {
     }
 }
 
-/// The ceilings first.
+/// The ceilings first. On a GPU the cases that the project's goals are set for.
 pub fn grid(kind: Kind) -> Vec<Case> {
     let gpu = kind == Kind::Gpu;
     let precisions: &[Precision] =
         if gpu { &[Precision::F32, Precision::Tf32, Precision::Bf16] } else { &[Precision::F32] };
     // On a GPU large enough that launches do not count.
     let order = if gpu { 8192 } else { 2048 };
-    let mut cases: Vec<Case> =
-        precisions.iter().map(|&precision| Case { kernel: "gemm", work: Work::Gemm(order, precision) }).collect();
-    let sketch = |work| Work::Sketch(sketch::Case { rows: 65536, columns: 256, work });
-    cases.insert(0, Case { kernel: "copy", work: sketch(sketch::Work::Copy) });
-    cases.extend(
-        FAMILIES.map(|(kernel, family)| Case { kernel, work: sketch(sketch::Work::Sketch(kernel, family, 512)) }),
-    );
-    let size = if gpu { 8192 } else { 2048 };
-    let layers = [
-        ("SkLinear", linear_case(size, 16)),
-        ("SkLinear, rank 64", linear_case(size, 64)),
-        ("RandMultiHeadAttention", attention_case(if gpu { 16384 } else { 1024 }, false)),
-        ("RandMultiHeadAttention, causal", attention_case(if gpu { 16384 } else { 1024 }, true)),
-        ("SkConv2d 3×3", conv_case(3, if gpu { 256 } else { 64 })),
-        ("SkConv2d 9×9", conv_case(9, if gpu { 256 } else { 64 })),
-        ("rsvd", rsvd_case(if gpu { 16384 } else { 1000 })),
-        ("cqrrpt", cqrrpt_case(if gpu { 16384 } else { 8192 })),
-    ];
-    cases.extend(layers.map(|(kernel, work)| Case { kernel, work }));
+    let mut cases = vec![sketch("copy", sketch::Work::Copy)];
+    cases.extend(precisions.iter().map(|&precision| Case { kernel: "gemm", work: Work::Gemm(order, precision) }));
+    cases.extend(FAMILIES.map(|(name, family)| sketch(name, sketch::Work::Sketch(name, family, 512))));
+    if gpu {
+        cases.extend([
+            linear("SkLinear 8192², rank 16", 8192, 16, 256),
+            linear("SkLinear 16384², rank 64", 16384, 64, 256),
+            attention("RandMultiHeadAttention, 4096", 4096, false),
+            attention("RandMultiHeadAttention, 16384", 16384, false),
+            attention("RandMultiHeadAttention, 1024, causal", 1024, true),
+            conv("SkConv2d 3×3", 3, 256, 8),
+            conv("SkConv2d 9×9", 9, 256, 8),
+            rsvd("rsvd 4096², rank 100", 4096, 100, rsvd::Method::Subspace),
+            rsvd("rsvd 8192², rank 50", 8192, 50, rsvd::Method::Subspace),
+            rsvd("rsvd 16384², rank 100", 16384, 100, rsvd::Method::Subspace),
+            rsvd("rsvd 16384², rank 500", 16384, 500, rsvd::Method::Subspace),
+            cqrrpt("cqrrpt 16384×256", 16384, 256),
+            cqrrpt("cqrrpt 16384×1024", 16384, 1024),
+            cqrrpt("cqrrpt 131072×1024", 131_072, 1024),
+        ]);
+    } else {
+        cases.extend([
+            linear("SkLinear 2048², rank 16", 2048, 16, linear::BATCH),
+            linear("SkLinear 2048², rank 64", 2048, 64, linear::BATCH),
+            attention("RandMultiHeadAttention, 1024", 1024, false),
+            attention("RandMultiHeadAttention, 1024, causal", 1024, true),
+            conv("SkConv2d 3×3", 3, 64, 1),
+            conv("SkConv2d 9×9", 9, 64, 1),
+            rsvd("rsvd 1000², rank 100", 1000, 100, rsvd::Method::Krylov),
+            cqrrpt("cqrrpt 8192×256", 8192, 256),
+        ]);
+    }
     cases
 }
 
-fn linear_case(size: usize, rank: usize) -> Work {
-    let (batch, sketch) = (linear::BATCH, Some((1, rank)));
-    Work::Linear(linear::Case { d_in: size, d_out: size, batch, sketch, precision: Precision::F32 })
+fn sketch(kernel: &'static str, work: sketch::Work) -> Case {
+    Case { kernel, work: Work::Sketch(sketch::Case { rows: 65536, columns: 256, work }) }
 }
 
-fn attention_case(length: usize, causal: bool) -> Work {
+fn linear(kernel: &'static str, size: usize, rank: usize, batch: usize) -> Case {
+    let (sketch, precision) = (Some((1, rank)), Precision::F32);
+    Case { kernel, work: Work::Linear(linear::Case { d_in: size, d_out: size, batch, sketch, precision }) }
+}
+
+fn attention(kernel: &'static str, length: usize, causal: bool) -> Case {
     let features = Some((AttentionKernel::Softmax, 128));
-    Work::Attention(attention::Case { embed: 512, heads: 8, length, causal, features })
+    Case { kernel, work: Work::Attention(attention::Case { embed: 512, heads: 8, length, causal, features }) }
 }
 
-fn conv_case(kernel: usize, image: usize) -> Work {
-    Work::Conv(conv::Case { kernel, image, c_in: 64, c_out: 128, batch: 1, sketch: Some((1, 8)) })
+fn conv(kernel: &'static str, size: usize, image: usize, batch: usize) -> Case {
+    let sketch = Some((1, 8));
+    Case { kernel, work: Work::Conv(conv::Case { kernel: size, image, c_in: 64, c_out: 128, batch, sketch }) }
 }
 
-fn rsvd_case(size: usize) -> Work {
-    Work::Rsvd(rsvd::Case { size, rank: Some(100), method: rsvd::Method::Krylov, exponential: false })
+fn rsvd(kernel: &'static str, size: usize, rank: usize, method: rsvd::Method) -> Case {
+    Case { kernel, work: Work::Rsvd(rsvd::Case { size, rank: Some(rank), method, exponential: false }) }
 }
 
-fn cqrrpt_case(rows: usize) -> Work {
-    Work::Cqrrpt(cqrrpt::Case { rows, columns: 256, double: false, method: cqrrpt::Method::Panther })
+fn cqrrpt(kernel: &'static str, rows: usize, columns: usize) -> Case {
+    Case { kernel, work: Work::Cqrrpt(cqrrpt::Case { rows, columns, double: false, method: cqrrpt::Method::Panther }) }
 }
