@@ -8,7 +8,7 @@ typedef long long i64;
 #define FOR_EACH(i, count) \
     for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += (u64)gridDim.x * blockDim.x)
 
-// One entry of a matrix a thread: neighbouring threads take neighbouring numbers of one whose rows lie `right` numbers apart.
+// One entry of a matrix a thread: along the rows where neighbouring columns lie `right` = 1 number apart, else down the columns.
 #define FOR_EACH_ENTRY(i, j, rows, columns, right)                                                          \
     FOR_EACH(k_, (rows) * (columns))                                                                        \
     for (u64 i = (right) == 1 ? k_ / (columns) : k_ % (rows), j = (right) == 1 ? k_ % (columns) : k_ / (rows), once_ = 1; \
@@ -88,7 +88,7 @@ __device__ __forceinline__ T warp_max(T x) {
 }
 
 // Sum over the threads of a block of whole warps, the same in each thread, in a fixed order. `scratch` has room for a
-// number a warp; the call begins and ends with a barrier, so that it may be used again.
+// number a warp, for nothing but such calls: a barrier precedes each write of it.
 template <typename T>
 __device__ T block_sum(T x, T *scratch) {
     u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
@@ -113,7 +113,7 @@ __device__ T block_max(T x, T lowest, T *scratch) {
     return x;
 }
 
-// Sums of all threads before this one; `total` is that of all. Begins and ends with a barrier.
+// Sum over the threads before this one; `total` is that of all. Begins and ends with a barrier.
 __device__ u32 exclusive_sum(u32 x, u32 *scratch, u32 &total) {
     u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
     u32 sum = x;

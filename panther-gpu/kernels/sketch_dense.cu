@@ -1,5 +1,5 @@
-// Columns of the dense families: each is a stream, so that neighbouring threads write neighbouring numbers where `right` is 1.
-// Entry (i, c) of S[:, first..first+columns], times factor, goes to out[i·down + c·right].
+// Columns of the dense families, a stream each. Neighbouring threads have neighbouring columns, and so write neighbouring numbers where
+// `right` is 1. Entry (i, c) of S[:, first..first+columns], times factor, goes to out[i·down + c·right].
 
 // Words of each stream that a block hands over at a time.
 constexpr u32 DRAWN_WORDS = 32;

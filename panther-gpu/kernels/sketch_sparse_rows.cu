@@ -37,7 +37,7 @@ __device__ void sort_list(u32 *sorted, const u32 *list, u32 length) {
 // `buckets`; only integers are added atomically, and the order in which that happens is sorted away.
 extern "C" __global__ void __launch_bounds__(1024, 1)
     build_lists(u32 *lists, u32 *starts, const u32 *buckets, const u32 *codes, u32 *slots, u32 *unsorted, u64 count, u64 size) {
-    __shared__ u32 scratch[32];
+    __shared__ u32 scratch[WARP];
     for (u64 b = threadIdx.x; b <= size; b += blockDim.x) starts[b] = 0;
     __syncthreads();
     for (u64 e = threadIdx.x; e < count; e += blockDim.x) slots[e] = atomicAdd(starts + buckets[e], 1u);

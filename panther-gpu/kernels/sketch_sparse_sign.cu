@@ -9,10 +9,10 @@ typedef unsigned short u16;
 constexpr u32 ROW_BYTES = 128, ROW_THREADS = ROW_BYTES / sizeof(Quad);
 constexpr u32 SKETCH_COLUMNS = ROW_BYTES / sizeof(real), QUAD_COLUMNS = sizeof(Quad) / sizeof(real);
 constexpr u32 QUAD_ENTRIES = sizeof(Quad) / sizeof(u16);
-// Rows of S that a thread sums.
+// Rows of S·A that a thread sums at most.
 constexpr u32 SUMMED_ROWS = 8;
-// Sixteen bytes that a thread has of a tile on its way at a time, which are half of what it brings of one.
-constexpr u32 HELD_QUADS = 2;
+// How many times 16 bytes a thread brings of a tile, and has on their way at a time.
+constexpr u32 BROUGHT_QUADS = 4, HELD_QUADS = BROUGHT_QUADS / 2;
 
 // Where the first 16 bytes of a row lie, and the others: eight rows have theirs in eight places, so that threads that write
 // down a column do not meet in a bank.
@@ -41,8 +41,8 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
                      u32 list_room, u32 start_room) {
     extern __shared__ __align__(16) unsigned char memory[];
     __shared__ u32 scratch[WARP];
-    u32 slices = (u32)((d + slice - 1) / slice), own = blockIdx.x % slices;
-    u64 first = (u64)(blockIdx.x / slices) * chunk, top = (u64)own * slice;
+    u32 slices = (u32)((d + slice - 1) / slice), own_slice = blockIdx.x % slices;
+    u64 first = (u64)(blockIdx.x / slices) * chunk, top = (u64)own_slice * slice;
     u32 height = count - first < chunk ? (u32)(count - first) : chunk;
     u32 rows = d - top < slice ? (u32)(d - top) : slice;
     u32 *begins = (u32 *)memory;
@@ -56,12 +56,13 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     for (u32 b = threadIdx.x; b < sets * slice; b += blockDim.x) present[b] = 0;
     __syncthreads();
     auto for_each_nonzero = [&](auto work) {
-        for (u32 e = threadIdx.x; e < height * (u32)zeta; e += blockDim.x) {
-            u32 k = e % height;
-            u32 nonzero = nonzeros[e / height * count + first + k];
+        for (u64 e = threadIdx.x; e < height * zeta; e += blockDim.x) {
+            u64 k, z;
+            split(e, height, k, z);
+            u32 nonzero = nonzeros[z * count + first + k];
             // Those of rows above the slice become large.
             u64 row = (u64)(nonzero >> 1) - top;
-            if (row < rows) work(k, (u32)row, nonzero & 1);
+            if (row < rows) work((u32)k, (u32)row, nonzero & 1);
         }
     };
     for_each_nonzero([&](u32 k, u32 row, u32) { atomicOr(present + k / 32 * slice + row, 1u << k % 32); });
@@ -148,8 +149,8 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
                      const u16 *lists, const u32 *starts, u64 d, u64 p, u64 count, u32 chunk, u32 slice, u32 list_room,
                      u32 start_room, u64 chunks_per_part, real factor, u32 add) {
     extern __shared__ __align__(16) unsigned char memory[];
-    u32 slices = (u32)((d + slice - 1) / slice), own = blockIdx.x % slices;
-    u64 top = (u64)own * slice, left = (u64)(blockIdx.x / slices) * SKETCH_COLUMNS;
+    u32 slices = (u32)((d + slice - 1) / slice), own_slice = blockIdx.x % slices;
+    u64 top = (u64)own_slice * slice, left = (u64)(blockIdx.x / slices) * SKETCH_COLUMNS;
     u32 rows = d - top < slice ? (u32)(d - top) : slice;
     u32 width = p - left < SKETCH_COLUMNS ? (u32)(p - left) : SKETCH_COLUMNS;
     u64 chunks = (count + chunk - 1) / chunk, begin = blockIdx.y * chunks_per_part;
@@ -161,8 +162,8 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     auto stage_of = [&](u64 q) { return memory + (q - begin) % 2 * stage_bytes; };
     auto copy_lists_later = [&](u64 q) {
         unsigned char *stage = stage_of(q) + tile_bytes;
-        copy_quads_later(stage, lists + (q * slices + own) * list_room, list_bytes);
-        copy_quads_later(stage + list_bytes, starts + (q * slices + own) * start_room, start_bytes);
+        copy_quads_later(stage, lists + (q * slices + own_slice) * list_room, list_bytes);
+        copy_quads_later(stage + list_bytes, starts + (q * slices + own_slice) * start_room, start_bytes);
     };
     auto chunk_at = [&](u64 q) {
         u64 first = q * chunk;

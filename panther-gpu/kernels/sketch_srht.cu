@@ -69,7 +69,7 @@ __device__ __forceinline__ void store_sums(real *out, u64 down, u64 right, const
     }
 }
 
-// Three levels, or `levels` < 3 of them, on rows that lie `half` apart. Begins with a barrier.
+// LEVELS levels, three at most, on rows that lie `half` apart. Begins with a barrier.
 template <u32 LEVELS>
 __device__ __forceinline__ void butterflies(real *tile, u32 rows, u32 half) {
     constexpr u32 SIZE = 1u << LEVELS;

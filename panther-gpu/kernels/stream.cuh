@@ -189,7 +189,7 @@ __device__ __forceinline__ void box_muller(u32 hi, u32 lo, double scale, double 
     odd = __dmul_rn(r, sin);
 }
 
-// What the dense families make of the words of a stream: two numbers of each, the upper half's first …
+// What the dense families make of the words of a stream: two numbers of each, the upper half's first.
 template <typename T>
 struct GaussianPairs {
     __device__ __forceinline__ static void draw(u64 word, T scale, T &even, T &odd) {

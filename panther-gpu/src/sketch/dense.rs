@@ -15,6 +15,7 @@ const KERNELS: KernelFile = kernel_file!("sketch_dense");
 const PANEL_NUMBERS: usize = 1 << 24;
 /// … unless these many columns have more.
 const LEAST_COLUMNS: usize = 32;
+
 /// A dense operator.
 #[derive(Debug)]
 pub(super) struct Dense {

@@ -1,7 +1,6 @@
 //! The sketch operators of panther-sketch on a device: the same draws, the products in a device's order.
 
 mod dense;
-mod lists;
 mod sparse_rows;
 mod sparse_sign;
 mod srht;
@@ -15,7 +14,7 @@ pub use dense::gaussian_matrix;
 
 use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
 
-/// Nonzeros of a sparse operator that are held at a time, unless one coordinate or row has more.
+/// Nonzeros of a sparse operator that are held at a time where no lists are made of them, unless one coordinate or row has more.
 const WINDOW: usize = 1 << 22;
 
 /// A d×n sketch operator on a device, drawn from a [`Distribution`]: entry (i, j) is that of the CPU's operator of the same family,
@@ -24,9 +23,11 @@ const WINDOW: usize = 1 << 22;
 /// | family | S·A, A n×p | memory of the device beside the result |
 /// |---|---|---|
 /// | Gaussian, Rademacher, Uniform | 2dnp flops; S is drawn in blocks of columns | at most 2²⁴ numbers, or 32·d |
-/// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, lists of 2²² nonzeros |
+/// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, and 64 MiB of lists unless those of 512 coordinates take more |
 /// | SparseRows | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
-/// | SRHT | n·p·log d additions, A read once for every 1500 rows or more of the result | d row numbers, at most 2²⁴ partial sums |
+/// | SRHT | n·p·log d additions, A read once for every 1500 rows of the result or more | d row numbers, at most 2²⁴ partial sums |
+///
+/// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory.
 #[derive(Debug)]
 pub struct DeviceSketch<T> {
     device: Device,

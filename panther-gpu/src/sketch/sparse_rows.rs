@@ -1,13 +1,14 @@
-//! The sketch whose rows are sparse: gathers.
+//! The sketch whose rows are sparse: gathers, and for Sᵀ·X lists of what each coordinate takes.
 
+use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::lists::{Lists, Nonzeros};
 use super::{WINDOW, below_2_31, real};
+use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(super) const KERNELS: KernelFile = kernel_file!("sketch_sparse_rows");
+const KERNELS: KernelFile = kernel_file!("sketch_sparse_rows");
 
 /// A row-sparse operator.
 #[derive(Debug)]
@@ -136,5 +137,59 @@ impl SparseRows {
                 self.scale::<T>(),
             )
         })
+    }
+}
+
+/// Drawn nonzeros: each has a bucket and a code, a number and a sign.
+#[derive(Debug)]
+struct Nonzeros {
+    buckets: Buffer<u32>,
+    codes: Buffer<u32>,
+}
+
+impl Nonzeros {
+    /// Room for `count`.
+    fn new(device: &Device, count: usize) -> Result<Self, GpuError> {
+        Ok(Self { buckets: Buffer::uninitialized(device, count)?, codes: Buffer::uninitialized(device, count)? })
+    }
+}
+
+/// The codes of each bucket in ascending order. They replace the buckets.
+#[derive(Debug)]
+struct Lists {
+    /// `size` + 1, each where a list starts.
+    starts: Buffer<u32>,
+    size: usize,
+    slots: Buffer<u32>,
+    unsorted: Buffer<u32>,
+}
+
+impl Lists {
+    /// Room for the lists of `count` nonzeros in `size` buckets.
+    fn new(device: &Device, count: usize, size: usize) -> Result<Self, GpuError> {
+        Ok(Self {
+            starts: Buffer::uninitialized(device, size + 1)?,
+            size,
+            slots: Buffer::uninitialized(device, count)?,
+            unsorted: Buffer::uninitialized(device, count)?,
+        })
+    }
+
+    /// Sorts the first `count` nonzeros. `nonzeros.buckets` holds the lists afterwards.
+    fn build<T: DeviceReal>(&mut self, nonzeros: &mut Nonzeros, count: usize) -> Result<(), GpuError> {
+        launch!(
+            self.starts.device(),
+            T,
+            KERNELS.kernel("build_lists"),
+            LaunchConfig { grid_dim: (1, 1, 1), block_dim: (1024, 1, 1), shared_mem_bytes: 0 },
+            nonzeros.buckets.pointer(),
+            self.starts.pointer(),
+            nonzeros.buckets.pointer(),
+            nonzeros.codes.pointer(),
+            self.slots.pointer(),
+            self.unsorted.pointer(),
+            count as u64,
+            self.size as u64,
+        )
     }
 }

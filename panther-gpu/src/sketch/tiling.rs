@@ -78,7 +78,7 @@ impl Tiling {
 
 /// Where a kernel writes part k of a product: its sums, times `factor`, to `pointer` + k·`part`, or onto what is there with `add` = 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<T> {
+pub(super) struct Sums<T> {
     pub(super) pointer: Pointer,
     pub(super) down: usize,
     pub(super) right: usize,
@@ -93,16 +93,17 @@ pub(super) fn in_parts<T: DeviceReal>(
     parts: usize,
     scale: T,
     add: bool,
-    work: impl FnOnce(Target<T>) -> Result<(), GpuError>,
+    work: impl FnOnce(Sums<T>) -> Result<(), GpuError>,
 ) -> Result<(), GpuError> {
     let (rows, columns, device) = (out.nrows(), out.ncols(), out.device);
     let (add, part) = (u32::from(add), rows * columns);
     let (down, right) = out.place().strides();
     if parts == 1 {
-        return work(Target { pointer: out.place().pointer, down, right, part, factor: scale, add });
+        return work(Sums { pointer: out.place().pointer, down, right, part, factor: scale, add });
     }
     let sums = Buffer::<T>::uninitialized(device, parts * part)?;
-    work(Target { pointer: sums.pointer(), down: 1, right: rows, part, factor: T::ONE, add: 0 })?;
+    let (part_down, part_right) = if right == 1 { (columns, 1) } else { (1, rows) };
+    work(Sums { pointer: sums.pointer(), down: part_down, right: part_right, part, factor: T::ONE, add: 0 })?;
     launch!(
         device,
         T,
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_cover_the_tiles_and_fill_the_device() {
+    fn a_part_has_tiles_and_parts_fill_the_device() {
         let tiling = Tiling { threads: 1024, columns: 16, height: 2048, slice: 1280, shared: 200 << 10 };
         for tiles in [1, 2, 7, 8, 31, 32, 500] {
             for blocks in [1, 16, 128, 140, 1000] {

@@ -327,7 +327,7 @@ fn large_case<T: DeviceReal>(
 /// More draws than are held at a time.
 fn several_blocks<T: DeviceReal>(device: &Device) -> Result<(), String> {
     large_case::<T>(device, Distribution::Gaussian, 600, 70_000, 3)?;
-    large_case::<T>(device, Distribution::SparseSign { vec_nnz: 64 }, 80, 70_000, 3)?;
+    large_case::<T>(device, Distribution::SparseSign { vec_nnz: 64 }, 80, 200_000, 3)?;
     large_case::<T>(device, Distribution::SparseRows { vec_nnz: 9000 }, 500, 10_000, 2)
 }
 
