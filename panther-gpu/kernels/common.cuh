@@ -8,12 +8,6 @@ typedef long long i64;
 #define FOR_EACH(i, count) \
     for (u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += (u64)gridDim.x * blockDim.x)
 
-// One entry of a matrix a thread: along the rows where neighbouring columns lie `right` = 1 number apart, else down the columns.
-#define FOR_EACH_ENTRY(i, j, rows, columns, right)                                                          \
-    FOR_EACH(k_, (rows) * (columns))                                                                        \
-    for (u64 i = (right) == 1 ? k_ / (columns) : k_ % (rows), j = (right) == 1 ? k_ % (columns) : k_ / (rows), once_ = 1; \
-         once_; once_ = 0)
-
 // The remainder and the quotient of k by n, without 64-bit division where 32 bits hold both.
 __device__ __forceinline__ void split(u64 k, u64 n, u64 &remainder, u64 &quotient) {
     if (((k | n) >> 32) == 0) {
@@ -23,6 +17,21 @@ __device__ __forceinline__ void split(u64 k, u64 n, u64 &remainder, u64 &quotien
     } else {
         quotient = k / n;
         remainder = k - quotient * n;
+    }
+}
+
+// Calls work(i, j) for the entries of a matrix, one a thread: along the rows where neighbouring columns lie `right` = 1 number apart,
+// else down the columns.
+template <typename Work>
+__device__ __forceinline__ void for_each_entry(u64 rows, u64 columns, u64 right, Work work) {
+    FOR_EACH(k, rows * columns) {
+        u64 i, j;
+        if (right == 1) {
+            split(k, columns, j, i);
+        } else {
+            split(k, rows, i, j);
+        }
+        work(i, j);
     }
 }
 

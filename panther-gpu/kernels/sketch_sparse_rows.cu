@@ -61,20 +61,20 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
 // Rows of S·A for SparseRows: row k sums ζ rows of A.
 extern "C" __global__ void sparse_rows_left(real *out, u64 out_down, u64 out_right, const real *a, u64 a_down, u64 a_right,
                                             const u32 *buckets, const u32 *codes, u64 count, u64 p, u64 zeta, real scale) {
-    FOR_EACH_ENTRY(k, c, count, p, out_right) {
+    for_each_entry(count, p, out_right, [=](u64 k, u64 c) {
         real sum = 0;
         for (u64 e = k; e < count * zeta; e += count) {
             sum += with_sign(a[buckets[e] * a_down + c * a_right], codes[e]);
         }
         out[k * out_down + c * out_right] = scale * sum;
-    }
+    });
 }
 
 // Sᵀ·X for SparseRows from the lists of its coordinates, which name rows of X.
 extern "C" __global__ void sparse_rows_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down,
                                                u64 x_right, const u32 *lists, const u32 *starts, u64 n, u64 p, real scale,
                                                u32 add) {
-    FOR_EACH_ENTRY(j, c, n, p, out_right) {
+    for_each_entry(n, p, out_right, [=](u64 j, u64 c) {
         real sum = 0;
         for (u32 e = starts[j]; e < starts[j + 1]; ++e) {
             u32 code = lists[e];
@@ -82,7 +82,7 @@ extern "C" __global__ void sparse_rows_adjoint(real *out, u64 out_down, u64 out_
         }
         real *slot = out + j * out_down + c * out_right;
         *slot = add ? *slot + scale * sum : scale * sum;
-    }
+    });
 }
 
 // Rows first..first+count of S itself, which was zero: each nonzero adds ±scale.

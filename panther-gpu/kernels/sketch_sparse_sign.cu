@@ -142,10 +142,10 @@ __device__ __forceinline__ void add_listed(Quad &sum, const unsigned char *tile,
     }
 }
 
-// S·A for some chunks, part z of them, a slice and SKETCH_COLUMNS columns of A a block: while it sums what a chunk has, the next
-// is on its way. Part z of the sums, times factor, goes to out + z·part, or is added to it.
+// S·A for some chunks, part y of them, a slice and SKETCH_COLUMNS columns of A a block: while it sums what a chunk has, the next
+// is on its way. Part y of the sums, times factor, goes to out + y·step, or is added to it.
 extern "C" __global__ void __launch_bounds__(1024, 1)
-    sparse_sign_left(real *out, u64 out_down, u64 out_right, u64 part, const real *a, u64 a_down, u64 a_right,
+    sparse_sign_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right,
                      const u16 *lists, const u32 *starts, u64 d, u64 p, u64 count, u32 chunk, u32 slice, u32 list_room,
                      u32 start_room, u64 chunks_per_part, real factor, u32 add) {
     extern __shared__ __align__(16) unsigned char memory[];
@@ -212,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
         if (r < rows) *(Quad *)(memory + quad_byte(r, quad)) = sums[s];
     }
     __syncthreads();
-    out += blockIdx.y * part + top * out_down + left * out_right;
+    out += blockIdx.y * step + top * out_down + left * out_right;
     for (u32 k = threadIdx.x; k < rows * width; k += blockDim.x) {
         u32 r = out_right == 1 ? k / width : k % rows, c = out_right == 1 ? k % width : k / rows;
         real value = factor * ((const Quad *)(memory + quad_byte(r, c / QUAD_COLUMNS)))->x[c % QUAD_COLUMNS];
@@ -224,14 +224,14 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
 // Rows of Sᵀ·X: row k sums ζ rows of X.
 extern "C" __global__ void sparse_sign_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down,
                                                u64 x_right, const u32 *nonzeros, u64 count, u64 p, u64 zeta, real scale) {
-    FOR_EACH_ENTRY(k, c, count, p, out_right) {
+    for_each_entry(count, p, out_right, [=](u64 k, u64 c) {
         real sum = 0;
         for (u64 z = 0; z < zeta; ++z) {
             u32 nonzero = nonzeros[z * count + k];
             sum += with_sign(x[(nonzero >> 1) * x_down + c * x_right], nonzero);
         }
         out[k * out_down + c * out_right] = scale * sum;
-    }
+    });
 }
 
 // Columns first..first+count of S itself, which was zero: each nonzero is ±scale.

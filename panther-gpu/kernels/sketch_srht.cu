@@ -112,10 +112,10 @@ __device__ __forceinline__ void transform(real *tile, u32 levels) {
 
 __device__ __forceinline__ u32 hadamard_sign(u64 i, u64 j) { return __popcll(i & j) & 1; }
 
-// S·A. A block takes TILE_COLUMNS columns of A, `slice` kept rows and `blocks_per_part` blocks of coordinates. Part z of the sums,
-// times factor, goes to out + z·part.
+// S·A. A block takes TILE_COLUMNS columns of A, `slice` kept rows and `blocks_per_part` blocks of coordinates. Part y of the sums,
+// times factor, goes to out + y·step.
 extern "C" __global__ void __launch_bounds__(1024, 1)
-    srht_left(real *out, u64 out_down, u64 out_right, u64 part, const real *a, u64 a_down, u64 a_right, const u64 *kept,
+    srht_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right, const u64 *kept,
               u64 d, u64 n, u64 p, u64 key, u32 levels, u32 slice, u64 blocks_per_part, real factor) {
     extern __shared__ __align__(16) unsigned char memory[];
     u32 size = 1u << levels;
@@ -145,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
         }
     }
     __syncthreads();
-    store_sums(out + blockIdx.y * part + top * out_down + left * out_right, out_down, out_right, sums, rows, width, factor);
+    store_sums(out + blockIdx.y * step + top * out_down + left * out_right, out_down, out_right, sums, rows, width, factor);
 }
 
 // Sᵀ·X. Row r of a tile first takes the rows of X whose kept row has these low bits: positions order[starts[r]] … of X.

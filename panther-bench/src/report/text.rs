@@ -73,15 +73,15 @@ pub const CHAPTERS: [Chapter; 9] = [
                |Rᵢᵢ| ÷ σᵢ says how well the diagonal tells the singular values: 1 is perfect. On a CPU pivots come from \
                sketches. A matrix that fits into the shared memory of a GPU is pivoted classically there, as these are: a ratio of 1 \
                says that it is done right. Kahan's columns are equally long but for rounding, which decides there. Under exponential \
-               decay columns have lost all but √ε of their length after 330 steps: faer's norms, which are downdated, then choose otherwise \
-               than norms that are computed anew. Where classical pivoting leaves nothing there is no ratio.",
+               decay faer's norms, which it downdates until the longest has fallen to √ε of what it was, are off from step 330 on, and \
+               choose other columns than norms that are computed anew. Where classical pivoting leaves nothing there is no ratio.",
     },
     Chapter {
         suite: "roofline",
         title: "Roofline",
         text: "The line is what a copy and a dense product reach on the same device. A kernel's floor is the time that its \
-               bytes or its operations take at that rate. What else takes time on a GPU: in `cqrrpt` pivoting the sketch, which waits \
-               for the whole device once a column; in `rsvd` the SVD of the small factor and orthonormalisation; in small layers \
+               bytes or its operations take at that rate. What else takes time on a GPU: in `cqrrpt` pivoting the sketch, whose blocks \
+               wait for each other once a column; in `rsvd` the SVD of the small factor and orthonormalisation; in small layers \
                launches, and products that do not fill the device; in convolutions f32 without tensor cores.",
     },
 ];

@@ -15,9 +15,9 @@ use crate::place::Place;
 /// Bytes of an f32.
 const SINGLE: f64 = 4.0;
 
-/// What is run, with the sizes that matter.
+/// One kernel, with the sizes that matter, or a ceiling.
 #[derive(Clone, Copy, Debug)]
-enum Work {
+pub enum Case {
     /// A ceiling: a square product.
     Gemm(usize, Precision),
     Sketch(sketch::Case),
@@ -28,31 +28,46 @@ enum Work {
     Cqrrpt(cqrrpt::Case),
 }
 
-/// One kernel, or a ceiling.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    kernel: &'static str,
-    work: Work,
-}
-
 impl Case {
+    /// What figures call it.
+    fn name(&self) -> String {
+        match *self {
+            Self::Gemm(..) => "gemm".to_owned(),
+            Self::Sketch(case) => match case.work {
+                sketch::Work::Copy => "copy".to_owned(),
+                sketch::Work::Product(_) => "dense product".to_owned(),
+                sketch::Work::Sketch(name, ..) => name.to_owned(),
+            },
+            Self::Linear(case) => {
+                let rank = case.sketch.map_or(0, |(_, rank)| rank);
+                format!("SkLinear {}², rank {rank}", case.d_in)
+            }
+            Self::Attention(case) => {
+                format!("RandMultiHeadAttention, {}{}", case.length, if case.causal { ", causal" } else { "" })
+            }
+            Self::Conv(case) => format!("SkConv2d {0}×{0}", case.kernel),
+            Self::Rsvd(case) => format!("rsvd {}², rank {}", case.size, case.rank.unwrap_or(case.size)),
+            Self::Cqrrpt(case) => format!("cqrrpt {}×{}", case.rows, case.columns),
+        }
+    }
+
     /// Operations, and bytes that must move: inputs, results, weights, and what passes from one step to the next, once each way.
     fn counts(&self, measured: &Measured) -> Option<(f64, f64)> {
         let real = |x: usize| x as f64;
-        Some(match self.work {
-            Work::Gemm(n, _) => (2.0 * real(n).powi(3), 3.0 * SINGLE * real(n).powi(2)),
-            Work::Sketch(case) => (case.flops(), case.bytes()),
-            Work::Linear(case) => {
+        Some(match *self {
+            Self::Gemm(n, _) => (2.0 * real(n).powi(3), 3.0 * SINGLE * real(n).powi(2)),
+            Self::Sketch(case) => (case.flops(), case.bytes()),
+            Self::Linear(case) => {
                 let hidden = real(case.sketch.map_or(0, |(terms, rank)| 2 * terms * rank));
                 let (batch, ends) = (real(case.batch), real(case.d_in + case.d_out));
                 (2.0 * batch * hidden * ends, SINGLE * (batch * (ends + 2.0 * hidden) + hidden * ends))
             }
-            Work::Attention(case) => {
+            Self::Attention(case) => {
                 let (embed, length) = (real(case.embed), real(case.length));
                 // Input and output; queries, keys, values and what is attended, each written and read.
                 (case.flops(), SINGLE * (10.0 * length * embed + 4.0 * embed * embed))
             }
-            Work::Conv(case) => {
+            Self::Conv(case) => {
                 let hidden = real(case.sketch.map_or(0, |(terms, rank)| 2 * terms * rank));
                 let (pixels, taps) =
                     (real(case.batch * case.image * case.image), real(case.kernel * case.kernel * case.c_in));
@@ -61,13 +76,13 @@ impl Case {
                 (flops, SINGLE * (pixels * (channels + 2.0 * hidden) + hidden * (taps + real(case.c_out))))
             }
             // All columns that A is multiplied by, A read in every pass.
-            Work::Rsvd(case) => {
+            Self::Rsvd(case) => {
                 let figure = |name| measured.figures.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
                 let numbers = real(case.size).powi(2);
                 (2.0 * numbers * figure("product_columns")?, SINGLE * numbers * figure("passes")?)
             }
             // Preconditioning, Gram matrix and Q; A is read by the sketch and gathered, the result read and written thrice.
-            Work::Cqrrpt(case) => {
+            Self::Cqrrpt(case) => {
                 let (rows, columns) = (real(case.rows), real(case.columns));
                 (3.0 * rows * columns * columns, 8.0 * SINGLE * rows * columns)
             }
@@ -75,14 +90,14 @@ impl Case {
     }
 
     fn measured(&self, bench: &Bench) -> Result<Measured, NnError> {
-        match self.work {
-            Work::Gemm(n, precision) => gemm(n, precision, bench),
-            Work::Sketch(case) => case.measure(bench),
-            Work::Linear(case) => case.measure(bench),
-            Work::Attention(case) => case.measure(bench),
-            Work::Conv(case) => case.measure(bench),
-            Work::Rsvd(case) => case.measure(bench),
-            Work::Cqrrpt(case) => case.measure(bench),
+        match *self {
+            Self::Gemm(n, precision) => gemm(n, precision, bench),
+            Self::Sketch(case) => case.measure(bench),
+            Self::Linear(case) => case.measure(bench),
+            Self::Attention(case) => case.measure(bench),
+            Self::Conv(case) => case.measure(bench),
+            Self::Rsvd(case) => case.measure(bench),
+            Self::Cqrrpt(case) => case.measure(bench),
         }
     }
 }
@@ -103,12 +118,12 @@ fn square<B: Backend + Metered>(backend: &B, n: usize, budget: Budget) -> Result
 
 impl Task for Case {
     fn key(&self) -> Key {
-        let (method, precision) = match self.work {
-            Work::Gemm(_, precision) => ("gemm", super::linear::name(precision)),
-            Work::Sketch(sketch::Case { work: sketch::Work::Copy, .. }) => ("copy", "f32"),
+        let (method, precision) = match *self {
+            Self::Gemm(_, precision) => ("gemm", super::linear::name(precision)),
+            Self::Sketch(sketch::Case { work: sketch::Work::Copy, .. }) => ("copy", "f32"),
             _ => ("panther", "f32"),
         };
-        Key::new(method, precision).of("kernel", self.kernel)
+        Key::new(method, precision).of("kernel", self.name().as_str())
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
@@ -133,64 +148,63 @@ pub fn grid(kind: Kind) -> Vec<Case> {
         if gpu { &[Precision::F32, Precision::Tf32, Precision::Bf16] } else { &[Precision::F32] };
     // On a GPU large enough that launches do not count.
     let order = if gpu { 8192 } else { 2048 };
-    let mut cases = vec![sketch("copy", sketch::Work::Copy)];
-    cases.extend(precisions.iter().map(|&precision| Case { kernel: "gemm", work: Work::Gemm(order, precision) }));
-    cases.extend(FAMILIES.map(|(name, family)| sketch(name, sketch::Work::Sketch(name, family, 512))));
+    let mut cases = vec![sketch(sketch::Work::Copy)];
+    cases.extend(precisions.iter().map(|&precision| Case::Gemm(order, precision)));
+    cases.extend(FAMILIES.map(|(name, family)| sketch(sketch::Work::Sketch(name, family, 512))));
     if gpu {
         cases.extend([
-            linear("SkLinear 8192², rank 16", 8192, 16, 256),
-            linear("SkLinear 16384², rank 64", 16384, 64, 256),
-            attention("RandMultiHeadAttention, 4096", 4096, false),
-            attention("RandMultiHeadAttention, 16384", 16384, false),
-            attention("RandMultiHeadAttention, 1024, causal", 1024, true),
-            conv("SkConv2d 3×3", 3, 256, 8),
-            conv("SkConv2d 9×9", 9, 256, 8),
-            rsvd("rsvd 4096², rank 100", 4096, 100, rsvd::Method::Subspace),
-            rsvd("rsvd 8192², rank 50", 8192, 50, rsvd::Method::Subspace),
-            rsvd("rsvd 16384², rank 100", 16384, 100, rsvd::Method::Subspace),
-            rsvd("rsvd 16384², rank 500", 16384, 500, rsvd::Method::Subspace),
-            cqrrpt("cqrrpt 16384×256", 16384, 256),
-            cqrrpt("cqrrpt 16384×1024", 16384, 1024),
-            cqrrpt("cqrrpt 131072×1024", 131_072, 1024),
+            linear(8192, 16, 256),
+            linear(16384, 64, 256),
+            attention(4096, false),
+            attention(16384, false),
+            attention(1024, true),
+            conv(3, 256, 8),
+            conv(9, 256, 8),
+            rsvd(4096, 100, rsvd::Method::Subspace),
+            rsvd(8192, 50, rsvd::Method::Subspace),
+            rsvd(16384, 100, rsvd::Method::Subspace),
+            rsvd(16384, 500, rsvd::Method::Subspace),
+            cqrrpt(16384, 256),
+            cqrrpt(16384, 1024),
+            cqrrpt(131_072, 1024),
         ]);
     } else {
         cases.extend([
-            linear("SkLinear 2048², rank 16", 2048, 16, linear::BATCH),
-            linear("SkLinear 2048², rank 64", 2048, 64, linear::BATCH),
-            attention("RandMultiHeadAttention, 1024", 1024, false),
-            attention("RandMultiHeadAttention, 1024, causal", 1024, true),
-            conv("SkConv2d 3×3", 3, 64, 1),
-            conv("SkConv2d 9×9", 9, 64, 1),
-            rsvd("rsvd 1000², rank 100", 1000, 100, rsvd::Method::Krylov),
-            cqrrpt("cqrrpt 8192×256", 8192, 256),
+            linear(2048, 16, linear::BATCH),
+            linear(2048, 64, linear::BATCH),
+            attention(1024, false),
+            attention(1024, true),
+            conv(3, 64, 1),
+            conv(9, 64, 1),
+            rsvd(1000, 100, rsvd::Method::Krylov),
+            cqrrpt(8192, 256),
         ]);
     }
     cases
 }
 
-fn sketch(kernel: &'static str, work: sketch::Work) -> Case {
-    Case { kernel, work: Work::Sketch(sketch::Case { rows: 65536, columns: 256, work }) }
+fn sketch(work: sketch::Work) -> Case {
+    Case::Sketch(sketch::Case { rows: 65536, columns: 256, work })
 }
 
-fn linear(kernel: &'static str, size: usize, rank: usize, batch: usize) -> Case {
+fn linear(size: usize, rank: usize, batch: usize) -> Case {
     let (sketch, precision) = (Some((1, rank)), Precision::F32);
-    Case { kernel, work: Work::Linear(linear::Case { d_in: size, d_out: size, batch, sketch, precision }) }
+    Case::Linear(linear::Case { d_in: size, d_out: size, batch, sketch, precision })
 }
 
-fn attention(kernel: &'static str, length: usize, causal: bool) -> Case {
+fn attention(length: usize, causal: bool) -> Case {
     let features = Some((AttentionKernel::Softmax, 128));
-    Case { kernel, work: Work::Attention(attention::Case { embed: 512, heads: 8, length, causal, features }) }
+    Case::Attention(attention::Case { embed: 512, heads: 8, length, causal, features })
 }
 
-fn conv(kernel: &'static str, size: usize, image: usize, batch: usize) -> Case {
-    let sketch = Some((1, 8));
-    Case { kernel, work: Work::Conv(conv::Case { kernel: size, image, c_in: 64, c_out: 128, batch, sketch }) }
+fn conv(kernel: usize, image: usize, batch: usize) -> Case {
+    Case::Conv(conv::Case { kernel, image, c_in: 64, c_out: 128, batch, sketch: Some((1, 8)) })
 }
 
-fn rsvd(kernel: &'static str, size: usize, rank: usize, method: rsvd::Method) -> Case {
-    Case { kernel, work: Work::Rsvd(rsvd::Case { size, rank: Some(rank), method, exponential: false }) }
+fn rsvd(size: usize, rank: usize, method: rsvd::Method) -> Case {
+    Case::Rsvd(rsvd::Case { size, rank: Some(rank), method, exponential: false })
 }
 
-fn cqrrpt(kernel: &'static str, rows: usize, columns: usize) -> Case {
-    Case { kernel, work: Work::Cqrrpt(cqrrpt::Case { rows, columns, double: false, method: cqrrpt::Method::Panther }) }
+fn cqrrpt(rows: usize, columns: usize) -> Case {
+    Case::Cqrrpt(cqrrpt::Case { rows, columns, double: false, method: cqrrpt::Method::Panther })
 }

@@ -1,4 +1,4 @@
-//! The families with independent entries: S is drawn a block of columns at a time and multiplied by cuBLAS.
+//! The families with independent entries: S is drawn a block of columns at a time and multiplied.
 
 use panther_sketch::{Distribution, stream};
 

@@ -3,7 +3,7 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::tiling::{Sums, Tiling, equal_slice, in_parts, threads};
+use super::tiling::{Tiling, equal_slice, threads};
 use super::{WINDOW, below_2_31, real};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
@@ -34,13 +34,18 @@ pub(super) struct SparseSign {
 #[derive(Clone, Copy, Debug)]
 struct Chunks {
     tiling: Tiling,
-    slices: usize,
     /// Entries that the lists of a chunk and a slice have at most, and starts of lists, in steps of 16 bytes.
     list_room: usize,
     start_room: usize,
 }
 
 impl Chunks {
+    /// Entries and starts of the lists of a chunk, for d rows of output.
+    fn lists(&self, d: usize) -> (usize, usize) {
+        let slices = d.div_ceil(self.tiling.slice);
+        (slices * self.list_room, slices * self.start_room)
+    }
+
     /// Shared memory for making the lists of a chunk and a slice: starts, entries and sets of coordinates.
     fn list_bytes(&self) -> usize {
         let sets = self.tiling.height.div_ceil(32) * self.tiling.slice;
@@ -67,7 +72,7 @@ impl SparseSign {
 
     /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.
     fn chunks<T>(&self, shared_bytes: usize) -> Chunks {
-        let threads = threads(self.d.saturating_mul(ROW_THREADS));
+        let threads = threads(self.d * ROW_THREADS);
         // At last the sums of a slice lie in shared memory, a row each.
         let slice = equal_slice(self.d, (threads as usize / ROW_THREADS * SUMMED_ROWS).min(shared_bytes / ROW_BYTES));
         let start_room = (slice + 1).next_multiple_of(4);
@@ -80,7 +85,7 @@ impl SparseSign {
         let stage = height * ROW_BYTES + list_room * size_of::<u16>() + start_room * size_of::<u32>();
         let shared = (2 * stage).max(slice * ROW_BYTES);
         let tiling = Tiling { threads, columns: ROW_BYTES / size_of::<T>(), height, slice, shared };
-        Chunks { tiling, slices: self.d.div_ceil(slice), list_room, start_room }
+        Chunks { tiling, list_room, start_room }
     }
 
     /// Draws the nonzeros of `count` coordinates from coordinate `first` on.
@@ -106,7 +111,7 @@ impl SparseSign {
         window: usize,
         mut work: impl FnMut(&Buffer<u32>, usize, usize) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
-        let mut nonzeros = Buffer::uninitialized(device, window.saturating_mul(self.zeta))?;
+        let mut nonzeros = Buffer::uninitialized(device, window * self.zeta)?;
         for first in (0..self.n).step_by(window) {
             let count = window.min(self.n - first);
             self.draw::<T>(&mut nonzeros, first, count)?;
@@ -124,13 +129,11 @@ impl SparseSign {
         let (device, mut out) = (out.device, out);
         let chunks = self.chunks::<T>(device.shared_bytes() as usize);
         let height = chunks.tiling.height;
-        let entries = chunks.slices.saturating_mul(chunks.list_room);
-        let starts = chunks.slices * chunks.start_room;
-        let chunk_bytes = (height.saturating_mul(self.zeta).saturating_add(starts).saturating_mul(size_of::<u32>()))
-            .saturating_add(entries.saturating_mul(size_of::<u16>()));
+        let (entries, starts) = chunks.lists(self.d);
+        let chunk_bytes = (height * self.zeta + starts) * size_of::<u32>() + entries * size_of::<u16>();
         let at_a_time = (LIST_BYTES / chunk_bytes).clamp(1, self.n.div_ceil(height));
         let mut lists = Lists {
-            entries: Buffer::uninitialized(device, at_a_time.saturating_mul(entries))?,
+            entries: Buffer::uninitialized(device, at_a_time * entries)?,
             starts: Buffer::uninitialized(device, at_a_time * starts)?,
         };
         self.for_each_window::<T>(device, at_a_time * height, |nonzeros, first, count| {
@@ -148,7 +151,7 @@ impl SparseSign {
     ) -> Result<(), GpuError> {
         let Tiling { threads, height, slice, .. } = chunks.tiling;
         let config = LaunchConfig {
-            grid_dim: ((count.div_ceil(height) * chunks.slices) as u32, 1, 1),
+            grid_dim: ((count.div_ceil(height) * self.d.div_ceil(slice)) as u32, 1, 1),
             block_dim: (threads, 1, 1),
             shared_mem_bytes: chunks.list_bytes() as u32,
         };
@@ -179,34 +182,31 @@ impl SparseSign {
         chunks: Chunks,
         add: bool,
     ) -> Result<(), GpuError> {
-        let (device, tiling, shape) = (out.device, chunks.tiling, (self.d, a.ncols()));
-        let tiles = a.nrows().div_ceil(tiling.height);
-        let per_part = tiling.tiles_per_part(device, shape, tiles);
-        let parts = tiles.div_ceil(per_part);
+        let (device, tiling) = (out.device, chunks.tiling);
         let (a_down, a_right) = a.place().strides();
-        in_parts(out, parts, self.scale(), add, |to: Sums<T>| {
+        tiling.in_parts(out, a.nrows(), self.scale(), add, |to| {
             launch!(
                 device,
                 T,
                 KERNELS.kernel("sparse_sign_left"),
-                tiling.grid(shape, parts),
+                to.config,
                 to.pointer,
                 to.down as u64,
                 to.right as u64,
-                to.part as u64,
+                to.step as u64,
                 a.place().pointer,
                 a_down as u64,
                 a_right as u64,
                 lists.entries.pointer(),
                 lists.starts.pointer(),
                 self.d as u64,
-                shape.1 as u64,
+                a.ncols() as u64,
                 a.nrows() as u64,
                 tiling.height as u32,
                 tiling.slice as u32,
                 chunks.list_room as u32,
                 chunks.start_room as u32,
-                per_part as u64,
+                to.tiles_per_part as u64,
                 to.factor,
                 to.add,
             )

@@ -5,7 +5,7 @@ use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
 use super::real;
-use super::tiling::{Tiling, equal_slice, in_parts, threads};
+use super::tiling::{Tiling, equal_slice, threads};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
@@ -72,33 +72,30 @@ impl Srht {
     }
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let (device, shape) = (out.device, (self.d, a.ncols()));
+        let device = out.device;
         let tiling = self.tiling::<T>(device);
-        let tiles = self.n.div_ceil(tiling.height);
-        let per_part = tiling.tiles_per_part(device, shape, tiles);
-        let parts = tiles.div_ceil(per_part);
         let (a_down, a_right) = a.place().strides();
-        in_parts(out, parts, self.scale(), false, |to| {
+        tiling.in_parts(out, self.n, self.scale(), false, |to| {
             launch!(
                 device,
                 T,
                 KERNELS.kernel("srht_left"),
-                tiling.grid(shape, parts),
+                to.config,
                 to.pointer,
                 to.down as u64,
                 to.right as u64,
-                to.part as u64,
+                to.step as u64,
                 a.place().pointer,
                 a_down as u64,
                 a_right as u64,
                 self.kept.pointer(),
                 self.d as u64,
                 self.n as u64,
-                shape.1 as u64,
+                a.ncols() as u64,
                 self.key,
                 self.levels,
                 tiling.slice as u32,
-                per_part as u64,
+                to.tiles_per_part as u64,
                 to.factor,
             )
         })

@@ -40,16 +40,72 @@ pub(super) fn equal_slice(d: usize, most: usize) -> usize {
 }
 
 impl Tiling {
-    /// Tiles of each part when those of a matrix of p columns and d rows of output are divided into parts with sums of their own: the
-    /// multiprocessors should be busy to the end, but every part writes and reads its sums once more.
-    pub(super) fn tiles_per_part(&self, device: &Device, (d, p): (usize, usize), tiles: usize) -> usize {
+    /// out = scale·S·A, or += with `add`, for A of n rows: tiles are divided into parts with sums of their own, which `work` writes, and
+    /// those are summed in their order. The sums of a single part go to `out` at once.
+    pub(super) fn in_parts<T: DeviceReal>(
+        &self,
+        out: MatrixMut<'_, T>,
+        n: usize,
+        scale: T,
+        add: bool,
+        work: impl FnOnce(Parts<T>) -> Result<(), GpuError>,
+    ) -> Result<(), GpuError> {
+        let (rows, columns, device) = (out.nrows(), out.ncols(), out.device);
+        let (tiles_per_part, config) = self.divide(device, rows, columns, n.div_ceil(self.height));
+        let parts = config.grid_dim.1 as usize;
+        let (add, step) = (u32::from(add), rows * columns);
+        let (pointer, (down, right)) = (out.place().pointer, out.place().strides());
+        if parts == 1 {
+            return work(Parts { config, tiles_per_part, pointer, down, right, step, factor: scale, add });
+        }
+        let sums = Buffer::<T>::uninitialized(device, parts * step)?;
+        let (sums_down, sums_right) = if right == 1 { (columns, 1) } else { (1, rows) };
+        work(Parts {
+            config,
+            tiles_per_part,
+            pointer: sums.pointer(),
+            down: sums_down,
+            right: sums_right,
+            step,
+            factor: T::ONE,
+            add: 0,
+        })?;
+        launch!(
+            device,
+            T,
+            KERNELS.kernel("sum_parts"),
+            grid_over(step, 256),
+            pointer,
+            down as u64,
+            right as u64,
+            rows as u64,
+            columns as u64,
+            sums.pointer(),
+            parts as u64,
+            scale,
+            add,
+        )
+    }
+
+    /// Tiles of a part, and the blocks of all parts, for d rows and p columns of output: the multiprocessors should be busy to the end, but
+    /// every part writes and reads its sums once more.
+    fn divide(&self, device: &Device, d: usize, p: usize, tiles: usize) -> (usize, LaunchConfig) {
         let resident = RESIDENT_THREADS / self.threads as usize;
         let slots =
             device.multiprocessors() as usize * resident.min(device.shared_bytes() as usize / self.shared).max(1);
         let most = (PART_NUMBERS / d.saturating_mul(p)).clamp(1, MOST_PARTS).min(tiles);
-        self.cheapest(slots, self.blocks(d, p), tiles, most)
+        // Neighbouring blocks share columns of A.
+        let blocks = p.div_ceil(self.columns) * d.div_ceil(self.slice);
+        let per_part = self.cheapest(slots, blocks, tiles, most);
+        let config = LaunchConfig {
+            grid_dim: (blocks as u32, tiles.div_ceil(per_part) as u32, 1),
+            block_dim: (self.threads, 1, 1),
+            shared_mem_bytes: self.shared as u32,
+        };
+        (per_part, config)
     }
 
+    /// Tiles of a part.
     fn cheapest(&self, slots: usize, blocks: usize, tiles: usize, most: usize) -> usize {
         let cost = |parts: usize| {
             let waves = (blocks * parts).div_ceil(slots);
@@ -60,65 +116,20 @@ impl Tiling {
         // The first of equals: fewest parts.
         tiles.div_ceil((1..=most).min_by_key(|&parts| cost(parts)).unwrap_or(1))
     }
-
-    /// Blocks of a part: neighbours share columns of A.
-    fn blocks(&self, d: usize, p: usize) -> usize {
-        p.div_ceil(self.columns) * d.div_ceil(self.slice)
-    }
-
-    /// Blocks for p columns, d rows of output and so many parts.
-    pub(super) fn grid(&self, (d, p): (usize, usize), parts: usize) -> LaunchConfig {
-        LaunchConfig {
-            grid_dim: (self.blocks(d, p) as u32, parts as u32, 1),
-            block_dim: (self.threads, 1, 1),
-            shared_mem_bytes: self.shared as u32,
-        }
-    }
 }
 
-/// Where a kernel writes part k of a product: its sums, times `factor`, to `pointer` + k·`part`, or onto what is there with `add` = 1.
+/// How a kernel is launched for all parts, each of so many tiles, and where it writes them: part k goes to `pointer` + k·`step`, times
+/// `factor`, or onto what is there with `add` = 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sums<T> {
+pub(super) struct Parts<T> {
+    pub(super) config: LaunchConfig,
+    pub(super) tiles_per_part: usize,
     pub(super) pointer: Pointer,
     pub(super) down: usize,
     pub(super) right: usize,
-    pub(super) part: usize,
+    pub(super) step: usize,
     pub(super) factor: T,
     pub(super) add: u32,
-}
-
-/// out = scale·Σ parts, or += with `add`, in the order of the parts, which `work` writes; a single one goes to `out` at once.
-pub(super) fn in_parts<T: DeviceReal>(
-    out: MatrixMut<'_, T>,
-    parts: usize,
-    scale: T,
-    add: bool,
-    work: impl FnOnce(Sums<T>) -> Result<(), GpuError>,
-) -> Result<(), GpuError> {
-    let (rows, columns, device) = (out.nrows(), out.ncols(), out.device);
-    let (add, part) = (u32::from(add), rows * columns);
-    let (down, right) = out.place().strides();
-    if parts == 1 {
-        return work(Sums { pointer: out.place().pointer, down, right, part, factor: scale, add });
-    }
-    let sums = Buffer::<T>::uninitialized(device, parts * part)?;
-    let (part_down, part_right) = if right == 1 { (columns, 1) } else { (1, rows) };
-    work(Sums { pointer: sums.pointer(), down: part_down, right: part_right, part, factor: T::ONE, add: 0 })?;
-    launch!(
-        device,
-        T,
-        KERNELS.kernel("sum_parts"),
-        grid_over(part, 256),
-        out.place().pointer,
-        down as u64,
-        right as u64,
-        rows as u64,
-        columns as u64,
-        sums.pointer(),
-        parts as u64,
-        scale,
-        add,
-    )
 }
 
 #[cfg(test)]
