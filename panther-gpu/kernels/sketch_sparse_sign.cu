@@ -68,14 +68,15 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     for_each_nonzero([&](u32 k, u32 row, u32) { atomicOr(present + k / 32 * slice + row, 1u << k % 32); });
     __syncthreads();
 
+    // The last list's end, and room to whole 16 bytes.
     u32 before = 0;
-    for (u32 base = 0; base <= rows; base += blockDim.x) {
+    for (u32 base = 0; base < start_room; base += blockDim.x) {
         u32 r = base + threadIdx.x, length = 0, total;
         if (r < rows) {
             for (u32 s = 0; s < sets; ++s) length += __popc(present[s * slice + r]);
         }
         u32 begin = before + exclusive_sum(length, scratch, total);
-        if (r <= rows) starts[r] = begins[r] = begin;
+        if (r < start_room) starts[r] = begins[r] = begin;
         before += total;
     }
     __syncthreads();

@@ -1,191 +1,232 @@
-// The subsampled randomized Hadamard transform: aligned blocks of 2^levels coordinates are transformed as tiles in shared memory,
-// and of each block the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of
-// their high bits.
-//
-// A tile is some rows of some columns of a matrix, 64 bytes a row, so that the two halves of the banks hold neighbouring rows.
+// The subsampled randomized Hadamard transform: aligned tiles of 1024 coordinates are transformed, a column a warp, and of each tile
+// the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of their high bits.
 
-constexpr u32 TILE_COLUMNS = 64 / sizeof(real);
+constexpr u32 LEVELS = 10, SIZE = 1u << LEVELS;
+// Columns that a block takes at most, a warp each: 64 bytes where they lie side by side.
+constexpr u32 MOST_COLUMNS = 64 / sizeof(real);
+// How many rows a lane has in work at a time where rows are chosen.
+constexpr u32 AHEAD = 8;
+// A column lies in shared memory as 32 pieces of 32 rows, so far apart that neither along a piece nor across all of them
+// two lanes meet in a bank.
+constexpr u32 PIECE = WARP + 1, COLUMN_ROOM = WARP * PIECE;
 
-// Where entry (row, c) of a tile lies. A warp that walks down a column meets every bank once, as does one that reads
-// two whole rows of different parity.
-__device__ __forceinline__ u32 tile_at(u32 row, u32 c) {
-    return row * TILE_COLUMNS + (c ^ (row >> 1 & (TILE_COLUMNS - 1)));
+// A kept row of H: where its low bits are in a column, and its high bits. No matrix that a device holds has 2^42 rows.
+struct alignas(8) Kept {
+    u32 place, high;
+};
+
+// In bit 0: whether H is negative in this row and the first coordinate of a tile.
+__device__ __forceinline__ u32 hadamard_sign(Kept row, u64 tile) { return __popc(row.high & (u32)tile); }
+
+// Bit h of signs[32·t + l] is the sign of coordinate 1024·t + 32·h + l. `count` is a multiple of 1024.
+extern "C" __global__ void draw_srht_signs(u32 *signs, u64 key, u64 count) {
+    FOR_EACH(k, count) {
+        u64 word = k / WARP;
+        u32 bits = __ballot_sync(ALL_LANES, first_bit(key, word / WARP * SIZE + k % WARP * WARP + word % WARP));
+        if (k % WARP == 0) signs[word] = bits;
+    }
 }
 
-// Rows 0..height and columns 0..width of a matrix into a tile of `padded` rows, zero beyond. Rows whose byte of `negative` is set
-// change their sign. Each thread has several loads on the way at a time.
-__device__ __forceinline__ void load_tile(real *tile, const real *a, u64 down, u64 right, u32 height, u32 padded, u32 width,
-                                          const unsigned char *negative) {
-    constexpr u32 AHEAD = 8;
-    real values[AHEAD];
-    if (right == 1 && down != 1) {
-        // Neighbouring threads read along the rows.
-        u32 c = threadIdx.x % TILE_COLUMNS, step = blockDim.x / TILE_COLUMNS;
-        for (u32 first = threadIdx.x / TILE_COLUMNS; first < padded; first += step * AHEAD) {
+// Columns that a block takes, and this thread's where neighbouring threads have neighbouring columns, with its first row.
+__device__ __forceinline__ u32 block_columns() { return blockDim.x / WARP; }
+__device__ __forceinline__ u32 side_column() { return threadIdx.x % block_columns(); }
+__device__ __forceinline__ u32 side_row() { return threadIdx.x / block_columns(); }
+
+// Rows 0..height of a tile, and columns 0..width of a matrix. Where neighbouring columns lie side by side a thread has every 32nd row of
+// side_column(), else a lane has every 32nd row of its warp's column.
+template <typename Number>
+struct Tile {
+    Number *numbers;
+    u64 down, right;
+    u32 height, width;
+
+    __device__ __forceinline__ bool by_rows() const { return right == 1 && down != 1; }
+
+    // Calls work(h, number) for each number that a thread has, its h-th.
+    template <typename Work>
+    __device__ __forceinline__ void for_each(Work work) const {
+        u32 row = by_rows() ? side_row() : threadIdx.x % WARP;
+        u32 c = by_rows() ? side_column() : threadIdx.x / WARP;
+        if (c >= width) return;
+        Number *first = numbers + row * down + c * right;
+        if (height < SIZE) {
 #pragma unroll
-            for (u32 k = 0; k < AHEAD; ++k) {
-                u32 row = first + k * step;
-                values[k] = row < height && c < width ? a[row * down + c] : real(0);
+            for (u32 h = 0; h < WARP; ++h) {
+                if (row + h * WARP < height) work(h, first[h * WARP * down]);
             }
+        } else if (down == 1) {
 #pragma unroll
-            for (u32 k = 0; k < AHEAD; ++k) {
-                u32 row = first + k * step;
-                if (row < padded) tile[tile_at(row, c)] = with_sign(values[k], negative[row]);
-            }
+            for (u32 h = 0; h < WARP; ++h) work(h, first[h * WARP]);
+        } else {
+#pragma unroll
+            for (u32 h = 0; h < WARP; ++h) work(h, first[h * WARP * down]);
         }
-    } else {
-        // A warp reads 32 rows of a column.
-        u32 lane = threadIdx.x % WARP, step = blockDim.x / WARP;
-        u32 pieces = (padded + WARP - 1) / WARP * TILE_COLUMNS;
-        for (u32 first = threadIdx.x / WARP; first < pieces; first += step * AHEAD) {
+    }
+};
+
+// H of 32 rows.
+__device__ __forceinline__ void butterflies(real (&x)[WARP]) {
 #pragma unroll
-            for (u32 k = 0; k < AHEAD; ++k) {
-                u32 piece = first + k * step, c = piece % TILE_COLUMNS, row = piece / TILE_COLUMNS * WARP + lane;
-                values[k] = row < height && c < width ? a[row * down + c * right] : real(0);
-            }
+    for (u32 bit = 1; bit < WARP; bit *= 2) {
 #pragma unroll
-            for (u32 k = 0; k < AHEAD; ++k) {
-                u32 piece = first + k * step, c = piece % TILE_COLUMNS, row = piece / TILE_COLUMNS * WARP + lane;
-                if (row < padded) tile[tile_at(row, c)] = with_sign(values[k], negative[row]);
-            }
+        for (u32 h = 0; h < WARP; ++h) {
+            if (h & bit) continue;
+            real low = x[h], high = x[h + bit];
+            x[h] = low + high;
+            x[h + bit] = low - high;
         }
     }
 }
 
-// out = factor·sums for `height` rows of sums, row by row TILE_COLUMNS apart, and `width` columns.
-__device__ __forceinline__ void store_sums(real *out, u64 down, u64 right, const real *sums, u32 height, u32 width,
-                                           real factor) {
-    if (right == 1 && down != 1) {
-        u32 c = threadIdx.x % TILE_COLUMNS;
-        for (u32 row = threadIdx.x / TILE_COLUMNS; row < height; row += blockDim.x / TILE_COLUMNS) {
-            if (c < width) out[row * down + c] = factor * sums[row * TILE_COLUMNS + c];
-        }
-    } else {
-        u32 lane = threadIdx.x % WARP, pieces = (height + WARP - 1) / WARP * width;
-        for (u32 piece = threadIdx.x / WARP; piece < pieces; piece += blockDim.x / WARP) {
-            u32 c = piece % width, row = piece / width * WARP + lane;
-            if (row < height) out[row * down + c * right] = factor * sums[row * TILE_COLUMNS + c];
-        }
-    }
+// H·x for 32 rows of 32, of which lane l has number l of each: H over the numbers of a lane, and, once they lie transposed, again.
+// The result is in `column`.
+__device__ __forceinline__ void transform(real (&x)[WARP], real *column) {
+    u32 lane = threadIdx.x % WARP;
+    butterflies(x);
+#pragma unroll
+    for (u32 h = 0; h < WARP; ++h) column[h * PIECE + lane] = x[h];
+    __syncwarp();
+#pragma unroll
+    for (u32 h = 0; h < WARP; ++h) x[h] = column[lane * PIECE + h];
+    butterflies(x);
+    // Each lane read what it writes.
+#pragma unroll
+    for (u32 h = 0; h < WARP; ++h) column[lane * PIECE + h] = x[h];
+    __syncwarp();
 }
 
-// LEVELS levels, three at most, on rows that lie `half` apart. Begins with a barrier.
-template <u32 LEVELS>
-__device__ __forceinline__ void butterflies(real *tile, u32 rows, u32 half) {
-    constexpr u32 SIZE = 1u << LEVELS;
+// From the numbers of a tile by rows to those of a warp's column, by way of all columns, `stride` apart.
+__device__ __forceinline__ void to_columns(real (&x)[WARP], real *columns, u32 stride) {
+    real *to = columns + side_column() * stride + side_row();
+    const real *from = columns + threadIdx.x / WARP * stride + threadIdx.x % WARP;
+    // Nobody reads any more what was there.
     __syncthreads();
-    for (u32 k = threadIdx.x; k < rows / SIZE * TILE_COLUMNS; k += blockDim.x) {
-        u32 c = k % TILE_COLUMNS, pair = k / TILE_COLUMNS;
-        // `pair` counts the rows whose bits at these levels are 0; half is a power of two.
-        u32 first = (pair & ~(half - 1)) * SIZE + (pair & (half - 1));
-        real x[SIZE];
 #pragma unroll
-        for (u32 s = 0; s < SIZE; ++s) x[s] = tile[tile_at(first + s * half, c)];
+    for (u32 h = 0; h < WARP; ++h) to[h * PIECE] = x[h];
+    __syncthreads();
 #pragma unroll
-        for (u32 bit = 1; bit < SIZE; bit *= 2) {
-#pragma unroll
-            for (u32 s = 0; s < SIZE; ++s) {
-                if (s & bit) continue;
-                real low = x[s], high = x[s + bit];
-                x[s] = low + high;
-                x[s + bit] = low - high;
-            }
-        }
-#pragma unroll
-        for (u32 s = 0; s < SIZE; ++s) tile[tile_at(first + s * half, c)] = x[s];
-    }
+    for (u32 h = 0; h < WARP; ++h) x[h] = from[h * PIECE];
+    __syncwarp();
 }
 
-// Begins and ends with a barrier.
-__device__ __forceinline__ void transform(real *tile, u32 levels) {
-    u32 rows = 1u << levels, half = 1;
-    if (levels % 3 == 1) {
-        butterflies<1>(tile, rows, half);
-        half = 2;
-    } else if (levels % 3 == 2) {
-        butterflies<2>(tile, rows, half);
-        half = 4;
-    }
-    for (; half < rows; half *= 8) butterflies<3>(tile, rows, half);
+// And back. A lane may have read where it writes.
+__device__ __forceinline__ void to_rows(real (&x)[WARP], real *columns, u32 stride) {
+    real *to = columns + threadIdx.x / WARP * stride + threadIdx.x % WARP;
+    const real *from = columns + side_column() * stride + side_row();
+#pragma unroll
+    for (u32 h = 0; h < WARP; ++h) to[h * PIECE] = x[h];
+    __syncthreads();
+#pragma unroll
+    for (u32 h = 0; h < WARP; ++h) x[h] = from[h * PIECE];
     __syncthreads();
 }
 
-__device__ __forceinline__ u32 hadamard_sign(u64 i, u64 j) { return __popcll(i & j) & 1; }
-
-// S·A. A block takes TILE_COLUMNS columns of A, `slice` kept rows and `blocks_per_part` blocks of coordinates. Part y of the sums,
-// times factor, goes to out + y·step.
-extern "C" __global__ void __launch_bounds__(1024, 1)
-    srht_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right, const u64 *kept,
-              u64 d, u64 n, u64 p, u64 key, u32 levels, u32 slice, u64 blocks_per_part, real factor) {
+// S·A. A block takes some columns of A, `slice` kept rows and `tiles_per_part` tiles of coordinates. Part y of the sums, times factor,
+// goes to out + y·step. In shared memory a warp has its column and its sums, and the next warp's begin `stride` behind.
+extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
+    srht_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right, const Kept *kept,
+              const u32 *signs, u64 d, u64 n, u64 p, u32 slice, u32 stride, u64 tiles_per_part, real factor) {
     extern __shared__ __align__(16) unsigned char memory[];
-    u32 size = 1u << levels;
-    real *tile = (real *)memory, *sums = tile + size * TILE_COLUMNS;
-    unsigned char *negative = (unsigned char *)(sums + slice * TILE_COLUMNS);
-    u32 c = threadIdx.x % TILE_COLUMNS, groups = blockDim.x / TILE_COLUMNS;
-    u32 slices = (u32)((d + slice - 1) / slice);
-    u64 top = (u64)(blockIdx.x % slices) * slice, left = (u64)(blockIdx.x / slices) * TILE_COLUMNS;
+    real *columns = (real *)memory, *column = columns + threadIdx.x / WARP * stride, *sums = column + COLUMN_ROOM;
+    u32 lane = threadIdx.x % WARP, slices = (u32)((d + slice - 1) / slice);
+    u64 top = (u64)(blockIdx.x % slices) * slice, left = (u64)(blockIdx.x / slices) * block_columns();
     u32 rows = d - top < slice ? (u32)(d - top) : slice;
-    u32 width = p - left < TILE_COLUMNS ? (u32)(p - left) : TILE_COLUMNS;
-    u64 blocks = (n + size - 1) / size;
-    u64 begin = blockIdx.y * blocks_per_part;
-    u64 end = begin + blocks_per_part < blocks ? begin + blocks_per_part : blocks;
-    for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) sums[r * TILE_COLUMNS + c] = 0;
-    for (u64 b = begin; b < end; ++b) {
-        u64 first = b * size;
-        u32 height = n - first < size ? (u32)(n - first) : size;
-        __syncthreads();
-        for (u32 j = threadIdx.x; j < size; j += blockDim.x) negative[j] = (unsigned char)first_bit(key, first + j);
-        __syncthreads();
-        load_tile(tile, a + first * a_down + left * a_right, a_down, a_right, height, size, width, negative);
-        transform(tile, levels);
-        for (u32 r = threadIdx.x / TILE_COLUMNS; r < rows; r += groups) {
-            u64 i = kept[top + r];
-            real value = tile[tile_at((u32)i & (size - 1), c)];
-            sums[r * TILE_COLUMNS + c] += with_sign(value, hadamard_sign(i >> levels, b));
+    u32 width = p - left < block_columns() ? (u32)(p - left) : block_columns();
+    u64 tiles = (n + SIZE - 1) / SIZE, begin = blockIdx.y * tiles_per_part;
+    u64 end = begin + tiles_per_part < tiles ? begin + tiles_per_part : tiles;
+    kept += top;
+
+    for (u32 r = lane; r < stride - COLUMN_ROOM; r += WARP) sums[r] = 0;
+    for (u64 t = begin; t < end; ++t) {
+        u32 height = n - t * SIZE < SIZE ? (u32)(n - t * SIZE) : SIZE;
+        Tile<const real> tile{a + t * SIZE * a_down + left * a_right, a_down, a_right, height, width};
+        real x[WARP] = {};
+        tile.for_each([&](u32 h, real number) { x[h] = number; });
+        if (tile.by_rows()) to_columns(x, columns, stride);
+        u32 sign = signs[t * WARP + lane];
+#pragma unroll
+        for (u32 h = 0; h < WARP; ++h) x[h] = with_sign(x[h], sign >> h);
+        transform(x, column);
+        for (u32 first = lane; first < rows; first += AHEAD * WARP) {
+            real taken[AHEAD];
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 r = first + k * WARP;
+                Kept row = kept[r < rows ? r : 0];
+                taken[k] = with_sign(column[row.place], hadamard_sign(row, t));
+            }
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) sums[first + k * WARP] += taken[k];
         }
+        __syncwarp();
     }
-    __syncthreads();
-    store_sums(out + blockIdx.y * step + top * out_down + left * out_right, out_down, out_right, sums, rows, width, factor);
+
+    out += blockIdx.y * step + top * out_down + left * out_right;
+    if (out_right == 1) {
+        __syncthreads();
+        u32 c = side_column();
+        const real *of = columns + c * stride + COLUMN_ROOM;
+        for (u32 r = side_row(); r < rows; r += WARP) {
+            if (c < width) out[r * out_down + c] = factor * of[r];
+        }
+    } else if (threadIdx.x / WARP < width) {
+        out += threadIdx.x / WARP * out_right;
+        for (u32 r = lane; r < rows; r += WARP) out[r * out_down] = factor * sums[r];
+    }
 }
 
-// Sᵀ·X. Row r of a tile first takes the rows of X whose kept row has these low bits: positions order[starts[r]] … of X.
-extern "C" __global__ void __launch_bounds__(1024, 1)
-    srht_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down, u64 x_right, const u64 *kept,
-                 const u64 *order, const u64 *starts, u64 n, u64 p, u64 key, u32 levels, real scale) {
+// Sᵀ·X: a column takes the rows of X, each where the low bits of its kept row are, and is transformed. They come in `groups` groups
+// of 32 in which no two meet; places of a group that nothing takes hold d.
+extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
+    srht_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down, u64 x_right, const Kept *kept,
+                 const u32 *order, u32 groups, const u32 *signs, u64 d, u64 n, u64 p, u32 stride, real scale) {
     extern __shared__ __align__(16) unsigned char memory[];
-    u32 size = 1u << levels;
-    real *tile = (real *)memory;
-    u32 c = threadIdx.x % TILE_COLUMNS;
-    u64 left = (u64)blockIdx.x * TILE_COLUMNS;
-    u32 width = p - left < TILE_COLUMNS ? (u32)(p - left) : TILE_COLUMNS;
-    u64 blocks = (n + size - 1) / size;
-    for (u64 b = blockIdx.y; b < blocks; b += gridDim.y) {
-        u64 first = b * size;
-        __syncthreads();
-        for (u32 r = threadIdx.x / TILE_COLUMNS; r < size; r += blockDim.x / TILE_COLUMNS) {
-            real sum = 0;
-            for (u64 e = starts[r]; e < starts[r + 1]; ++e) {
-                u64 i = order[e];
-                if (c < width) sum += with_sign(x[i * x_down + (left + c) * x_right], hadamard_sign(kept[i] >> levels, b));
+    u32 lane = threadIdx.x % WARP, own = threadIdx.x / WARP;
+    real *columns = (real *)memory, *column = columns + own * stride;
+    u64 left = (u64)blockIdx.x * block_columns(), tiles = (n + SIZE - 1) / SIZE;
+    u32 width = p - left < block_columns() ? (u32)(p - left) : block_columns();
+    x += (left + (own < width ? own : 0)) * x_right;
+    for (u64 t = blockIdx.y; t < tiles; t += gridDim.y) {
+        for (u32 k = lane; k < COLUMN_ROOM; k += WARP) column[k] = 0;
+        __syncwarp();
+        for (u32 g = 0; g < groups; g += AHEAD) {
+            real taken[AHEAD];
+            u32 place[AHEAD];
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                u32 r = order[(g + k) * WARP + lane];
+                Kept row = r < d ? kept[r] : Kept{COLUMN_ROOM, 0};
+                place[k] = row.place;
+                if (r < d) taken[k] = with_sign(x[r * x_down], hadamard_sign(row, t));
             }
-            tile[tile_at(r, c)] = sum;
+#pragma unroll
+            for (u32 k = 0; k < AHEAD; ++k) {
+                if (place[k] < COLUMN_ROOM) column[place[k]] += taken[k];
+                __syncwarp();
+            }
         }
-        transform(tile, levels);
-        u32 height = n - first < size ? (u32)(n - first) : size;
-        for (u32 k = threadIdx.x; k < size * TILE_COLUMNS; k += blockDim.x) {
-            // Down the columns, or along the rows.
-            u32 row = out_right == 1 ? k / TILE_COLUMNS : k & (size - 1), column = out_right == 1 ? k % TILE_COLUMNS : k >> levels;
-            if (row >= height || column >= width) continue;
-            real value = scale * tile[tile_at(row, column)];
-            out[(first + row) * out_down + (left + column) * out_right] = with_sign(value, first_bit(key, first + row));
-        }
+        real y[WARP];
+#pragma unroll
+        for (u32 h = 0; h < WARP; ++h) y[h] = column[h * PIECE + lane];
+        __syncwarp();
+        transform(y, column);
+        u32 sign = signs[t * WARP + lane];
+#pragma unroll
+        for (u32 h = 0; h < WARP; ++h) y[h] = with_sign(scale * column[h * PIECE + lane], sign >> h);
+        u32 height = n - t * SIZE < SIZE ? (u32)(n - t * SIZE) : SIZE;
+        Tile<real> tile{out + t * SIZE * out_down + left * out_right, out_down, out_right, height, width};
+        if (tile.by_rows()) to_rows(y, columns, stride);
+        tile.for_each([&](u32 h, real &number) { number = y[h]; });
+        __syncwarp();
     }
 }
 
 // S itself, column-major.
-extern "C" __global__ void put_srht(real *s, u64 d, u64 n, const u64 *kept, u64 key, real scale) {
+extern "C" __global__ void put_srht(real *s, u64 d, u64 n, const Kept *kept, const u32 *signs, real scale) {
     FOR_EACH(k, d * n) {
-        u64 i = k % d, j = k / d;
-        s[k] = with_sign(scale, hadamard_sign(kept[i], j) ^ first_bit(key, j));
+        u64 j = k / d, row = j % SIZE;
+        Kept i = kept[k % d];
+        u32 low = __popc((i.place - i.place / PIECE) & (u32)row);
+        s[k] = with_sign(scale, hadamard_sign(i, j / SIZE) ^ low ^ signs[j / SIZE * WARP + row % WARP] >> row / WARP);
     }
 }

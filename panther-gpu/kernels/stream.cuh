@@ -56,9 +56,9 @@ __device__ __forceinline__ u32 first_bit(u64 key, u64 j) {
 }
 
 // −x if bit 0 of `sign` is set.
-template <typename T>
-__device__ __forceinline__ T with_sign(T x, u32 sign) {
-    return sign & 1 ? -x : x;
+__device__ __forceinline__ float with_sign(float x, u32 sign) { return __uint_as_float(__float_as_uint(x) ^ sign << 31); }
+__device__ __forceinline__ double with_sign(double x, u32 sign) {
+    return __hiloint2double((int)(__double2hiint(x) ^ sign << 31), __double2loint(x));
 }
 
 // (2(w+½)·2⁻³² − 1)·scale, by the signed integer w − 2³¹; a sum before a product, which no compiler fuses.

@@ -268,7 +268,7 @@ fn high(i: usize, levels: u32) -> usize {
 /// d distinct rows of 0..padded, ascending.
 fn choose_rows(d: usize, padded: usize, seed: u64) -> Vec<usize> {
     let mut words = stream::coordinate(stream::family_key(seed, stream::SRHT_ROWS), 0);
-    let mut chosen = HashSet::new();
+    let mut chosen = HashSet::with_capacity(d);
     for t in padded - d..padded {
         let (r, _) = stream::signed_index(&mut words, t as u64 + 1);
         if !chosen.insert(r) {

@@ -25,9 +25,9 @@ const WINDOW: usize = 1 << 22;
 /// | Gaussian, Rademacher, Uniform | 2dnp flops; S is drawn in blocks of columns | at most 2²⁴ numbers, or 32·d |
 /// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, and 64 MiB of lists unless those of 512 coordinates take more |
 /// | SparseRows | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
-/// | SRHT | n·p·log d additions, A read once for every 1500 rows of the result or more | d row numbers, at most 2²⁴ partial sums |
+/// | SRHT | 10·n·p additions and dnp/1024, A read once for every 2560 rows of the result | n bits, 2d numbers, at most 2²⁴ partial sums |
 ///
-/// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory.
+/// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory. SRHT counts n in steps of 1024.
 #[derive(Debug)]
 pub struct DeviceSketch<T> {
     device: Device,
@@ -53,7 +53,7 @@ impl<T: DeviceReal> DeviceSketch<T> {
     /// 31 bits; [`GpuError::OutOfMemory`], [`GpuError::Call`].
     pub fn new(device: &Device, distribution: Distribution, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
         let family = match distribution {
-            Distribution::Srht => Family::Srht(srht::Srht::new(device, d, n, seed)?),
+            Distribution::Srht => Family::Srht(srht::Srht::new::<T>(device, d, n, seed)?),
             other => {
                 // For its refusals.
                 other.operator::<T>(d, n, seed)?;

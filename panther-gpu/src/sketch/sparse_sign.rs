@@ -3,7 +3,7 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::tiling::{Tiling, equal_slice, threads};
+use super::tiling::{Tiling, equal_slice};
 use super::{WINDOW, below_2_31, real};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
@@ -18,6 +18,8 @@ const ROW_THREADS: usize = 8;
 const SUMMED_ROWS: usize = 8;
 /// How many times 16 bytes a thread brings of a tile, as in the kernels. A tile has 512 rows at most: their places in it have 16 bits.
 const BROUGHT_QUADS: usize = 4;
+/// Threads of a block at most.
+const MOST_THREADS: usize = 1024;
 /// Bytes of nonzeros and lists that are held at a time, unless one chunk has more.
 const LIST_BYTES: usize = 1 << 26;
 
@@ -72,7 +74,8 @@ impl SparseSign {
 
     /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.
     fn chunks<T>(&self, shared_bytes: usize) -> Chunks {
-        let threads = threads(self.d * ROW_THREADS);
+        // As many as there is work for.
+        let threads = (self.d * ROW_THREADS).clamp(128, MOST_THREADS).next_power_of_two() as u32;
         // At last the sums of a slice lie in shared memory, a row each.
         let slice = equal_slice(self.d, (threads as usize / ROW_THREADS * SUMMED_ROWS).min(shared_bytes / ROW_BYTES));
         let start_room = (slice + 1).next_multiple_of(4);

@@ -1,55 +1,60 @@
-//! The subsampled randomized Hadamard transform: aligned blocks of coordinates are transformed in shared memory, and the kept rows
-//! take an entry of each.
+//! The subsampled randomized Hadamard transform: aligned tiles of coordinates are transformed, a column a warp, and the kept rows take
+//! an entry of each.
 
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::real;
-use super::tiling::{Tiling, equal_slice, threads};
+use super::tiling::{Tiling, equal_slice};
+use super::{below_2_31, real};
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 const KERNELS: KernelFile = kernel_file!("sketch_srht");
 
-/// Bytes of a row of a tile, as in the kernels.
-const ROW_BYTES: usize = 64;
-/// log₂ of a block's size: at least, unless there are fewer coordinates, and at most.
-const LEVELS: (u32, u32) = (7, 11);
+/// Threads of a warp.
+const WARP: usize = 32;
+/// Coordinates of a tile, as in the kernels.
+const SIZE: usize = 1024;
+/// Numbers that a column of a tile takes in shared memory, as in the kernels: every 32 rows one more, against conflicts of banks.
+const COLUMN_ROOM: usize = SIZE + SIZE / WARP;
+/// Rows of the output that a warp has in work at a time, as in the kernels.
+const CHOSEN_ROWS: usize = 8 * WARP;
+/// Bytes that all banks of shared memory give at a time.
+const BANKS: usize = 128;
 
 /// An SRHT.
 #[derive(Debug)]
 pub(super) struct Srht {
     d: usize,
     n: usize,
-    /// Of the signs.
-    key: u64,
-    levels: u32,
-    /// The d rows of H that are kept, ascending.
+    /// The d rows of H that are kept, ascending, as [`kept`] writes them.
     kept: Buffer<u64>,
-    /// Where they stand in `kept`, sorted by their low bits …
-    order: Buffer<u64>,
-    /// … of which value r begins at `starts[r]`.
-    starts: Buffer<u64>,
+    /// Their positions in [`conflict_free`] groups.
+    order: Buffer<u32>,
+    /// Of all coordinates, a bit each; the kernels say which.
+    signs: Buffer<u32>,
 }
 
 impl Srht {
-    pub(super) fn new(device: &Device, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
+    pub(super) fn new<T: DeviceReal>(device: &Device, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
         let operator = panther_sketch::Srht::new(d, n, seed)?;
-        let kept: Vec<u64> = operator.rows().iter().map(|&row| row as u64).collect();
-        // A block of about 2d coordinates: transforming and choosing cost alike.
-        let room = (device.shared_bytes() as usize * 5 / 8 / ROW_BYTES).ilog2();
-        let levels = (d.ilog2() + 1).clamp(LEVELS.0, LEVELS.1).min(n.next_power_of_two().ilog2()).min(room);
-        let (order, starts) = by_low_bits(&kept, levels);
-        Ok(Self {
-            d,
-            n,
-            key: stream::family_key(seed, stream::SRHT_SIGNS),
-            levels,
-            kept: Buffer::from_host(device, &kept)?,
-            order: Buffer::from_host(device, &order)?,
-            starts: Buffer::from_host(device, &starts)?,
-        })
+        below_2_31("d", d)?;
+        let rows = operator.rows();
+        let kept: Vec<u64> = rows.iter().copied().map(kept).collect();
+        let coordinates = n.next_multiple_of(SIZE);
+        let signs = Buffer::uninitialized(device, coordinates / WARP)?;
+        launch!(
+            device,
+            T,
+            KERNELS.kernel("draw_srht_signs"),
+            grid_over(coordinates, 256),
+            signs.pointer(),
+            stream::family_key(seed, stream::SRHT_SIGNS),
+            coordinates as u64,
+        )?;
+        let order = Buffer::from_host(device, &conflict_free(rows))?;
+        Ok(Self { d, n, kept: Buffer::from_host(device, &kept)?, order, signs })
     }
 
     /// 1/√d.
@@ -57,23 +62,9 @@ impl Srht {
         real(1.0 / (self.d as f64).sqrt())
     }
 
-    /// Few enough that two blocks fit onto a multiprocessor unless they fill its shared memory.
-    fn threads(&self) -> u32 {
-        threads((1 << self.levels) / 2)
-    }
-
-    fn tiling<T>(&self, device: &Device) -> Tiling {
-        let height = 1 << self.levels;
-        // A byte a row is for the signs.
-        let rows = (device.shared_bytes() as usize - height * (ROW_BYTES + 1)) / ROW_BYTES;
-        let slice = equal_slice(self.d, rows);
-        let shared = (height + slice) * ROW_BYTES + height;
-        Tiling { threads: self.threads(), columns: ROW_BYTES / size_of::<T>(), height, slice, shared }
-    }
-
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
         let device = out.device;
-        let tiling = self.tiling::<T>(device);
+        let tiling = tiling::<T>(self.d, device.shared_bytes() as usize);
         let (a_down, a_right) = a.place().strides();
         tiling.in_parts(out, self.n, self.scale(), false, |to| {
             launch!(
@@ -89,12 +80,12 @@ impl Srht {
                 a_down as u64,
                 a_right as u64,
                 self.kept.pointer(),
+                self.signs.pointer(),
                 self.d as u64,
                 self.n as u64,
                 a.ncols() as u64,
-                self.key,
-                self.levels,
                 tiling.slice as u32,
+                stride::<T>(tiling.columns, tiling.slice) as u32,
                 to.tiles_per_part as u64,
                 to.factor,
             )
@@ -102,12 +93,13 @@ impl Srht {
     }
 
     pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let p = x.ncols();
-        let blocks = self.n.div_ceil(1 << self.levels).min(u16::MAX.into());
+        let (p, columns) = (x.ncols(), block_columns::<T>(out.device.shared_bytes() as usize));
+        let stride = stride::<T>(columns, 0);
+        let tiles = self.n.div_ceil(SIZE).min(u16::MAX.into());
         let config = LaunchConfig {
-            grid_dim: (p.div_ceil(ROW_BYTES / size_of::<T>()) as u32, blocks as u32, 1),
-            block_dim: (self.threads(), 1, 1),
-            shared_mem_bytes: (ROW_BYTES << self.levels) as u32,
+            grid_dim: (p.div_ceil(columns) as u32, tiles as u32, 1),
+            block_dim: ((columns * WARP) as u32, 1, 1),
+            shared_mem_bytes: (stride * columns * size_of::<T>()) as u32,
         };
         let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
         launch!(
@@ -123,11 +115,12 @@ impl Srht {
             x_right as u64,
             self.kept.pointer(),
             self.order.pointer(),
-            self.starts.pointer(),
+            (self.order.len() / WARP) as u32,
+            self.signs.pointer(),
+            self.d as u64,
             self.n as u64,
             p as u64,
-            self.key,
-            self.levels,
+            stride as u32,
             self.scale::<T>(),
         )
     }
@@ -143,39 +136,101 @@ impl Srht {
             self.d as u64,
             self.n as u64,
             self.kept.pointer(),
-            self.key,
+            self.signs.pointer(),
             self.scale::<T>(),
         )
     }
 }
 
-/// Positions of the kept rows sorted by their low bits, and where each value of those begins.
-fn by_low_bits(kept: &[u64], levels: u32) -> (Vec<u64>, Vec<u64>) {
-    let low = |row: u64| row & ((1 << levels) - 1);
-    let mut order: Vec<u64> = (0..kept.len() as u64).collect();
-    // A stable sort: equal ones stay in ascending order.
-    order.sort_by_key(|&at| low(kept[at as usize]));
-    let mut starts = vec![0; (1 << levels) + 1];
-    for &row in kept {
-        starts[low(row) as usize + 1] += 1;
+/// A row of H as the kernels have it: where its low bits are in a column of shared memory, and, 32 bits further, its high bits.
+fn kept(row: usize) -> u64 {
+    let (low, high) = (row % SIZE, row / SIZE);
+    (low + low / WARP) as u64 | (high as u64) << 32
+}
+
+/// How S·A with d rows is divided.
+fn tiling<T>(d: usize, shared_bytes: usize) -> Tiling {
+    let columns = block_columns::<T>(shared_bytes);
+    let row_bytes = columns * size_of::<T>();
+    let most = (shared_bytes / row_bytes - stride::<T>(columns, 0)) / CHOSEN_ROWS * CHOSEN_ROWS;
+    let slice = equal_slice(d, most);
+    let shared = row_bytes * stride::<T>(columns, slice);
+    Tiling { threads: (columns * WARP) as u32, columns, height: SIZE, slice, shared }
+}
+
+/// Columns that a block takes: 64 bytes where they lie side by side, or what fits.
+fn block_columns<T>(shared_bytes: usize) -> usize {
+    let fits = |columns: &usize| stride::<T>(*columns, CHOSEN_ROWS) * columns * size_of::<T>() <= shared_bytes;
+    [64, 32].map(|bytes| bytes / size_of::<T>()).into_iter().find(fits).unwrap_or(1)
+}
+
+/// Numbers of shared memory for a column and the sums of `slice` rows. A warp that writes a piece of each column meets every bank once.
+fn stride<T>(columns: usize, slice: usize) -> usize {
+    COLUMN_ROOM + slice.next_multiple_of(CHOSEN_ROWS) + BANKS / (columns * size_of::<T>())
+}
+
+/// Positions of the kept rows in groups of 32 of which no two have the same low bits, so that they can be put into a column at once; d where
+/// a group is not full. First the first ones of each low bits, then the second ones …, for whole `CHOSEN_ROWS`.
+fn conflict_free(rows: &[usize]) -> Vec<u32> {
+    let none = rows.len() as u32;
+    let mut taken = [0; SIZE];
+    let mut rounds: Vec<Vec<u32>> = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let round = &mut taken[row % SIZE];
+        if *round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(at as u32);
+        *round += 1;
     }
-    for r in 1..starts.len() {
-        starts[r] += starts[r - 1];
+    let mut order = Vec::new();
+    for round in rounds {
+        order.extend(round);
+        order.resize(order.len().next_multiple_of(WARP), none);
     }
-    (order, starts)
+    order.resize(order.len().next_multiple_of(CHOSEN_ROWS), none);
+    order
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn rows_are_found_by_their_low_bits() {
-        let kept = [0, 3, 4, 5, 8, 11, 63];
-        let (order, starts) = by_low_bits(&kept, 2);
-        assert_eq!(order, [0, 2, 4, 3, 1, 5, 6]);
-        assert_eq!(starts, [0, 3, 4, 4, 7]);
-        let (order, starts) = by_low_bits(&[0], 0);
-        assert_eq!((order, starts), (vec![0], vec![0, 1]));
+    fn a_group_has_different_low_bits_and_all_rows_have_a_group() {
+        // 40 with the same low bits among others that are alone, and all rows twice.
+        let same: Vec<usize> = (0..40).map(|k| 5 + k * SIZE).chain(6..600).collect();
+        let twice: Vec<usize> = (0..2 * SIZE).collect();
+        for rows in [vec![0], same, twice] {
+            let order = conflict_free(&rows);
+            assert!(order.len().is_multiple_of(CHOSEN_ROWS));
+            for group in order.chunks(WARP) {
+                let real = group.iter().filter(|&&at| (at as usize) < rows.len());
+                let low: Vec<usize> = real.map(|&at| rows[at as usize] % SIZE).collect();
+                assert_eq!(low.iter().collect::<HashSet<_>>().len(), low.len());
+            }
+            let mut all: Vec<u32> = order.into_iter().filter(|&at| (at as usize) < rows.len()).collect();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..rows.len() as u32));
+        }
+    }
+
+    /// For blocks of 48 KiB, which every device has, to the 227 KiB of a Hopper device.
+    #[test]
+    fn tiles_fit_into_shared_memory() {
+        let fits = |tiling: Tiling, shared_bytes: usize| {
+            assert!(
+                tiling.shared <= shared_bytes && tiling.slice > 0 && tiling.columns > 1,
+                "{shared_bytes}: {tiling:?}"
+            );
+        };
+        for shared_bytes in [48 << 10, 99 << 10, 227 << 10] {
+            for d in [1, 7, 512, 2560, 2561, 1 << 20] {
+                fits(tiling::<f32>(d, shared_bytes), shared_bytes);
+                fits(tiling::<f64>(d, shared_bytes), shared_bytes);
+            }
+        }
     }
 }

@@ -11,7 +11,6 @@ const KERNELS: KernelFile = kernel_file!("sketch_parts");
 /// Partial sums that are held at a time, unless one part has more.
 const PART_NUMBERS: usize = 1 << 24;
 const MOST_PARTS: usize = 256;
-const MOST_THREADS: usize = 1024;
 /// Threads of a multiprocessor.
 const RESIDENT_THREADS: usize = 2048;
 
@@ -27,11 +26,6 @@ pub(super) struct Tiling {
     pub(super) slice: usize,
     /// Bytes of shared memory of a block.
     pub(super) shared: usize,
-}
-
-/// As many threads as there is work for, in a power of two.
-pub(super) fn threads(work: usize) -> u32 {
-    work.clamp(128, MOST_THREADS).next_power_of_two() as u32
 }
 
 /// Cuts d rows into equal slices of at most `most`.
@@ -156,8 +150,5 @@ mod tests {
             let slice = equal_slice(d, most);
             assert!(slice <= most && slice * d.div_ceil(slice) >= d);
         }
-        assert_eq!(threads(1), 128);
-        assert_eq!(threads(500), 512);
-        assert_eq!(threads(5000), 1024);
     }
 }
