@@ -265,19 +265,49 @@ fn high(i: usize, levels: u32) -> usize {
     i.checked_shr(levels).unwrap_or(0)
 }
 
+/// Padded coordinates a chosen row up to which a set of bits is read and written sooner than a table.
+const FEW_COORDINATES: usize = 2048;
+
 /// d distinct rows of 0..padded, ascending.
 fn choose_rows(d: usize, padded: usize, seed: u64) -> Vec<usize> {
-    let mut words = stream::coordinate(stream::family_key(seed, stream::SRHT_ROWS), 0);
-    let mut chosen = HashSet::with_capacity(d);
-    for t in padded - d..padded {
-        let (r, _) = stream::signed_index(&mut words, t as u64 + 1);
-        if !chosen.insert(r) {
-            chosen.insert(t);
+    if padded / FEW_COORDINATES <= d { rows_in_bits(d, padded, seed) } else { rows_in_table(d, padded, seed) }
+}
+
+fn rows_in_bits(d: usize, padded: usize, seed: u64) -> Vec<usize> {
+    let mut chosen = vec![0_u64; padded.div_ceil(64)];
+    floyd(d, padded, seed, |row| {
+        let (word, bit) = (&mut chosen[row / 64], 1 << (row % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    });
+    let mut rows = Vec::with_capacity(d);
+    for (at, mut word) in chosen.into_iter().enumerate() {
+        while word != 0 {
+            rows.push(64 * at + word.trailing_zeros() as usize);
+            word &= word - 1;
         }
     }
+    rows
+}
+
+fn rows_in_table(d: usize, padded: usize, seed: u64) -> Vec<usize> {
+    let mut chosen = HashSet::with_capacity(d);
+    floyd(d, padded, seed, |row| chosen.insert(row));
     let mut rows: Vec<_> = chosen.into_iter().collect();
     rows.sort_unstable();
     rows
+}
+
+/// Floyd's algorithm for d of `padded` rows; `insert` says whether a row is new.
+fn floyd(d: usize, padded: usize, seed: u64, mut insert: impl FnMut(usize) -> bool) {
+    let mut words = stream::coordinate(stream::family_key(seed, stream::SRHT_ROWS), 0);
+    for t in padded - d..padded {
+        let (row, _) = stream::signed_index(&mut words, t as u64 + 1);
+        if !insert(row) {
+            insert(t);
+        }
+    }
 }
 
 impl<T: Real> SketchOperator<T> for Srht {
@@ -333,5 +363,20 @@ impl<T: Real> SketchOperator<T> for Srht {
         Mat::from_fn(self.rows.len(), self.n, |i, j| {
             scale.with_sign(hadamard::sign(self.rows[i], j) ^ stream::first_bit(self.key, j))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_bits_chooses_what_a_table_does() {
+        for (d, padded) in [(1, 1), (1, 2), (2, 2), (5, 32), (33, 64), (64, 64), (700, 1024), (1, 8192), (50, 1 << 17)]
+        {
+            let rows = rows_in_table(d, padded, 3);
+            assert_eq!(rows_in_bits(d, padded, 3), rows, "{d} of {padded}");
+            assert!(rows.len() == d && rows.windows(2).all(|pair| pair[0] < pair[1]) && rows[d - 1] < padded);
+        }
     }
 }
