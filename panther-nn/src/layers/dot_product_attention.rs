@@ -62,8 +62,7 @@ impl DotProductAttention {
             let p = self.probabilities(backend, block, q, k, penalty)?;
             // dv += pᵀ·dc and dp = dc·vᵀ.
             backend.gemm(T::ONE, (&p, s_at.t()), (d_context, q_at), T::ONE, (&mut dv, k_at))?;
-            let mut ds = backend.zeros(B::shape(&p))?;
-            backend.gemm(T::ONE, (d_context, q_at), (v, k_at.t()), T::ZERO, (&mut ds, s_at))?;
+            let mut ds = backend.product(B::shape(&p), T::ONE, (d_context, q_at), (v, k_at.t()))?;
             // ds of the scores before their scale, so dq = ds·k/√width and dk += dsᵀ·q/√width.
             backend.softmax_backward(&p, &mut ds)?;
             backend.gemm(self.scale(), (&ds, s_at), (k, k_at), T::ZERO, (&mut dq, q_at))?;
@@ -81,9 +80,9 @@ impl DotProductAttention {
         k: &B::Tensor<T>,
         penalty: Option<&B::Tensor<T>>,
     ) -> Result<B::Tensor<T>, NnError> {
-        let mut scores = backend.zeros(&[self.batch, self.heads, block.rows, block.keys])?;
+        let shape = [self.batch, self.heads, block.rows, block.keys];
         let (q_at, k_at) = (self.queries_at(block), self.keys_at(block));
-        backend.gemm(self.scale(), (q, q_at), (k, k_at.t()), T::ZERO, (&mut scores, self.scores_at(block)))?;
+        let mut scores = backend.product(&shape, self.scale(), (q, q_at), (k, k_at.t()))?;
         backend.softmax(&mut scores, KeysSeen { first_sees: self.causal.then_some(block.start), penalty })?;
         Ok(scores)
     }

@@ -53,6 +53,12 @@ pub(super) fn attention_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
             case.layer(&format!("random attention {kernel:?}"), &mut layer, &shape)?;
         }
     }
+    // Long enough for batches on tensor cores.
+    for causal in [false, true] {
+        let options = MultiHeadAttentionOptions { causal, ..MultiHeadAttentionOptions::default() };
+        let mut layer = MultiHeadAttention::<T, B>::new(backend, 80, 4, options)?;
+        case.layer("long attention", &mut layer, &[1, 1200, 80])?;
+    }
     Ok(case.outputs)
 }
 
