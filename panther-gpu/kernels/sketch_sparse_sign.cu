@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     for_each_nonzero([&](u32 k, u32 row, u32) { atomicOr(present + k / 32 * slice + row, 1u << k % 32); });
     __syncthreads();
 
-    // The last list's end, and room to whole 16 bytes.
+    // Starts from `rows` on hold the end of the last list: one is read as that, the others fill whole 16 bytes.
     u32 before = 0;
     for (u32 base = 0; base < start_room; base += blockDim.x) {
         u32 r = base + threadIdx.x, length = 0, total;

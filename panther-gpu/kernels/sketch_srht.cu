@@ -1,7 +1,7 @@
 // The subsampled randomized Hadamard transform: aligned tiles of 1024 coordinates are transformed, a column a warp, and of each tile
 // the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of their high bits.
 
-constexpr u32 LEVELS = 10, SIZE = 1u << LEVELS;
+constexpr u32 SIZE = 1024;
 // Columns that a block takes at most, a warp each: 64 bytes where they lie side by side.
 constexpr u32 MOST_COLUMNS = 64 / sizeof(real);
 // How many rows a lane has in work at a time where rows are chosen.

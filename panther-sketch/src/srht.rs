@@ -21,7 +21,8 @@ const TILE_BYTES: usize = 1 << 17;
 /// Ailon and Chazelle (2009); Tropp, *Improved analysis of the subsampled randomized Hadamard transform* (2011). S·A costs
 /// O(n log d) additions a column of A and reads A once; H is never formed: aligned blocks of about d coordinates are
 /// transformed in cache, and of each block the d wanted rows of the whole transform take one entry. Beside the result it keeps
-/// n signs and a tile a thread. The kept rows are held by the operator, d numbers.
+/// n signs and a tile a thread. The kept rows are held by the operator, d numbers;
+/// drawing them takes 64·d bytes more at most.
 ///
 /// It embeds every subspace with d a little above its dimension times a logarithm; correlated columns of S make it no worse than
 /// Gaussian in practice.
@@ -265,12 +266,12 @@ fn high(i: usize, levels: u32) -> usize {
     i.checked_shr(levels).unwrap_or(0)
 }
 
-/// Padded coordinates a chosen row up to which a set of bits is read and written sooner than a table.
-const FEW_COORDINATES: usize = 2048;
+/// Up to so many padded coordinates for each chosen row a set of bits, then of 64 bytes a row at most, is faster than a hash table.
+const COORDINATES_A_ROW: usize = 512;
 
 /// d distinct rows of 0..padded, ascending.
 fn choose_rows(d: usize, padded: usize, seed: u64) -> Vec<usize> {
-    if padded / FEW_COORDINATES <= d { rows_in_bits(d, padded, seed) } else { rows_in_table(d, padded, seed) }
+    if padded / COORDINATES_A_ROW <= d { rows_in_bits(d, padded, seed) } else { rows_in_table(d, padded, seed) }
 }
 
 fn rows_in_bits(d: usize, padded: usize, seed: u64) -> Vec<usize> {

@@ -23,11 +23,12 @@ pub const CHAPTERS: [Chapter; 9] = [
         text: "`MultiHeadAttention` beside `RandMultiHeadAttention`, whose cost grows with the length instead of \
                its square. Dense attention has no features, so its lines are the same in all columns of a row. Memory is the \
                peak beyond what was held before, weights not counted; what the output and the projections of query, key and value take is \
-               part of it. Panther's own dense attention writes its scores to memory and on a GPU takes longer than PyTorch's fused one \
-               where sequences are long and heads narrow: what counts there is the comparison with `torch`. Distances from dense attention are those of fresh weights and \
-               of inputs that are independent normal numbers, which is the hard case: attention is spread over all positions, so \
-               that outputs are small, and the variance of softmax features grows like exp(‖q + k‖² ÷ √d), d the columns of a \
-               head. ReLU features estimate nothing: they are an attention of their own.",
+               part of it. Panther's own dense attention writes its scores to memory and on a GPU takes longer than PyTorch's fused \
+               one where sequences are long, the more so the narrower the heads: what counts there is the comparison with `torch`. \
+               Distances from dense attention are those of fresh weights and of inputs that are independent normal numbers, which \
+               is the hard case: attention is spread over all positions, so that outputs are small, and the variance of softmax \
+               features grows like exp(‖q + k‖² ÷ √d), d the columns of a head. \
+               ReLU features estimate nothing: they are an attention of their own.",
     },
     Chapter {
         suite: "conv",

@@ -25,9 +25,10 @@ const WINDOW: usize = 1 << 22;
 /// | Gaussian, Rademacher, Uniform | 2dnp flops; S is drawn in blocks of columns | at most 2²⁴ numbers, or 32·d |
 /// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, and 64 MiB of lists unless those of 512 coordinates take more |
 /// | SparseRows | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
-/// | SRHT | 10·n·p additions and dnp/1024, A read once for every 2560 rows of the result | n bits, 2d numbers, at most 2²⁴ partial sums |
+/// | SRHT | 10·n·p additions for every 2560 rows of the result, which read A once, and d·n·p/1024 | n bits, 12 bytes a row of S, at most 2²⁴ partial sums |
 ///
-/// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory. SRHT counts n in steps of 1024.
+/// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory. Of an
+/// SRHT n is rounded up to a multiple of 1024.
 #[derive(Debug)]
 pub struct DeviceSketch<T> {
     device: Device,
@@ -49,8 +50,9 @@ impl<T: DeviceReal> DeviceSketch<T> {
     /// The d×n operator of this family that belongs to `seed`.
     ///
     /// # Errors
-    /// [`GpuError::Sketch`] as [`Distribution::operator`]; [`GpuError::Shape`] where indices of a sparse family do not fit into
-    /// 31 bits; [`GpuError::OutOfMemory`], [`GpuError::Call`].
+    /// [`GpuError::Sketch`] as [`Distribution::operator`]; [`GpuError::Shape`] where indices of a sparse family, or the rows of an
+    /// SRHT, do not fit into 31 bits; [`GpuError::NotRecordable`] for an SRHT, whose rows the host draws; [`GpuError::OutOfMemory`],
+    /// [`GpuError::Call`].
     pub fn new(device: &Device, distribution: Distribution, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
         let family = match distribution {
             Distribution::Srht => Family::Srht(srht::Srht::new::<T>(device, d, n, seed)?),

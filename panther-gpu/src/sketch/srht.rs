@@ -21,7 +21,7 @@ const COLUMN_ROOM: usize = SIZE + SIZE / WARP;
 /// Rows of the output that a warp has in work at a time, as in the kernels.
 const CHOSEN_ROWS: usize = 8 * WARP;
 /// Bytes that all banks of shared memory give at a time.
-const BANKS: usize = 128;
+const BANK_BYTES: usize = 128;
 
 /// An SRHT.
 #[derive(Debug)]
@@ -38,10 +38,12 @@ pub(super) struct Srht {
 
 impl Srht {
     pub(super) fn new<T: DeviceReal>(device: &Device, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
-        let operator = panther_sketch::Srht::new(d, n, seed)?;
         below_2_31("d", d)?;
+        let operator = panther_sketch::Srht::new(d, n, seed)?;
         let rows = operator.rows();
         let kept: Vec<u64> = rows.iter().copied().map(kept).collect();
+        let kept = Buffer::from_host(device, &kept)?;
+        let order = Buffer::from_host(device, &conflict_free(rows))?;
         let coordinates = n.next_multiple_of(SIZE);
         let signs = Buffer::uninitialized(device, coordinates / WARP)?;
         launch!(
@@ -53,8 +55,7 @@ impl Srht {
             stream::family_key(seed, stream::SRHT_SIGNS),
             coordinates as u64,
         )?;
-        let order = Buffer::from_host(device, &conflict_free(rows))?;
-        Ok(Self { d, n, kept: Buffer::from_host(device, &kept)?, order, signs })
+        Ok(Self { d, n, kept, order, signs })
     }
 
     /// 1/√d.
@@ -158,19 +159,21 @@ fn tiling<T>(d: usize, shared_bytes: usize) -> Tiling {
     Tiling { threads: (columns * WARP) as u32, columns, height: SIZE, slice, shared }
 }
 
-/// Columns that a block takes: 64 bytes where they lie side by side, or what fits.
+/// Columns that a block takes: 64 bytes where they lie side by side, or half of that where more does not fit.
 fn block_columns<T>(shared_bytes: usize) -> usize {
-    let fits = |columns: &usize| stride::<T>(*columns, CHOSEN_ROWS) * columns * size_of::<T>() <= shared_bytes;
-    [64, 32].map(|bytes| bytes / size_of::<T>()).into_iter().find(fits).unwrap_or(1)
+    let many = 64 / size_of::<T>();
+    let fits = stride::<T>(many, CHOSEN_ROWS) * many * size_of::<T>() <= shared_bytes;
+    if fits { many } else { many / 2 }
 }
 
-/// Numbers of shared memory for a column and the sums of `slice` rows. A warp that writes a piece of each column meets every bank once.
+/// Numbers of shared memory for a column and the sums of `slice` rows. A warp that writes neighbouring rows of all columns meets every
+/// bank once.
 fn stride<T>(columns: usize, slice: usize) -> usize {
-    COLUMN_ROOM + slice.next_multiple_of(CHOSEN_ROWS) + BANKS / (columns * size_of::<T>())
+    COLUMN_ROOM + slice.next_multiple_of(CHOSEN_ROWS) + BANK_BYTES / (columns * size_of::<T>())
 }
 
 /// Positions of the kept rows in groups of 32 of which no two have the same low bits, so that they can be put into a column at once; d where
-/// a group is not full. First the first ones of each low bits, then the second ones …, for whole `CHOSEN_ROWS`.
+/// a group is not full. First the first ones of each low bits, then the second ones …, filled up to a multiple of `CHOSEN_ROWS`.
 fn conflict_free(rows: &[usize]) -> Vec<u32> {
     let none = rows.len() as u32;
     let mut taken = [0; SIZE];

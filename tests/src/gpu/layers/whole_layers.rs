@@ -57,7 +57,7 @@ pub(super) fn attention_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     for causal in [false, true] {
         let options = MultiHeadAttentionOptions { causal, ..MultiHeadAttentionOptions::default() };
         let mut layer = MultiHeadAttention::<T, B>::new(backend, 80, 4, options)?;
-        case.layer("long attention", &mut layer, &[1, 1200, 80])?;
+        case.layer(&format!("long attention, causal {causal}"), &mut layer, &[1, 1200, 80])?;
     }
     Ok(case.outputs)
 }
