@@ -95,30 +95,13 @@ __device__ __forceinline__ void transform(real (&x)[WARP], real *column) {
     __syncwarp();
 }
 
-// From the numbers of a tile by rows to those of a warp's column, by way of all columns, `stride` apart.
-__device__ __forceinline__ void to_columns(real (&x)[WARP], real *columns, u32 stride) {
-    real *to = columns + side_column() * stride + side_row();
-    const real *from = columns + threadIdx.x / WARP * stride + threadIdx.x % WARP;
-    // Nobody reads any more what was there.
-    __syncthreads();
+// Writes x, a number to each piece from `to` on, and reads what other threads of the block wrote, from `from` on.
+__device__ __forceinline__ void exchange(real (&x)[WARP], real *to, const real *from) {
 #pragma unroll
     for (u32 h = 0; h < WARP; ++h) to[h * PIECE] = x[h];
     __syncthreads();
 #pragma unroll
     for (u32 h = 0; h < WARP; ++h) x[h] = from[h * PIECE];
-    __syncwarp();
-}
-
-// And back. A lane may have read where it writes.
-__device__ __forceinline__ void to_rows(real (&x)[WARP], real *columns, u32 stride) {
-    real *to = columns + threadIdx.x / WARP * stride + threadIdx.x % WARP;
-    const real *from = columns + side_column() * stride + side_row();
-#pragma unroll
-    for (u32 h = 0; h < WARP; ++h) to[h * PIECE] = x[h];
-    __syncthreads();
-#pragma unroll
-    for (u32 h = 0; h < WARP; ++h) x[h] = from[h * PIECE];
-    __syncthreads();
 }
 
 // S·A. A block takes some columns of A, `slice` kept rows and `tiles_per_part` tiles of coordinates. Part y of the sums, times factor,
@@ -128,6 +111,7 @@ extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
               const u32 *signs, u64 d, u64 n, u64 p, u32 slice, u32 stride, u64 tiles_per_part, real factor) {
     extern __shared__ __align__(16) unsigned char memory[];
     real *columns = (real *)memory, *column = columns + threadIdx.x / WARP * stride, *sums = column + COLUMN_ROOM;
+    real *side = columns + side_column() * stride + side_row();
     u32 lane = threadIdx.x % WARP, slices = (u32)((d + slice - 1) / slice);
     u64 top = (u64)(blockIdx.x % slices) * slice, left = (u64)(blockIdx.x / slices) * block_columns();
     u32 rows = d - top < slice ? (u32)(d - top) : slice;
@@ -142,7 +126,12 @@ extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
         Tile<const real> tile{a + t * SIZE * a_down + left * a_right, a_down, a_right, height, width};
         real x[WARP] = {};
         tile.for_each([&](u32 h, real number) { x[h] = number; });
-        if (tile.by_rows()) to_columns(x, columns, stride);
+        if (tile.by_rows()) {
+            // Nobody reads any more what was there.
+            __syncthreads();
+            exchange(x, side, column + lane);
+            __syncwarp();
+        }
         u32 sign = signs[t * WARP + lane];
 #pragma unroll
         for (u32 h = 0; h < WARP; ++h) x[h] = with_sign(x[h], sign >> h);
@@ -183,6 +172,7 @@ extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
     extern __shared__ __align__(16) unsigned char memory[];
     u32 lane = threadIdx.x % WARP, own = threadIdx.x / WARP;
     real *columns = (real *)memory, *column = columns + own * stride;
+    const real *side = columns + side_column() * stride + side_row();
     u64 left = (u64)blockIdx.x * block_columns(), tiles = (n + SIZE - 1) / SIZE;
     u32 width = p - left < block_columns() ? (u32)(p - left) : block_columns();
     x += (left + (own < width ? own : 0)) * x_right;
@@ -215,7 +205,10 @@ extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
         for (u32 h = 0; h < WARP; ++h) y[h] = with_sign(scale * column[h * PIECE + lane], sign >> h);
         u32 height = n - t * SIZE < SIZE ? (u32)(n - t * SIZE) : SIZE;
         Tile<real> tile{out + t * SIZE * out_down + left * out_right, out_down, out_right, height, width};
-        if (tile.by_rows()) to_rows(y, columns, stride);
+        if (tile.by_rows()) {
+            exchange(y, column + lane, side);
+            __syncthreads();
+        }
         tile.for_each([&](u32 h, real &number) { number = y[h]; });
         __syncwarp();
     }

@@ -47,8 +47,8 @@ const LEAST_COLUMNS: usize = 40;
 const LEAST_TERMS: usize = 384;
 const LEAST_WORK: usize = 1 << 29;
 
-/// The same for batches, and of the longer side of a product. cuBLAS does not split their sums: few products of 16384 terms take four times as
-/// long there as in tiles here of which three quarters are idle; of 512 terms they take as long.
+/// The same for batches, and of the longer side of a product. cuBLAS does not split their sums, and though most of a tile may be idle, attention
+/// of 16384 keys takes up to four times as long there; of 512 keys it takes as long.
 const LEAST_COLUMNS_OF_A_BATCH: usize = 16;
 const LEAST_ROWS_OF_A_BATCH: usize = 64;
 const LEAST_WORK_OF_A_BATCH: usize = 1 << 26;

@@ -21,8 +21,8 @@ const TILE_BYTES: usize = 1 << 17;
 /// Ailon and Chazelle (2009); Tropp, *Improved analysis of the subsampled randomized Hadamard transform* (2011). S·A costs
 /// O(n log d) additions a column of A and reads A once; H is never formed: aligned blocks of about d coordinates are
 /// transformed in cache, and of each block the d wanted rows of the whole transform take one entry. Beside the result it keeps
-/// n signs and a tile a thread. The kept rows are held by the operator, d numbers;
-/// drawing them takes 64·d bytes more at most.
+/// n signs and a tile a thread. The kept rows are held by the operator, d numbers; drawing them takes
+/// 64·d bytes more at most.
 ///
 /// It embeds every subspace with d a little above its dimension times a logarithm; correlated columns of S make it no worse than
 /// Gaussian in practice.

@@ -27,8 +27,8 @@ pub const CHAPTERS: [Chapter; 9] = [
                one where sequences are long, the more so the narrower the heads: what counts there is the comparison with `torch`. \
                Distances from dense attention are those of fresh weights and of inputs that are independent normal numbers, which \
                is the hard case: attention is spread over all positions, so that outputs are small, and the variance of softmax \
-               features grows like exp(‖q + k‖² ÷ √d), d the columns of a head. \
-               ReLU features estimate nothing: they are an attention of their own.",
+               features grows like exp(‖q + k‖² ÷ √d), d the columns of a head. ReLU features estimate nothing: they are an attention \
+               of their own.",
     },
     Chapter {
         suite: "conv",
@@ -83,7 +83,8 @@ pub const CHAPTERS: [Chapter; 9] = [
         text: "The line is what a copy and a dense product reach on the same device. A kernel's floor is the time that its \
                bytes or its operations take at that rate. What else takes time on a GPU: in `cqrrpt` pivoting the sketch, whose blocks \
                wait for each other once a column; in `rsvd` the SVD of the small factor and orthonormalisation; in small layers \
-               launches, and products that do not fill the device; in convolutions f32 without tensor cores.",
+               launches, and products that do not fill the device; in convolutions f32 without tensor cores; in sketches drawing, sums in \
+               shared memory, and launches.",
     },
 ];
 
