@@ -4,7 +4,7 @@ use faer::prelude::*;
 use panther_sketch::{Input, Real};
 use rayon::prelude::*;
 
-use crate::views::column_mut;
+use crate::kernels::column_mut;
 
 /// A\[:, columns\], stored by columns.
 pub(crate) fn gather_columns<T: Real>(a: Input<'_, T>, columns: &[usize], par: Par) -> Mat<T> {

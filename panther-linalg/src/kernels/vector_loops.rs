@@ -5,7 +5,7 @@
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::views::{column, column_mut};
+use crate::kernels::{column, column_mut};
 
 /// Partial sums that a reduction keeps: four AVX2 registers of f32.
 const LANES: usize = 32;

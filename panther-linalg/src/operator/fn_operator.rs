@@ -3,8 +3,7 @@
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::magnitude::exponent_of;
-use crate::{LinalgError, LinearOperator, Magnitude};
+use crate::{LinalgError, LinearOperator, ScaledNorm};
 
 /// A matrix-free operator m×n from two closures: `apply(out, x, par)` sets out = A·X and `apply_adjoint(out, x, par)`
 /// sets out = Aᵀ·X, for column-major X of any number of columns.
@@ -69,26 +68,15 @@ where
         (self.apply_adjoint)(out, x, par);
     }
 
-    fn magnitude(&self, _: Par) -> Result<Option<Magnitude>, LinalgError> {
+    fn scaled_norm(&self, _: Par) -> Result<Option<ScaledNorm>, LinalgError> {
         match self.frobenius_norm {
             None => Ok(None),
-            Some(norm) if norm >= 0.0 && norm.is_finite() => Ok(Some(Magnitude::of_norm(norm))),
+            Some(norm) if norm >= 0.0 && norm.is_finite() => Ok(Some(ScaledNorm::of_norm(norm))),
             Some(got) => Err(LinalgError::InvalidNumber {
                 argument: "frobenius_norm",
                 requirement: "finite and at least 0",
                 got,
             }),
         }
-    }
-}
-
-impl Magnitude {
-    /// The magnitude that belongs to ‖A‖_F = `norm`.
-    pub fn of_norm(norm: f64) -> Self {
-        if norm == 0.0 {
-            return Self { frobenius: 0.0, exponent: 0 };
-        }
-        let exponent = exponent_of(norm);
-        Self { frobenius: norm / 2f64.powi(exponent), exponent }
     }
 }

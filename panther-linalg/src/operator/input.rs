@@ -4,10 +4,10 @@ use faer::MatMut;
 use faer::prelude::*;
 use panther_sketch::{Input, Real, SketchOperator};
 
-use crate::magnitude::magnitude;
-use crate::narrow_product::narrow_product;
-use crate::sparse_product::{gather_product, scatter_product};
-use crate::{LinalgError, LinearOperator, Magnitude};
+use crate::kernels::narrow_product;
+use crate::kernels::{gather_product, scatter_product};
+use crate::operator::scaled_norm;
+use crate::{LinalgError, LinearOperator, ScaledNorm};
 
 impl<T: Real> LinearOperator<T> for Input<'_, T> {
     fn nrows(&self) -> usize {
@@ -38,8 +38,8 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
         Ok(s.right(*self, par)?)
     }
 
-    fn magnitude(&self, par: Par) -> Result<Option<Magnitude>, LinalgError> {
-        magnitude("a", *self, par).map(Some)
+    fn scaled_norm(&self, par: Par) -> Result<Option<ScaledNorm>, LinalgError> {
+        scaled_norm("a", *self, par).map(Some)
     }
 }
 
@@ -67,8 +67,8 @@ macro_rules! as_input {
                 Input::from($view(self)).sketch(s, par)
             }
 
-            fn magnitude(&self, par: Par) -> Result<Option<Magnitude>, LinalgError> {
-                Input::from($view(self)).magnitude(par)
+            fn scaled_norm(&self, par: Par) -> Result<Option<ScaledNorm>, LinalgError> {
+                Input::from($view(self)).scaled_norm(par)
             }
         }
     )*};

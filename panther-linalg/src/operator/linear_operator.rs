@@ -3,16 +3,7 @@
 use faer::{Mat, MatMut, MatRef, Par};
 use panther_sketch::{Real, SketchOperator};
 
-use crate::LinalgError;
-
-/// ‖A‖_F as mantissa·2^exponent, so that it can be told even where it leaves the range of the type.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Magnitude {
-    /// ‖A·2^−exponent‖_F, 0 for the zero matrix.
-    pub frobenius: f64,
-    /// Exponent of a power of two near the largest |aᵢⱼ| (or near ‖A‖_F).
-    pub exponent: i32,
-}
+use crate::{LinalgError, ScaledNorm};
 
 /// A linear map m×n that can be multiplied from both sides.
 ///
@@ -45,5 +36,5 @@ pub trait LinearOperator<T: Real>: Sync {
     ///
     /// # Errors
     /// [`LinalgError::NonFinite`] for a matrix with such an entry.
-    fn magnitude(&self, par: Par) -> Result<Option<Magnitude>, LinalgError>;
+    fn scaled_norm(&self, par: Par) -> Result<Option<ScaledNorm>, LinalgError>;
 }

@@ -4,7 +4,7 @@ use faer::prelude::*;
 use panther_sketch::{Input, Real, SketchOperator};
 
 use crate::kernels::scale_matrix;
-use crate::magnitude::{magnitude, power_of_two};
+use crate::operator::{power_of_two, scaled_norm};
 use crate::{LinalgError, LinearOperator};
 
 /// A·2^−exponent, with A read in place: the power is put on the vectors before the product, on the result after it, or
@@ -87,7 +87,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
     /// The rest of the power, and a check: closures may return anything.
     fn finish<T: Real>(&self, argument: &'static str, mut out: Mat<T>, par: Par) -> Result<Mat<T>, LinalgError> {
         scale_all(out.as_mut(), -self.exponent - self.before);
-        magnitude(argument, Input::Dense(out.as_ref()), par)?;
+        scaled_norm(argument, Input::Dense(out.as_ref()), par)?;
         Ok(out)
     }
 }

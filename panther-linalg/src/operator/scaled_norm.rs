@@ -1,18 +1,32 @@
 //! ‖A‖_F without overflow, and the power of two that brings A near one.
 
-use faer::{Mat, MatRef, Par};
+use faer::{MatRef, Par};
 use panther_sketch::{Input, Real};
 use rayon::prelude::*;
 
-use crate::kernels::{max_abs, scale_matrix, sum_of_squares, vectorized};
-use crate::{LinalgError, Magnitude};
+use crate::LinalgError;
+use crate::kernels::{max_abs, sum_of_squares, vectorized};
+use crate::operator::{exponent_of, power_of_two, scaled_back};
 
-/// x·2^exponent, the largest double where that is more.
-pub fn scaled_back(x: f64, exponent: i32) -> f64 {
-    (x * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2)).min(f64::MAX)
+/// ‖A‖_F as mantissa·2^exponent, so that it can be told even where it leaves the range of the type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScaledNorm {
+    /// ‖A·2^−exponent‖_F, 0 for the zero matrix.
+    pub frobenius: f64,
+    /// Exponent of a power of two near the largest |aᵢⱼ| (or near ‖A‖_F).
+    pub exponent: i32,
 }
 
-impl Magnitude {
+impl ScaledNorm {
+    /// The magnitude that belongs to ‖A‖_F = `norm`.
+    pub fn of_norm(norm: f64) -> Self {
+        if norm == 0.0 {
+            return Self { frobenius: 0.0, exponent: 0 };
+        }
+        let exponent = exponent_of(norm);
+        Self { frobenius: norm / 2f64.powi(exponent), exponent }
+    }
+
     /// ‖A‖_F, the largest double where it is more.
     pub fn norm(&self) -> f64 {
         scaled_back(self.frobenius, self.exponent)
@@ -22,19 +36,12 @@ impl Magnitude {
 /// Columns that one task reads: fixed, so that the sums do not depend on the number of threads.
 const COLUMNS: usize = 16;
 
-/// 2^exponent, also where that is subnormal.
-pub fn power_of_two(exponent: i32) -> f64 {
-    2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
-}
-
-/// ⌊log₂ x⌋ for finite x > 0.
-pub fn exponent_of(x: f64) -> i32 {
-    let e = (x.log2().floor() as i32).clamp(-1074, 1023);
-    if power_of_two(e) > x { e - 1 } else { e }
-}
-
 /// ‖A‖_F of a dense or sparse matrix, checking every entry.
-pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: Par) -> Result<Magnitude, LinalgError> {
+pub(crate) fn scaled_norm<T: Real>(
+    argument: &'static str,
+    a: Input<'_, T>,
+    par: Par,
+) -> Result<ScaledNorm, LinalgError> {
     let slices = stored_slices(a);
     // One pass, if the squares stay within the range of a double, and they do but for the most extreme matrices.
     let groups = in_groups(&slices, par, |group| survey(group));
@@ -43,19 +50,19 @@ pub(crate) fn magnitude<T: Real>(argument: &'static str, a: Input<'_, T>, par: P
     }
     let max = groups.iter().map(|group| group.max.to_f64()).fold(0.0, f64::max);
     if max == 0.0 {
-        return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
+        return Ok(ScaledNorm { frobenius: 0.0, exponent: 0 });
     }
     let exponent = exponent_of(max);
     let scale_back = power_of_two(-exponent);
     if exponent.abs() <= SQUARABLE {
         let squares: f64 = groups.iter().map(|group| group.squares).sum();
-        return Ok(Magnitude { frobenius: squares.sqrt() * scale_back, exponent });
+        return Ok(ScaledNorm { frobenius: squares.sqrt() * scale_back, exponent });
     }
     // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
     let lift = if exponent < -1000 { 128 } else { 0 };
     let squares = in_groups(&slices, par, |group| squares(power_of_two(-exponent - lift), group));
     let frobenius = squares.iter().sum::<f64>().sqrt() * power_of_two(lift);
-    Ok(Magnitude { frobenius, exponent })
+    Ok(ScaledNorm { frobenius, exponent })
 }
 
 /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
@@ -136,17 +143,4 @@ fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> Linalg
     // The caller saw such an entry; the fallback names the corner rather than panicking.
     let (row, column, value) = found.unwrap_or((0, 0, T::from_f64(f64::NAN)));
     error(row, column, value)
-}
-
-/// A·2^exponent, stored by columns.
-pub(crate) fn scaled_copy<T: Real>(a: MatRef<'_, T>, exponent: i32) -> Mat<T> {
-    // Two factors, since 2^exponent alone may leave the range of the type.
-    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
-    let mut out = Mat::zeros(a.nrows(), a.ncols());
-    out.copy_from(a);
-    if exponent != 0 {
-        scale_matrix(first, out.as_mut());
-        scale_matrix(second, out.as_mut());
-    }
-    out
 }

@@ -7,9 +7,9 @@ use faer::MatMut;
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::householder::{apply_reflector, make_reflector};
+use crate::kernels::{column, column_mut};
 use crate::kernels::{dot, vectorized};
-use crate::views::{column, column_mut};
+use crate::qr::householder::{apply_reflector, make_reflector};
 
 /// What [`column_pivoted_qr`] did: as many swaps and τ as steps were taken.
 pub(crate) struct Pivoted<T> {

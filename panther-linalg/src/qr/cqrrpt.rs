@@ -4,16 +4,19 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Distribution, Input, Real, product};
 
-use crate::cholesky_qr::{cholesky_pass, rescaled, stabilizing_shift, upper_product};
-use crate::gather::{gather_columns, to_dense};
-use crate::householder::householder_qr;
-use crate::magnitude::{magnitude, scaled_back};
-use crate::pivoted_qr::{pivoted_qr, rank_tolerance, reduce};
-use crate::probe::{Residual, measure_orthogonality, measure_residual, quantum};
-use crate::scaled::Scaled;
+use crate::estimate::{Residual, measure_residual, quantum};
+use crate::kernels::solve_on_the_right;
+use crate::kernels::{gather_columns, to_dense};
+use crate::operator::Scaled;
+use crate::operator::rescaled;
+use crate::operator::{scaled_back, scaled_norm};
+use crate::qr::cholesky::upper_product;
+use crate::qr::fallbacks::{Orthonormalized, orthonormalize};
+use crate::qr::pivoted_qr::pivoted_qr;
+use crate::qr::rank::rank_tolerance;
+use crate::qr::reduction::reduce;
 use crate::seed::derive_seed;
-use crate::triangular::solve_on_the_right;
-use crate::{CqrrptOptions, LinalgError, Magnitude, PivotedQr, PivotedQrOptions, QrFallback};
+use crate::{CqrrptOptions, LinalgError, PivotedQr, PivotedQrOptions, QrFallback, ScaledNorm};
 
 /// Rows of the smallest sketch: a handful of rows would be unlucky too often.
 const LEAST_SKETCH: usize = 32;
@@ -86,10 +89,10 @@ pub fn cqrrpt<'a, T: Real>(
     if m <= d {
         return general(a, options, 0, par);
     }
-    let size = magnitude("a", a, par)?;
+    let size = scaled_norm("a", a, par)?;
     if size.exponent.abs() > T::MIN_POSITIVE.to_f64().log2().abs() as i32 / 4 {
         let near_one = rescaled("A", to_dense(a), -size.exponent)?;
-        let unit = Magnitude { exponent: 0, ..size };
+        let unit = ScaledNorm { exponent: 0, ..size };
         let scaled = try_sketches(Input::Dense(near_one.as_ref()), unit, relative, d, options, par)?;
         return scaled.map_or_else(|| general(a, options, SKETCHES, par), |qr| scale_back(qr, size.exponent));
     }
@@ -136,7 +139,7 @@ fn scale_back<T: Real>(qr: PivotedQr<T>, exponent: i32) -> Result<PivotedQr<T>, 
 /// CQRRPT with one sketch after the other; `None` if all were unlucky.
 fn try_sketches<T: Real>(
     a: Input<'_, T>,
-    size: Magnitude,
+    size: ScaledNorm,
     relative: f64,
     d: usize,
     options: &CqrrptOptions,
@@ -250,38 +253,4 @@ fn from_sketch<T: Real>(
         }
     }
     Ok(Some(Factors { q, r, permutation: reduced.permutation, orthogonality, fallback }))
-}
-
-struct Orthonormalized<T> {
-    r: Mat<T>,
-    orthogonality: f64,
-    fallback: QrFallback,
-}
-
-/// Makes `q` orthonormal by the cheapest way that is seen to work.
-fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Result<Orthonormalized<T>, LinalgError> {
-    let good = 10.0 * q.ncols() as f64 * T::EPSILON.to_f64();
-    let mut r = Mat::identity(q.ncols(), q.ncols());
-    let shifted = QrFallback::ShiftedCholeskyQr3;
-    for (fallback, shift) in [
-        (QrFallback::None, false),
-        (QrFallback::CholeskyQr2, false),
-        (shifted, true),
-        (shifted, false),
-        (shifted, false),
-    ] {
-        let shift = if shift { stabilizing_shift(q.as_ref()) } else { T::ZERO };
-        // A pass that breaks down leaves q as it was, for the next one.
-        let Ok(factor) = cholesky_pass(q.as_mut(), shift, par) else { continue };
-        r = upper_product(factor.as_ref(), r.as_ref(), par);
-        let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
-        if orthogonality <= good {
-            return Ok(Orthonormalized { r, orthogonality, fallback });
-        }
-    }
-    let (orthonormal, factor) = householder_qr(std::mem::replace(q, Mat::new()), par);
-    *q = orthonormal;
-    let r = upper_product(factor.as_ref(), r.as_ref(), par);
-    let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
-    Ok(Orthonormalized { r, orthogonality, fallback: QrFallback::Householder })
 }

@@ -8,7 +8,7 @@ use faer::prelude::*;
 use panther_sketch::{Real, product};
 
 use crate::kernels::{axpy, dot, scale, vectorized};
-use crate::views::{column, column_mut};
+use crate::kernels::{column, column_mut};
 
 /// Columns that are reduced one by one before the rest is updated by products.
 pub(crate) const PANEL: usize = 32;

@@ -4,9 +4,10 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Real, product};
 
-use crate::cholesky_qr::{cholesky, gram};
-use crate::pivoted_qr::reduce;
-use crate::triangular::solve_on_the_right;
+use crate::kernels::solve_on_the_right;
+use crate::kernels::{distance_from_identity, gram};
+use crate::qr::cholesky::cholesky;
+use crate::qr::reduction::reduce;
 use crate::{LinalgError, PivotedQrOptions};
 
 /// Y = V·coefficients + Q·r, as [`orthonormalize_against`] leaves it.
@@ -82,24 +83,13 @@ fn orthonormalize_once<T: Real>(q: &mut Mat<T>, tolerance: f64, par: Par) -> Res
     Ok((factor, f64::INFINITY))
 }
 
-/// ‖G − I‖_F from the lower triangle of G.
-pub(crate) fn distance_from_identity<T: Real>(lower: MatRef<'_, T>) -> f64 {
-    let mut sum = 0.0;
-    for j in 0..lower.ncols() {
-        sum += (lower[(j, j)].to_f64() - 1.0).powi(2);
-        for i in j + 1..lower.nrows() {
-            sum += 2.0 * lower[(i, j)].to_f64().powi(2);
-        }
-    }
-    sum.sqrt()
-}
-
 /// `q` with more orthonormal columns, until there are `columns`: any that are orthogonal to those there.
 pub(crate) fn complete<T: Real>(q: Mat<T>, columns: usize, seed: u64, par: Par) -> Result<Mat<T>, LinalgError> {
     let mut q = q;
     let mut draw = 0;
     while q.ncols() < columns {
-        let random = crate::probe::gaussian::<T>(q.nrows(), columns - q.ncols(), crate::seed::derive_seed(seed, draw))?;
+        let random =
+            crate::estimate::gaussian::<T>(q.nrows(), columns - q.ncols(), crate::seed::derive_seed(seed, draw))?;
         let new = orthonormalize_against(q.as_ref(), random, 1e-3, par)?;
         append(&mut q, new.q.as_ref());
         draw += 1;
@@ -123,7 +113,7 @@ pub(crate) fn orthonormal_basis<T: Real>(y: Mat<T>, tolerance: f64, par: Par) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::gaussian;
+    use crate::estimate::gaussian;
 
     /// ‖V·C + Q·R − Y‖_F and ‖\[V Q\]ᵀ\[V Q\] − I‖_F.
     fn defects(v: &Mat<f64>, y: &Mat<f64>, new: &NewDirections<f64>) -> (f64, f64) {

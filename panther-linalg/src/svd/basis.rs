@@ -6,14 +6,15 @@ use std::ops::Range;
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::magnitude::magnitude;
-use crate::probe::{ErrorProbe, gaussian};
-use crate::projection::{Projection, fitted};
-use crate::range_finder::{Plan, VERIFICATION};
-use crate::scaled::Scaled;
+use crate::estimate::gaussian;
+use crate::operator::Scaled;
+use crate::operator::scaled_norm;
 use crate::seed::derive_seed;
-use crate::small_svd::{Svd, thin_svd};
-use crate::{Input, LinalgError, LinearOperator, Magnitude, NormSource, RsvdOptions, RsvdPath, Target};
+use crate::svd::error_probe::ErrorProbe;
+use crate::svd::projection::{Projection, fitted};
+use crate::svd::range_finder::{Plan, VERIFICATION};
+use crate::svd::small_svd::{Svd, thin_svd};
+use crate::{Input, LinalgError, LinearOperator, NormSource, RsvdOptions, RsvdPath, ScaledNorm, Target};
 
 /// Below this multiple of ε·‖A‖² the difference ‖A‖² − ‖B‖² has too few digits left (Yu, Gu and Li 2018, section 3).
 pub const CANCELLED: f64 = 1e4;
@@ -42,7 +43,7 @@ pub(crate) struct Basis<'a, T, A: ?Sized> {
     pub(crate) projection: Projection<'a, T, A>,
     /// QᵀA = Û Σ V̂ᵀWᵀ.
     pub(crate) svd: Svd<T>,
-    pub(crate) size: Magnitude,
+    pub(crate) size: ScaledNorm,
     pub(crate) norm_source: NormSource,
     pub(crate) path: RsvdPath,
     /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
@@ -85,9 +86,9 @@ pub(crate) fn build_basis<'a, T: Real, A: LinearOperator<T> + ?Sized>(
 ) -> Result<Basis<'a, T, A>, LinalgError> {
     // A family that cannot be drawn is refused also where nothing is drawn in the end.
     fitted(options.distribution, 1, a.ncols()).operator::<T>(1, a.ncols(), options.seed)?;
-    let (size, norm_source) = match a.magnitude(par)? {
+    let (size, norm_source) = match a.scaled_norm(par)? {
         Some(size) => (size, NormSource::Exact),
-        None => (estimated_magnitude(a, options.seed, par)?, NormSource::Estimated),
+        None => (estimated_norm(a, options.seed, par)?, NormSource::Estimated),
     };
     let plan = Plan::new(options);
     let capacity = match target {
@@ -124,16 +125,16 @@ pub fn sampled(rank: usize, options: &RsvdOptions) -> usize {
 }
 
 /// ‖A‖_F of a matrix-free operator from products with random vectors.
-fn estimated_magnitude<T: Real, A: LinearOperator<T> + ?Sized>(
+fn estimated_norm<T: Real, A: LinearOperator<T> + ?Sized>(
     a: &A,
     seed: u64,
     par: Par,
-) -> Result<Magnitude, LinalgError> {
+) -> Result<ScaledNorm, LinalgError> {
     let g = gaussian::<T>(a.ncols(), NORM_VECTORS, derive_seed(seed, u64::MAX - 2))?;
     let mut image = Mat::zeros(a.nrows(), NORM_VECTORS);
     a.apply(image.as_mut(), g.as_ref(), par);
-    let size = magnitude("A·X", Input::Dense(image.as_ref()), par)?;
-    Ok(Magnitude { frobenius: size.frobenius / (NORM_VECTORS as f64).sqrt(), ..size })
+    let size = scaled_norm("A·X", Input::Dense(image.as_ref()), par)?;
+    Ok(ScaledNorm { frobenius: size.frobenius / (NORM_VECTORS as f64).sqrt(), ..size })
 }
 
 impl<T: Real, A: LinearOperator<T> + ?Sized> Basis<'_, T, A> {

@@ -6,8 +6,8 @@
 use faer::prelude::*;
 use panther_sketch::{Distribution, Real};
 
-use crate::orthonormal::{append, orthonormalize_against};
-use crate::scaled::Scaled;
+use crate::operator::Scaled;
+use crate::qr::orthonormalize::{append, orthonormalize_against};
 use crate::seed::derive_seed;
 use crate::{LinalgError, LinearOperator};
 

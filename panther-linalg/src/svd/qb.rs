@@ -4,10 +4,10 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Real, product};
 
-use crate::basis::{build_basis, checked};
-use crate::cholesky_qr::rescaled;
-use crate::magnitude::scaled_back;
-use crate::probe::quantum;
+use crate::estimate::quantum;
+use crate::operator::rescaled;
+use crate::operator::scaled_back;
+use crate::svd::basis::{build_basis, checked};
 use crate::{LinalgError, LinearOperator, Qb, RsvdOptions, Target};
 
 /// A ≈ Q·B, the stage before the small SVD of [`rsvd`](crate::rsvd()) (Martinsson and Voronin 2016; Yu, Gu and Li 2018).

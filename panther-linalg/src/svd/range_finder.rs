@@ -5,9 +5,9 @@ use std::ops::Range;
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::basis::{build_basis, checked};
-use crate::orthonormal::orthonormal_basis;
-use crate::projection::Projection;
+use crate::qr::orthonormalize::orthonormal_basis;
+use crate::svd::basis::{build_basis, checked};
+use crate::svd::projection::Projection;
 use crate::{LinalgError, LinearOperator, RangeFinder, RsvdOptions, Target};
 
 /// Columns of the fresh block that looks for what a Krylov basis has missed.

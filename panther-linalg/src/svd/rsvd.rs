@@ -4,12 +4,13 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Real, product};
 
-use crate::basis::{Basis, build_basis, checked};
-use crate::cholesky_qr::gram;
-use crate::magnitude::{exponent_of, power_of_two, scaled_back};
-use crate::orthonormal::complete;
-use crate::probe::quantum;
-use crate::small_svd::Svd;
+use crate::svd::basis::{Basis, build_basis, checked};
+
+use crate::estimate::quantum;
+use crate::kernels::orthogonality;
+use crate::operator::{scale_values, scaled_back};
+use crate::qr::orthonormalize::complete;
+use crate::svd::small_svd::Svd;
 use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, RsvdPath, Target};
 
 /// A ≈ U Σ Vᵀ of a given rank or to a given tolerance (Halko, Martinsson and Tropp 2011; Musco and Musco 2015).
@@ -139,27 +140,5 @@ fn fix_signs<T: Real>(u: &mut Mat<T>, v: &mut Mat<T>) {
                 *x = -*x;
             }
         }
-    }
-}
-
-/// ‖QᵀQ − I‖_F.
-fn orthogonality<T: Real>(q: MatRef<'_, T>, par: Par) -> f64 {
-    crate::orthonormal::distance_from_identity(gram(q, par).as_ref())
-}
-
-/// σ·2^exponent, if the type can hold it.
-fn scale_values<T: Real>(s: &mut [T], exponent: i32) -> Result<(), LinalgError> {
-    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
-    let largest = s.first().map_or(0.0, |s| s.to_f64());
-    for s in &mut *s {
-        *s = *s * first * second;
-    }
-    match s.first() {
-        Some(first) if !first.is_finite() => Err(LinalgError::Overflow {
-            quantity: "the largest singular value",
-            exponent: exponent + exponent_of(largest),
-            scalar: T::NAME,
-        }),
-        _ => Ok(()),
     }
 }

@@ -9,9 +9,9 @@ use faer::{Auto, Spec};
 use panther_sketch::{Real, product};
 
 use crate::LinalgError;
-use crate::cholesky_qr::gram;
-use crate::householder::householder_qr;
-use crate::orthonormal::distance_from_identity;
+use crate::kernels::distance_from_identity;
+use crate::kernels::gram;
+use crate::qr::householder::householder_qr;
 
 /// U m×r, σ descending, V n×r with r = min(m, n).
 pub(crate) struct Svd<T> {
