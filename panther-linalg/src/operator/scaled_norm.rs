@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::LinalgError;
 use crate::kernels::{max_abs, sum_of_squares, vectorized};
+use crate::operator::repeated_entries::repeated_entries;
 use crate::operator::{exponent_of, power_of_two, scaled_back};
 
 /// ‖A‖_F as mantissa·2^exponent, so that it can be told even where it leaves the range of the type.
@@ -18,13 +19,16 @@ pub struct ScaledNorm {
 }
 
 impl ScaledNorm {
-    /// The magnitude that belongs to ‖A‖_F = `norm`.
+    /// The norm of the zero matrix.
+    pub const ZERO: Self = Self { frobenius: 0.0, exponent: 0 };
+
+    /// ‖A‖_F = `norm`, which is finite and at least 0.
     pub fn of_norm(norm: f64) -> Self {
         if norm == 0.0 {
-            return Self { frobenius: 0.0, exponent: 0 };
+            return Self::ZERO;
         }
         let exponent = exponent_of(norm);
-        Self { frobenius: norm / 2f64.powi(exponent), exponent }
+        Self { frobenius: scaled_back(norm, -exponent), exponent }
     }
 
     /// ‖A‖_F, the largest double where it is more.
@@ -48,9 +52,12 @@ pub(crate) fn scaled_norm<T: Real>(
     if groups.iter().any(|group| !group.finite) {
         return Err(locate_non_finite(argument, a));
     }
+    if let Some(sums) = repeated_entries(argument, a)? {
+        return scaled_norm(argument, Input::Dense(MatRef::from_column_major_slice(&sums, sums.len(), 1)), par);
+    }
     let max = groups.iter().map(|group| group.max.to_f64()).fold(0.0, f64::max);
     if max == 0.0 {
-        return Ok(ScaledNorm { frobenius: 0.0, exponent: 0 });
+        return Ok(ScaledNorm::ZERO);
     }
     let exponent = exponent_of(max);
     let scale_back = power_of_two(-exponent);
