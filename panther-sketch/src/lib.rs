@@ -42,6 +42,7 @@ mod product;
 mod products;
 mod rademacher;
 mod real;
+pub mod seed;
 mod sparse;
 mod sparse_rows;
 mod sparse_sign;
