@@ -21,16 +21,16 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
     fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
         match *self {
             Self::Dense(a) => narrow_product(out, a, x, par),
-            Self::SparseColumns(a) => scatter_product(out, a, x, par),
-            Self::SparseRows(a) => gather_product(out, a.transpose(), x, par),
+            Self::Csc(a) => scatter_product(out, a, x, par),
+            Self::Csr(a) => gather_product(out, a.transpose(), x, par),
         }
     }
 
     fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
         match *self {
             Self::Dense(a) => narrow_product(out, a.transpose(), x, par),
-            Self::SparseColumns(a) => gather_product(out, a, x, par),
-            Self::SparseRows(a) => scatter_product(out, a.transpose(), x, par),
+            Self::Csc(a) => gather_product(out, a, x, par),
+            Self::Csr(a) => scatter_product(out, a.transpose(), x, par),
         }
     }
 

@@ -43,15 +43,15 @@ pub const RADEMACHER: u64 = 0xbb67_ae85_84ca_a73b;
 pub const UNIFORM: u64 = 0x3c6e_f372_fe94_f82b;
 /// Tag of [`SparseSign`](crate::SparseSign).
 pub const SPARSE_SIGN: u64 = 0xa54f_f53a_5f1d_36f1;
-/// Tag of [`SparseRows`](crate::SparseRows).
-pub const SPARSE_ROWS: u64 = 0x510e_527f_ade6_82d1;
+/// Tag of [`LessUniform`](crate::LessUniform).
+pub const LESS_UNIFORM: u64 = 0x510e_527f_ade6_82d1;
 /// Tag of the signs of [`Srht`](crate::Srht).
 pub const SRHT_SIGNS: u64 = 0x9b05_688c_2b3e_6c1f;
 /// Tag of the rows that [`Srht`](crate::Srht) keeps.
 pub const SRHT_ROWS: u64 = 0x1f83_d9ab_fb41_bd6b;
 
 /// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a long loop over arrays is
-/// vectorised for any width, a short one is unrolled into scalars.
+/// vectorized for any width, a short one is unrolled into scalars.
 pub(crate) const LANES: usize = 256;
 
 /// The key of a family's streams for one seed.
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn indices_follow_the_rule() {
-        let key = family_key(3, SPARSE_ROWS);
+        let key = family_key(3, LESS_UNIFORM);
         // A bound just above 2⁶² refuses nearly half of all words.
         for bound in [1, 2, 3, 1000, (1 << 62) + 1, 1 << 63] {
             let mut words = coordinate(key, 1);
