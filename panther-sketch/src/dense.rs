@@ -8,9 +8,9 @@ use rand_xoshiro::rand_core::Rng;
 
 use crate::parallel::{self, for_each};
 use crate::product::product;
+use crate::simd::vectorized;
 use crate::sparse::Sparse;
 use crate::stream::{self, LANES, LaneStreams};
-use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check};
 
 /// Rows that one word of signs is enough for; rows are drawn in multiples of it.
@@ -74,7 +74,7 @@ impl<T: Real> Panel<T> {
     fn draw<F: DenseFamily>(&mut self, rows: usize, scale: T) {
         let Self { streams, entries, .. } = self;
         let entries = &mut entries[..rows.next_multiple_of(CHUNK_ROWS)];
-        vectorised(
+        vectorized(
             #[inline(always)]
             || F::rows(streams, scale, entries),
         );
@@ -168,7 +168,7 @@ fn accumulate_sparse<F: DenseFamily, T: Real>(
             parallel::split_rows(out.rb_mut().subrows_mut(rows.start, height), height.div_ceil(parallel::threads(par)));
         for_each(par, pieces, |(rows, mut out)| {
             let columns_of_s = &*by_columns;
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     a.visit(&block, &(0..p), |j, c, value| {
@@ -219,8 +219,8 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         }
         match a {
             Input::Dense(a) => accumulate_dense(self, out, columns, a, par),
-            Input::SparseColumns(a) => accumulate_sparse(self, out, columns, Sparse::columns(a), par),
-            Input::SparseRows(a) => accumulate_sparse(self, out, columns, Sparse::rows(a), par),
+            Input::Csc(a) => accumulate_sparse(self, out, columns, Sparse::columns(a), par),
+            Input::Csr(a) => accumulate_sparse(self, out, columns, Sparse::rows(a), par),
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         for j in 0..n {
             let mut stream = stream::coordinate(key, j);
             // For the machine's own fused multiply–add, which is slow in software.
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || F::scalar(&mut || stream.next_u64(), scale, &mut column),
             );

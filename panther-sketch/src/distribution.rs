@@ -1,6 +1,6 @@
 //! The families of sketches by name.
 
-use crate::{Gaussian, Rademacher, Real, SketchError, SketchOperator, SparseRows, SparseSign, Srht, Uniform};
+use crate::{Gaussian, LessUniform, Rademacher, Real, SketchError, SketchOperator, SparseSign, Srht, Uniform};
 
 /// A family of sketch operators with its parameter: what is drawn, apart from the shape and the seed it is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Distribution {
         vec_nnz: usize,
     },
     /// Each row is `vec_nnz` signed coordinates, sampled with replacement.
-    SparseRows {
+    LessUniform {
         /// ζ, samples a row, 1..=n.
         vec_nnz: usize,
     },
@@ -40,7 +40,7 @@ impl Distribution {
             Self::Rademacher => Box::new(Rademacher::new(d, n, seed)?),
             Self::Uniform => Box::new(Uniform::new(d, n, seed)?),
             Self::SparseSign { vec_nnz } => Box::new(SparseSign::new(d, n, vec_nnz, seed)?),
-            Self::SparseRows { vec_nnz } => Box::new(SparseRows::new(d, n, vec_nnz, seed)?),
+            Self::LessUniform { vec_nnz } => Box::new(LessUniform::new(d, n, vec_nnz, seed)?),
             Self::Srht => Box::new(Srht::new(d, n, seed)?),
         })
     }

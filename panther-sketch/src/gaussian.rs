@@ -226,8 +226,8 @@ fn circle_f64(lo: u32) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::vectorized;
     use crate::stream::splitmix_word;
-    use crate::vector::vectorised;
 
     /// Words that cover the edges of every piece, and many between.
     fn halves() -> impl Iterator<Item = u32> + Clone {
@@ -298,7 +298,7 @@ mod tests {
         const BLOCK: usize = 4096;
         let mut block = vec![[0.0_f64; 6]; BLOCK];
         for first in (0..=u32::MAX).step_by(BLOCK) {
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     for (slot, half) in block.iter_mut().zip(first..=u32::MAX) {

@@ -2,7 +2,7 @@
 
 use crate::Real;
 
-/// Replaces the columns of a tile of 2^s rows by their unnormalised Walsh–Hadamard transforms, in natural (Sylvester) order:
+/// Replaces the columns of a tile of 2^s rows by their unnormalized Walsh–Hadamard transforms, in natural (Sylvester) order:
 /// entry (i, j) of the matrix is (−1)^popcount(i & j). s·2^s additions a lane.
 ///
 /// Three levels are taken at a time, so that each pass over the tile does 24 additions for 8 loads and 8 stores.

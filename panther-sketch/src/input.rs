@@ -10,9 +10,9 @@ pub enum Input<'a, T> {
     /// Dense with any strides: column-major, row-major or a slice of either.
     Dense(MatRef<'a, T>),
     /// Compressed sparse columns (CSC).
-    SparseColumns(SparseColMatRef<'a, usize, T>),
+    Csc(SparseColMatRef<'a, usize, T>),
     /// Compressed sparse rows (CSR).
-    SparseRows(SparseRowMatRef<'a, usize, T>),
+    Csr(SparseRowMatRef<'a, usize, T>),
 }
 
 impl<'a, T> Input<'a, T> {
@@ -20,8 +20,8 @@ impl<'a, T> Input<'a, T> {
     pub fn nrows(&self) -> usize {
         match self {
             Self::Dense(a) => a.nrows(),
-            Self::SparseColumns(a) => a.nrows(),
-            Self::SparseRows(a) => a.nrows(),
+            Self::Csc(a) => a.nrows(),
+            Self::Csr(a) => a.nrows(),
         }
     }
 
@@ -29,8 +29,8 @@ impl<'a, T> Input<'a, T> {
     pub fn ncols(&self) -> usize {
         match self {
             Self::Dense(a) => a.ncols(),
-            Self::SparseColumns(a) => a.ncols(),
-            Self::SparseRows(a) => a.ncols(),
+            Self::Csc(a) => a.ncols(),
+            Self::Csr(a) => a.ncols(),
         }
     }
 
@@ -39,8 +39,8 @@ impl<'a, T> Input<'a, T> {
     pub fn transpose(self) -> Self {
         match self {
             Self::Dense(a) => Self::Dense(a.transpose()),
-            Self::SparseColumns(a) => Self::SparseRows(a.transpose()),
-            Self::SparseRows(a) => Self::SparseColumns(a.transpose()),
+            Self::Csc(a) => Self::Csr(a.transpose()),
+            Self::Csr(a) => Self::Csc(a.transpose()),
         }
     }
 }
@@ -53,12 +53,12 @@ impl<'a, T> From<MatRef<'a, T>> for Input<'a, T> {
 
 impl<'a, T> From<SparseColMatRef<'a, usize, T>> for Input<'a, T> {
     fn from(a: SparseColMatRef<'a, usize, T>) -> Self {
-        Self::SparseColumns(a)
+        Self::Csc(a)
     }
 }
 
 impl<'a, T> From<SparseRowMatRef<'a, usize, T>> for Input<'a, T> {
     fn from(a: SparseRowMatRef<'a, usize, T>) -> Self {
-        Self::SparseRows(a)
+        Self::Csr(a)
     }
 }

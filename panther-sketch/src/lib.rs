@@ -6,7 +6,7 @@
 //! | [`Rademacher`] | ±1/√d | 2dnp flops | panel of S | as Gaussian, bounded entries | Achlioptas 2003 | scaled sign sketch |
 //! | [`Uniform`] | U(−√3, √3)/√d | 2dnp flops | panel of S | as Gaussian, bounded entries | RandBLAS | `uniform` |
 //! | [`SparseSign`] | ζ a column, ±1/√ζ | ζ·nnz(A) additions | d×p sums | first choice; sparse A; streams | SJLT, OSNAP, "SASO"; ζ = 1 CountSketch | sparse sketch operator (SASO) |
-//! | [`SparseRows`] | ζ a row, sampled | dζp additions | d·ζ draws, in blocks | A of low coherence, fewest reads | LESS-uniform, "LASO" | sparse sketch operator (LASO) |
+//! | [`LessUniform`] | ζ a row, sampled | dζp additions | d·ζ draws, in blocks | A of low coherence, fewest reads | LESS-uniform, "LASO" | sparse sketch operator (LASO) |
 //! | [`Srht`] | ±1/√d | np log d additions | n signs | many columns, structured guarantee | Tropp 2011 | SRHT |
 //!
 //! ζ is called `vec_nnz`. [`Distribution`] names a family at run time; each family is also a type of its own. All of them
@@ -35,6 +35,7 @@ mod error;
 mod gaussian;
 mod hadamard;
 mod input;
+mod less_uniform;
 mod operator;
 mod parallel;
 mod product;
@@ -42,24 +43,24 @@ mod product;
 mod products;
 mod rademacher;
 mod real;
+pub mod seed;
+pub mod simd;
 mod sparse;
-mod sparse_rows;
 mod sparse_sign;
 mod srht;
 pub mod stream;
 mod tile;
 mod uniform;
-pub mod vector;
 
 pub use distribution::Distribution;
 pub use error::SketchError;
 pub use gaussian::Gaussian;
 pub use input::Input;
+pub use less_uniform::LessUniform;
 pub use operator::SketchOperator;
 pub use product::product;
 pub use rademacher::Rademacher;
 pub use real::Real;
-pub use sparse_rows::SparseRows;
 pub use sparse_sign::SparseSign;
 pub use srht::Srht;
 pub use uniform::Uniform;

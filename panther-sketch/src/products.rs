@@ -12,7 +12,7 @@ const FAMILIES: [Distribution; 6] = [
     Distribution::Rademacher,
     Distribution::Uniform,
     Distribution::COUNT_SKETCH,
-    Distribution::SparseRows { vec_nnz: 1 },
+    Distribution::LessUniform { vec_nnz: 1 },
     Distribution::Srht,
 ];
 
@@ -29,7 +29,7 @@ fn families(d: usize, n: usize) -> Vec<Distribution> {
     }
     for vec_nnz in [3, 40] {
         if vec_nnz <= n {
-            families.push(Distribution::SparseRows { vec_nnz });
+            families.push(Distribution::LessUniform { vec_nnz });
         }
     }
     families
@@ -124,14 +124,14 @@ fn check_operator<T: Real>(family: Distribution, d: usize, n: usize, p: usize) {
     let unsorted = SparseColMat::new(symbolic, values);
     for sparse in [Input::from(csc.as_ref()), Input::from(csr.as_ref()), Input::from(unsorted.as_ref())] {
         let full = match sparse {
-            Input::SparseColumns(a) => {
+            Input::Csc(a) => {
                 let mut full = Mat::<T>::zeros(n, p);
                 for t in a.triplet_iter() {
                     full[(t.row, t.col)] += *t.val;
                 }
                 full
             }
-            Input::SparseRows(a) => a.to_dense(),
+            Input::Csr(a) => a.to_dense(),
             Input::Dense(a) => a.to_owned(),
         };
         let expected = product(dense.as_ref(), full.as_ref());
@@ -203,7 +203,7 @@ fn products_of_tall_operators() {
     for family in [Distribution::Gaussian, Distribution::Rademacher, Distribution::Uniform] {
         check_operator::<f64>(family, 2100, 5, 2);
     }
-    check_operator::<f64>(Distribution::SparseRows { vec_nnz: 9000 }, 5, 10_000, 2);
+    check_operator::<f64>(Distribution::LessUniform { vec_nnz: 9000 }, 5, 10_000, 2);
     check_operator::<f64>(Distribution::SparseSign { vec_nnz: 8 }, 100, 5000, 2);
     check_operator::<f32>(Distribution::Srht, 700, 3001, 20);
 }
@@ -270,7 +270,7 @@ fn bad_parameters_are_errors() {
     }
     for vec_nnz in [0, 7] {
         let expected = SketchError::OutOfRange { argument: "vec_nnz", low: 1, high: 6, got: vec_nnz };
-        assert_eq!(error(Distribution::SparseRows { vec_nnz }), Some(expected));
+        assert_eq!(error(Distribution::LessUniform { vec_nnz }), Some(expected));
     }
     let expected = SketchError::OutOfRange { argument: "d", low: 1, high: 8, got: 9 };
     assert_eq!(Distribution::Srht.operator::<f32>(9, 6, 0).err(), Some(expected));

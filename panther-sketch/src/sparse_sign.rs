@@ -6,9 +6,9 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
 use crate::parallel::{self, for_each, split_columns};
+use crate::simd::vectorized;
 use crate::sparse::Sparse;
 use crate::tile::{self, Reader, with_width};
-use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check, stream};
 
 /// Nonzeros of S that are drawn at once: the table of a block stays in the second-level cache.
@@ -148,7 +148,7 @@ impl SparseSign {
             .collect();
         self.for_each_block(columns, par, |nonzeros, block| {
             for_each(par, tiles.iter_mut().collect(), |tile| {
-                vectorised(
+                vectorized(
                     #[inline(always)]
                     || scatter(tile, nonzeros, self.vec_nnz, a.subrows(block.start - first, block.len())),
                 );
@@ -197,7 +197,7 @@ impl SparseSign {
             let out = out.rb_mut().subrows_mut(block.start - first, block.len());
             let pieces = tiles.iter().zip(split_columns(out, L)).collect();
             for_each(par, pieces, |(tile, (_, mut out))| {
-                vectorised(
+                vectorized(
                     #[inline(always)]
                     || gather(out.rb_mut(), nonzeros, self.vec_nnz, scale, &tile.sums),
                 );
@@ -282,8 +282,8 @@ impl<T: Real> SketchOperator<T> for SparseSign {
             Input::Dense(a) => {
                 with_width!(a.ncols(), self.accumulate_dense::<T>(out, columns, a, par))
             }
-            Input::SparseColumns(a) => self.accumulate_sparse(out, columns, Sparse::columns(a), par),
-            Input::SparseRows(a) => self.accumulate_sparse(out, columns, Sparse::rows(a), par),
+            Input::Csc(a) => self.accumulate_sparse(out, columns, Sparse::columns(a), par),
+            Input::Csr(a) => self.accumulate_sparse(out, columns, Sparse::rows(a), par),
         }
         Ok(())
     }

@@ -7,9 +7,9 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
 use crate::parallel::{for_each, split_columns};
+use crate::simd::vectorized;
 use crate::sparse::Sparse;
 use crate::tile::{self, Reader, with_width};
-use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check, hadamard, stream};
 
 /// Bytes that a tile may take: it is passed over three times and so belongs into the fast caches.
@@ -117,7 +117,7 @@ impl Srht {
 
     /// The diagonal of D over a column range.
     fn signs<T: Real>(&self, columns: Range<usize>) -> Vec<T> {
-        vectorised(
+        vectorized(
             #[inline(always)]
             || columns.clone().map(|j| T::ONE.with_sign(stream::first_bit(self.key, j))).collect(),
         )
@@ -175,7 +175,7 @@ impl Srht {
         let levels = self.levels::<T, L>();
         let signs = self.signs::<T>(columns.clone());
         for_each(par, split_columns(out, L), |(part, mut out)| {
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     let mut tile = vec![[T::ZERO; L]; 1 << levels];
@@ -235,7 +235,7 @@ impl Srht {
         let signs = self.signs::<T>(columns.clone());
         let scale = self.scale::<T>();
         for_each(par, split_columns(out, L), |(part, mut out)| {
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     let mut tile = vec![[T::ZERO; L]; 1 << levels];
@@ -335,10 +335,10 @@ impl<T: Real> SketchOperator<T> for Srht {
         }
         match a {
             Input::Dense(a) => with_width!(p, self.accumulate_dense::<T>(out, columns, a, par)),
-            Input::SparseColumns(a) => {
+            Input::Csc(a) => {
                 with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::columns(a), par));
             }
-            Input::SparseRows(a) => {
+            Input::Csr(a) => {
                 with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::rows(a), par));
             }
         }

@@ -30,8 +30,10 @@
 //! assert_eq!(first, stream::coordinate(key, 42).next_u64());
 //! ```
 
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
+
+use crate::seed::{PHI, mix};
 
 /// Tag of [`Gaussian`](crate::Gaussian).
 pub const GAUSSIAN: u64 = 0x6a09_e667_f3bc_c909;
@@ -41,32 +43,27 @@ pub const RADEMACHER: u64 = 0xbb67_ae85_84ca_a73b;
 pub const UNIFORM: u64 = 0x3c6e_f372_fe94_f82b;
 /// Tag of [`SparseSign`](crate::SparseSign).
 pub const SPARSE_SIGN: u64 = 0xa54f_f53a_5f1d_36f1;
-/// Tag of [`SparseRows`](crate::SparseRows).
-pub const SPARSE_ROWS: u64 = 0x510e_527f_ade6_82d1;
+/// Tag of [`LessUniform`](crate::LessUniform).
+pub const LESS_UNIFORM: u64 = 0x510e_527f_ade6_82d1;
 /// Tag of the signs of [`Srht`](crate::Srht).
 pub const SRHT_SIGNS: u64 = 0x9b05_688c_2b3e_6c1f;
 /// Tag of the rows that [`Srht`](crate::Srht) keeps.
 pub const SRHT_ROWS: u64 = 0x1f83_d9ab_fb41_bd6b;
 
-const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a long loop over arrays is
-/// vectorised for any width, a short one is unrolled into scalars.
+/// vectorized for any width, a short one is unrolled into scalars.
 pub(crate) const LANES: usize = 256;
 
 /// The key of a family's streams for one seed.
 #[must_use]
 pub fn family_key(seed: u64, tag: u64) -> u64 {
-    SplitMix64::seed_from_u64(seed).next_u64() ^ tag
+    splitmix_word(seed, 0) ^ tag
 }
 
 /// Word k of a key's SplitMix64 sequence, without walking there.
 #[inline(always)]
 pub(crate) fn splitmix_word(key: u64, k: u64) -> u64 {
-    let mut z = key.wrapping_add(k.wrapping_add(1).wrapping_mul(PHI));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix(key.wrapping_add(k.wrapping_add(1).wrapping_mul(PHI)))
 }
 
 /// The four state words of coordinate j.
@@ -154,6 +151,8 @@ impl LaneStreams {
 
 #[cfg(test)]
 mod tests {
+    use rand_xoshiro::SplitMix64;
+
     use super::*;
 
     #[test]
@@ -184,7 +183,7 @@ mod tests {
 
     #[test]
     fn indices_follow_the_rule() {
-        let key = family_key(3, SPARSE_ROWS);
+        let key = family_key(3, LESS_UNIFORM);
         // A bound just above 2⁶² refuses nearly half of all words.
         for bound in [1, 2, 3, 1000, (1 << 62) + 1, 1 << 63] {
             let mut words = coordinate(key, 1);

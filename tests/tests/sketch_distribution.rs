@@ -97,7 +97,7 @@ fn signs_are_fair() {
         Distribution::Rademacher,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 1 },
+        Distribution::LessUniform { vec_nnz: 1 },
     ];
     for family in families {
         let s = dense(family, 256, 2000, 2);
@@ -155,9 +155,9 @@ fn sparse_sign_pairs_are_uniform() {
 
 /// The draws as the contract of the streams words them give the operator, and are uniform. False alarm below 1e-6.
 #[test]
-fn sparse_rows_indices_are_uniform() {
+fn less_uniform_indices_are_uniform() {
     let (d, n, vec_nnz, seed) = (400, 70, 64, 6);
-    let key = stream::family_key(seed, stream::SPARSE_ROWS);
+    let key = stream::family_key(seed, stream::LESS_UNIFORM);
     let mut expected = Mat::<f64>::zeros(d, n);
     let scale = (n as f64 / (d * vec_nnz) as f64).sqrt();
     let mut counts = vec![0; n];
@@ -169,7 +169,7 @@ fn sparse_rows_indices_are_uniform() {
             expected[(i, j)] += if sign == 1 { -scale } else { scale };
         }
     }
-    assert!((dense(Distribution::SparseRows { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14);
+    assert!((dense(Distribution::LessUniform { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14);
     assert_uniform(&counts, d * vec_nnz, 1);
 }
 
@@ -200,7 +200,7 @@ fn streams_are_independent() {
         stream::RADEMACHER,
         stream::UNIFORM,
         stream::SPARSE_SIGN,
-        stream::SPARSE_ROWS,
+        stream::LESS_UNIFORM,
         stream::SRHT_SIGNS,
         stream::SRHT_ROWS,
     ];
@@ -237,7 +237,7 @@ fn neighbouring_columns_are_uncorrelated() {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 64 },
+        Distribution::LessUniform { vec_nnz: 64 },
         Distribution::Srht,
     ];
     for family in families {

@@ -11,8 +11,8 @@ const FAMILIES: [Distribution; 8] = [
     Distribution::Uniform,
     Distribution::COUNT_SKETCH,
     Distribution::SparseSign { vec_nnz: 8 },
-    Distribution::SparseRows { vec_nnz: 4 },
-    Distribution::SparseRows { vec_nnz: 16 },
+    Distribution::LessUniform { vec_nnz: 4 },
+    Distribution::LessUniform { vec_nnz: 16 },
     Distribution::Srht,
 ];
 
@@ -27,7 +27,7 @@ fn generic(n: usize, k: usize, seed: u64) -> Mat<f64> {
 }
 
 /// E‖Sx‖² = ‖x‖². For a generic x every family has Var‖Sx‖² ≤ (2+1/10)/d: exactly 2/d for Gaussian entries, less for the bounded ones
-/// and for SparseSign and SRHT, and for SparseRows 2/d plus (3Σx⁴·n − 3)/(dζ), which is small for a generic x.
+/// and for SparseSign and SRHT, and for LessUniform 2/d plus (3Σx⁴·n − 3)/(dζ), which is small for a generic x.
 ///
 /// The mean over M seeds is close to χ² of M·d = 12 800 degrees of freedom, divided by them: six standard deviations are
 /// exceeded with probability 1e-8 a family (normal tails 2e-9), below 1e-7 in all.
@@ -51,9 +51,9 @@ fn norms_are_kept_on_average() {
 }
 
 /// E\[SᵀS\] = I, entry by entry. An entry off the diagonal has variance at most 1/d for every family; one on it
-/// 0 where columns have norm 1, 2/d for Gaussian entries, and at most (n/ζ + 3)/d for SparseRows.
+/// 0 where columns have norm 1, 2/d for Gaussian entries, and at most (n/ζ + 3)/d for LessUniform.
 ///
-/// With 3000 seeds the means are close to normal (the skewest, diagonal entries of SparseRows, are averages of 24 000 independent
+/// With 3000 seeds the means are close to normal (the skewest, diagonal entries of LessUniform, are averages of 24 000 independent
 /// terms of skewness below 5). 8·256 entries beyond seven standard deviations: normal tails give 5e-9; skewness 5/√24000 at seven
 /// standard deviations raises tails by less than e^(0.033·7³/6) = 7, so below 1e-7.
 #[test]
@@ -69,7 +69,7 @@ fn gram_matrix_is_the_identity_on_average() {
             for j in 0..n {
                 let variance = match family {
                     _ if i != j => 1.0,
-                    Distribution::SparseRows { vec_nnz } => n as f64 / vec_nnz as f64 + 3.0,
+                    Distribution::LessUniform { vec_nnz } => n as f64 / vec_nnz as f64 + 3.0,
                     _ => 2.0,
                 };
                 let deviation = (variance / (d as f64 * seeds as f64)).sqrt();

@@ -23,7 +23,7 @@ pub const FAMILIES: [(&str, Distribution); 7] = [
     ("CountSketch", Distribution::COUNT_SKETCH),
     ("SparseSign 8", Distribution::SparseSign { vec_nnz: 8 }),
     ("SRHT", Distribution::Srht),
-    ("SparseRows 64", Distribution::SparseRows { vec_nnz: 64 }),
+    ("SparseRows 64", Distribution::LessUniform { vec_nnz: 64 }),
     ("Gaussian", Distribution::Gaussian),
     ("Rademacher", Distribution::Rademacher),
     ("Uniform", Distribution::Uniform),
@@ -55,7 +55,7 @@ impl Case {
             Work::Copy => 2 * self.rows,
             Work::Product(sketched) => self.rows + sketched,
             // Only the sampled rows are read.
-            Work::Sketch(_, Distribution::SparseRows { vec_nnz }, sketched) => {
+            Work::Sketch(_, Distribution::LessUniform { vec_nnz }, sketched) => {
                 self.rows.min(sketched * vec_nnz) + sketched
             }
             Work::Sketch(_, _, sketched) => self.rows + sketched,
@@ -70,7 +70,7 @@ impl Case {
             Work::Copy => 0.0,
             Work::Product(sketched) => 2.0 * sketched as f64 * rows * columns,
             Work::Sketch(_, Distribution::SparseSign { vec_nnz }, _) => vec_nnz as f64 * rows * columns,
-            Work::Sketch(_, Distribution::SparseRows { vec_nnz }, sketched) => (sketched * vec_nnz) as f64 * columns,
+            Work::Sketch(_, Distribution::LessUniform { vec_nnz }, sketched) => (sketched * vec_nnz) as f64 * columns,
             Work::Sketch(_, Distribution::Srht, sketched) => rows * columns * (sketched as f64).log2(),
             Work::Sketch(_, _, sketched) => 2.0 * sketched as f64 * rows * columns,
         }

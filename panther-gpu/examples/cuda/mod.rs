@@ -68,8 +68,8 @@ impl Cuda {
     fn send<T: DeviceReal>(&self, a: Input<'_, T>) -> Result<Matrix<T>, GpuError> {
         match a {
             Input::Dense(a) => Matrix::from_host(&self.device, a),
-            Input::SparseColumns(a) => self.send_columns(a),
-            Input::SparseRows(a) => {
+            Input::Csc(a) => self.send_columns(a),
+            Input::Csr(a) => {
                 let mut sent = Matrix::zeros(&self.device, a.nrows(), a.ncols())?;
                 sent.as_mut().copy_from(self.send_columns(a.transpose())?.as_ref().t())?;
                 Ok(sent)

@@ -24,7 +24,7 @@ const WINDOW: usize = 1 << 22;
 /// |---|---|---|
 /// | Gaussian, Rademacher, Uniform | 2dnp flops; S is drawn in blocks of columns | at most 2²⁴ numbers, or 32·d |
 /// | SparseSign | ζ·n·p additions, A read once for every 1024 rows of the result | at most 2²⁴ partial sums, and 64 MiB of lists unless those of 512 coordinates take more |
-/// | SparseRows | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
+/// | LessUniform | d·ζ·p additions, only the sampled rows of A read | 2²² draws |
 /// | SRHT | 10·n·p additions for every 2560 rows of the result, which read A once, and d·n·p/1024 | n bits, 12 bytes a row of S, at most 2²⁴ partial sums |
 ///
 /// Rows of a reading of A are those of Hopper devices; fewer where blocks have less shared memory. Of an
@@ -63,7 +63,7 @@ impl<T: DeviceReal> DeviceSketch<T> {
                     Distribution::SparseSign { vec_nnz } => {
                         Family::SparseSign(sparse_sign::SparseSign::new(d, n, vec_nnz, seed)?)
                     }
-                    Distribution::SparseRows { vec_nnz } => {
+                    Distribution::LessUniform { vec_nnz } => {
                         Family::SparseRows(sparse_rows::SparseRows::new(d, n, vec_nnz, seed)?)
                     }
                     dense => Family::Dense(dense::Dense::new(dense, d, n, seed)?),

@@ -23,7 +23,7 @@ impl SparseRows {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
         below_2_31("d", d)?;
         below_2_31("n", n)?;
-        Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::SPARSE_ROWS) })
+        Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::LESS_UNIFORM) })
     }
 
     /// √(n/(dζ)).

@@ -22,8 +22,8 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
         check_product("A·X", (Input::nrows(self), Input::ncols(self)), &out, x)?;
         match *self {
             Self::Dense(a) => narrow_product(out, a, x, par),
-            Self::SparseColumns(a) => scatter_product(out, a, x, par),
-            Self::SparseRows(a) => gather_product(out, a.transpose(), x, par),
+            Self::Csc(a) => scatter_product(out, a, x, par),
+            Self::Csr(a) => gather_product(out, a.transpose(), x, par),
         }
         Ok(())
     }
@@ -32,8 +32,8 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
         check_product("Aᵀ·X", (Input::ncols(self), Input::nrows(self)), &out, x)?;
         match *self {
             Self::Dense(a) => narrow_product(out, a.transpose(), x, par),
-            Self::SparseColumns(a) => gather_product(out, a, x, par),
-            Self::SparseRows(a) => scatter_product(out, a.transpose(), x, par),
+            Self::Csc(a) => gather_product(out, a, x, par),
+            Self::Csr(a) => scatter_product(out, a.transpose(), x, par),
         }
         Ok(())
     }

@@ -112,8 +112,8 @@ vectorized! {
 fn stored_slices<T: Real>(a: Input<'_, T>) -> Vec<&[T]> {
     match a {
         Input::Dense(a) => dense_slices(a),
-        Input::SparseColumns(a) => (0..a.ncols()).map(|j| a.val_of_col(j)).collect(),
-        Input::SparseRows(a) => (0..a.nrows()).map(|i| a.val_of_row(i)).collect(),
+        Input::Csc(a) => (0..a.ncols()).map(|j| a.val_of_col(j)).collect(),
+        Input::Csr(a) => (0..a.nrows()).map(|i| a.val_of_row(i)).collect(),
     }
 }
 
@@ -140,10 +140,10 @@ fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> Linalg
         Input::Dense(a) => {
             (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j, a[(i, j)]))).find(|(_, _, x)| !x.is_finite())
         }
-        Input::SparseColumns(a) => (0..a.ncols())
+        Input::Csc(a) => (0..a.ncols())
             .flat_map(|j| a.row_idx_of_col(j).zip(a.val_of_col(j)).map(move |(i, x)| (i, j, *x)))
             .find(|(_, _, x)| !x.is_finite()),
-        Input::SparseRows(a) => (0..a.nrows())
+        Input::Csr(a) => (0..a.nrows())
             .flat_map(|i| a.col_idx_of_row(i).zip(a.val_of_row(i)).map(move |(j, x)| (i, j, *x)))
             .find(|(_, _, x)| !x.is_finite()),
     };

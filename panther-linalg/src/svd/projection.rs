@@ -149,7 +149,7 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
 pub fn fitted(distribution: Distribution, d: usize, n: usize) -> Distribution {
     match distribution {
         Distribution::SparseSign { vec_nnz } => Distribution::SparseSign { vec_nnz: vec_nnz.min(d) },
-        Distribution::SparseRows { vec_nnz } => Distribution::SparseRows { vec_nnz: vec_nnz.min(n) },
+        Distribution::LessUniform { vec_nnz } => Distribution::LessUniform { vec_nnz: vec_nnz.min(n) },
         other => other,
     }
 }

@@ -104,7 +104,7 @@ fn rsvd_with_distributions<T: DeviceReal>(device: &Device) -> Outcome {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 8 },
+        Distribution::LessUniform { vec_nnz: 8 },
         Distribution::Srht,
     ] {
         let families = [Family::Gaussian, Family::Spectrum(Spectrum::Polynomial(1.0)), Family::LowRank(5)];

@@ -53,7 +53,7 @@ pub(super) fn sketches<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError>
         Distribution::Uniform,
         Distribution::SparseSign { vec_nnz: 4 },
         Distribution::COUNT_SKETCH,
-        Distribution::SparseRows { vec_nnz: 3 },
+        Distribution::LessUniform { vec_nnz: 3 },
         Distribution::Srht,
     ];
     let work = |family| {

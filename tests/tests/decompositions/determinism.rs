@@ -133,7 +133,7 @@ fn rsvd_of_any_layout_and_sketch_does_not_depend_on_threads() {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 4 },
-        Distribution::SparseRows { vec_nnz: 4 },
+        Distribution::LessUniform { vec_nnz: 4 },
         Distribution::Srht,
     ] {
         let options = RsvdOptions { distribution, ..RsvdOptions::default() };

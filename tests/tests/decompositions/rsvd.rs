@@ -20,7 +20,7 @@ const DISTRIBUTIONS: &[Distribution] = &[
     Distribution::Uniform,
     Distribution::COUNT_SKETCH,
     Distribution::SparseSign { vec_nnz: 8 },
-    Distribution::SparseRows { vec_nnz: 8 },
+    Distribution::LessUniform { vec_nnz: 8 },
     Distribution::Srht,
 ];
 
@@ -77,9 +77,9 @@ fn with_distribution<T: Real>(c: &Case, distribution: Distribution) -> Check {
     let a = c.matrix::<T>();
     let reference = Reference::new(a.as_ref());
     let found = c.rsvd(&a, Target::Rank(c.rank), &RsvdOptions { distribution, ..c.options() })?;
-    // SparseRows reads ζ coordinates a row and knows nothing of the others: it promises nothing for a matrix that a few
+    // LessUniform reads ζ coordinates a row and knows nothing of the others: it promises nothing for a matrix that a few
     // coordinates dominate, but to be honest.
-    let is_blind = matches!(distribution, Distribution::SparseRows { .. });
+    let is_blind = matches!(distribution, Distribution::LessUniform { .. });
     let allowed = if is_blind && c.family.is_coherent() {
         reference.norm() + slack(&reference)
     } else {

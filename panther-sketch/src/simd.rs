@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 /// `work` is an `FnMut` although it is called once: the adapter by which an `Fn` closure becomes an `FnOnce` is a function of
 /// its own, which is not inlined and so would leave the loops scalar.
 #[inline(always)]
-pub fn vectorised<R>(work: impl FnMut() -> R) -> R {
+pub fn vectorized<R>(work: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Work(work))
 }
 

@@ -6,8 +6,8 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
 use crate::parallel::{self, for_each, split_columns, split_rows};
+use crate::simd::vectorized;
 use crate::sparse::Sparse;
-use crate::vector::vectorised;
 use crate::{Input, Real, SketchError, SketchOperator, check, stream};
 
 /// Draws that are kept at once, unless one row has more.
@@ -20,21 +20,21 @@ const BLOCK_DRAWS: usize = 1 << 15;
 /// the rows of A matter about equally (low coherence), and it can miss single rows altogether. ζ of the order of p
 /// is usual. For a column range all d·ζ draws are made, and those inside it kept: few large ranges are cheaper than many small ones.
 ///
-/// **Draws.** From the stream of row i ([`stream::SPARSE_ROWS`]): ζ signed indices in 0..n ([`stream::signed_index`]), one after
+/// **Draws.** From the stream of row i ([`stream::LESS_UNIFORM`]): ζ signed indices in 0..n ([`stream::signed_index`]), one after
 /// another. Repeated indices add up.
 ///
 /// ```
 /// use faer::{Mat, Par};
-/// use panther_sketch::{SketchOperator, SparseRows};
+/// use panther_sketch::{SketchOperator, LessUniform};
 ///
 /// let a = Mat::<f64>::from_fn(1000, 3, |i, j| (i + j) as f64);
-/// let s = SparseRows::new(50, 1000, 16, 7)?;
+/// let s = LessUniform::new(50, 1000, 16, 7)?;
 /// let sketch = s.left(a.as_ref().into(), Par::Seq)?;
 /// assert_eq!((sketch.nrows(), sketch.ncols()), (50, 3));
 /// # Ok::<(), panther_sketch::SketchError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct SparseRows {
+pub struct LessUniform {
     d: usize,
     n: usize,
     vec_nnz: usize,
@@ -60,7 +60,7 @@ impl<T: Real> Draws<T> {
     }
 }
 
-impl SparseRows {
+impl LessUniform {
     /// The d×n operator with `vec_nnz` samples a row that belongs to `seed`.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl SparseRows {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
         check::within("vec_nnz", vec_nnz, 1, n)?;
-        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::SPARSE_ROWS) })
+        Ok(Self { d, n, vec_nnz, key: stream::family_key(seed, stream::LESS_UNIFORM) })
     }
 
     /// √(n/(dζ)).
@@ -117,7 +117,7 @@ impl SparseRows {
                 split_columns(out, width)
             };
             for_each(par, pieces, |(part, mut out)| {
-                vectorised(
+                vectorized(
                     #[inline(always)]
                     || {
                         if by_rows {
@@ -132,13 +132,7 @@ impl SparseRows {
     }
 
     /// A by rows: each draw adds a sparse row.
-    fn accumulate_sparse_rows<T: Real>(
-        &self,
-        mut out: MatMut<'_, T>,
-        columns: &Range<usize>,
-        a: Sparse<'_, T>,
-        par: Par,
-    ) {
+    fn accumulate_csr<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: Sparse<'_, T>, par: Par) {
         let scale: T = self.scale();
         let all = 0..out.ncols();
         self.for_each_block(columns, |draws: &Draws<T>| {
@@ -157,13 +151,7 @@ impl SparseRows {
     }
 
     /// A by columns: each is laid out in full, which makes reading at random cheap, and cleared again.
-    fn accumulate_sparse_columns<T: Real>(
-        &self,
-        mut out: MatMut<'_, T>,
-        columns: &Range<usize>,
-        a: Sparse<'_, T>,
-        par: Par,
-    ) {
+    fn accumulate_csc<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: Sparse<'_, T>, par: Par) {
         let scale: T = self.scale();
         let all = 0..columns.len();
         self.for_each_block(columns, |draws: &Draws<T>| {
@@ -226,7 +214,7 @@ fn sum_entries<T: Real>(mut out: MatMut<'_, T>, draws: &Draws<T>, a: MatRef<'_, 
     }
 }
 
-impl<T: Real> SketchOperator<T> for SparseRows {
+impl<T: Real> SketchOperator<T> for LessUniform {
     fn nrows(&self) -> usize {
         self.d
     }
@@ -248,8 +236,8 @@ impl<T: Real> SketchOperator<T> for SparseRows {
         }
         match a {
             Input::Dense(a) => self.accumulate_dense(out, &columns, a, par),
-            Input::SparseColumns(a) => self.accumulate_sparse_columns(out, &columns, Sparse::columns(a), par),
-            Input::SparseRows(a) => self.accumulate_sparse_rows(out, &columns, Sparse::rows(a), par),
+            Input::Csc(a) => self.accumulate_csc(out, &columns, Sparse::columns(a), par),
+            Input::Csr(a) => self.accumulate_csr(out, &columns, Sparse::rows(a), par),
         }
         Ok(())
     }
