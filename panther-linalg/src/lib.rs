@@ -47,12 +47,13 @@
 mod error;
 mod estimate;
 mod kernels;
+mod memory;
 mod operator;
 mod options;
 mod qr;
+mod rank;
 #[doc(hidden)]
 pub mod rules;
-mod seed;
 mod svd;
 
 pub use error::LinalgError;

@@ -5,13 +5,13 @@
 
 use faer::Accum;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Input, Real, product};
 
 use crate::LinalgError;
 use crate::estimate::chi_squared_below;
 use crate::estimate::gaussian;
 use crate::operator::{Scaled, scaled_back};
-use crate::seed::derive_seed;
 
 /// Vectors that measure a QR.
 pub const QR_PROBES: usize = 8;
@@ -44,7 +44,7 @@ pub(crate) fn measure_residual<T: Real>(
     seed: u64,
     par: Par,
 ) -> Result<Residual, LinalgError> {
-    let y = gaussian::<T>(r.ncols(), QR_PROBES, derive_seed(seed, u64::MAX))?;
+    let y = gaussian::<T>(r.ncols(), QR_PROBES, derive(seed, Purpose::ErrorEstimate, 0))?;
     let mut py = Mat::zeros(r.ncols(), QR_PROBES);
     for (from, &to) in permutation.iter().enumerate() {
         py.row_mut(to).copy_from(y.row(from));

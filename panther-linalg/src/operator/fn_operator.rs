@@ -79,14 +79,14 @@ where
     }
 
     fn scaled_norm(&self, _: Par) -> Result<Option<ScaledNorm>, LinalgError> {
-        match self.frobenius_norm {
-            None => Ok(None),
-            Some(norm) if norm >= 0.0 && norm.is_finite() => Ok(Some(ScaledNorm::of_norm(norm))),
-            Some(got) => Err(LinalgError::InvalidNumber {
-                argument: "frobenius_norm",
-                requirement: "finite and at least 0",
-                got,
-            }),
+        let Some(norm) = self.frobenius_norm else { return Ok(None) };
+        // No nonzero matrix has a norm outside of the range of its entries.
+        let smallest = T::MIN_POSITIVE.to_f64() * T::EPSILON.to_f64();
+        let largest = 1.0 / T::MIN_POSITIVE.to_f64();
+        if norm == 0.0 || (smallest..=largest).contains(&norm) {
+            return Ok(Some(ScaledNorm::of_norm(norm)));
         }
+        let requirement = "0 or a positive number within the range of the scalar type";
+        Err(LinalgError::InvalidNumber { argument: "frobenius_norm", requirement, got: norm })
     }
 }

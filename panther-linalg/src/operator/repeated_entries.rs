@@ -15,8 +15,8 @@ pub(crate) fn repeated_entries<T: Real>(
 ) -> Result<Option<Vec<f64>>, LinalgError> {
     let a = match a {
         Input::Dense(_) => return Ok(None),
-        Input::SparseColumns(a) => a,
-        Input::SparseRows(a) => a.transpose(),
+        Input::Csc(a) => a,
+        Input::Csr(a) => a.transpose(),
     };
     if (0..a.ncols()).all(|j| is_strictly_ascending(a, j)) {
         return Ok(None);

@@ -2,6 +2,7 @@
 
 use faer::Accum;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::estimate::{Residual, measure_residual, quantum};
@@ -15,7 +16,6 @@ use crate::qr::fallbacks::{Orthonormalized, orthonormalize};
 use crate::qr::pivoted_qr::pivoted_qr;
 use crate::qr::rank::rank_tolerance;
 use crate::qr::reduction::reduce;
-use crate::seed::derive_seed;
 use crate::{CqrrptOptions, LinalgError, PivotedQr, PivotedQrOptions, QrFallback, ScaledNorm};
 
 /// Rows of the smallest sketch: a handful of rows would be unlucky too often.
@@ -155,7 +155,7 @@ fn try_sketches<T: Real>(
         if rows >= m {
             break;
         }
-        let seed = derive_seed(options.seed, attempt as u64);
+        let seed = derive(options.seed, Purpose::Sample, attempt as u64);
         let sketch = Distribution::SparseSign { vec_nnz }.operator::<T>(rows, m, seed)?;
         if let Some(qr) = from_sketch(a, relative * norm, sketch.left(a, par)?, seed, par)? {
             let Factors { q, r, permutation, orthogonality, fallback } = qr;

@@ -24,6 +24,8 @@ pub struct Observation<'a> {
     pub last_step: f64,
     /// σ² of A seen by the fresh block alone, outside of the Krylov space, descending.
     pub fresh: &'a [f64],
+    /// Energy below which a direction is rounding errors.
+    pub rounding: f64,
     /// Whether another Krylov step is possible and allowed.
     pub can_deepen: bool,
     /// Whether the basis has as many columns as A has rows or columns.
@@ -47,15 +49,34 @@ pub fn next_step(round: usize, seen: &Observation<'_>) -> NextStep {
     if round >= MAX_ROUNDS || seen.is_full {
         return NextStep::Accept;
     }
-    if seen.can_deepen && seen.last_step > UNCONVERGED * seen.left {
-        return NextStep::Deepen;
+    if seen.can_deepen && !seen.last_step_is_small() {
+        NextStep::Deepen
+    } else if seen.has_missed_directions() {
+        NextStep::Replenish
+    } else {
+        NextStep::Accept
     }
-    // The gain that the fresh block brought, and whether all of its directions are worth more than the last triplet: then
-    // there are more of them than it has columns.
-    let gain: f64 = seen.fresh.iter().map(|energy| (energy - seen.last_triplet).max(0.0)).sum();
-    let all_beat = seen.fresh.last().is_some_and(|&least| least > BEATS * seen.last_triplet);
-    let negligible = seen.fresh.first().is_none_or(|&most| most <= f64::EPSILON * seen.left);
-    if !negligible && (gain > MISSED * seen.left || all_beat) { NextStep::Replenish } else { NextStep::Accept }
+}
+
+impl Observation<'_> {
+    /// Whether further steps bring next to nothing and the fresh block has found nothing.
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        self.is_full || (self.last_step_is_small() && !self.has_missed_directions())
+    }
+
+    fn last_step_is_small(&self) -> bool {
+        self.last_step <= UNCONVERGED * self.left
+    }
+
+    /// Whether the fresh block gained much, or each of its directions beats the last triplet: then there are more of them
+    /// than the block has columns.
+    fn has_missed_directions(&self) -> bool {
+        let real = self.fresh.iter().filter(|&&energy| energy > self.rounding);
+        let gain: f64 = real.map(|energy| (energy - self.last_triplet).max(0.0)).sum();
+        let least = self.fresh.last().copied().unwrap_or(0.0);
+        gain > MISSED * self.left || least > BEATS * self.last_triplet + self.rounding
+    }
 }
 
 /// Sizes that growth to a tolerance depends on.
@@ -83,21 +104,25 @@ pub enum Growth {
 }
 
 impl GrowthLimits {
-    /// Decides before an extension from `columns` to `extended` columns.
+    /// Decides before an extension to `extended` columns.
     #[must_use]
     pub fn before_extension(&self, extended: usize) -> Growth {
         // Beyond half of the smaller side the exact SVD is cheaper.
-        if extended > self.smaller_side / 2 { Growth::Exact } else { Growth::Extend }
+        if extended <= self.smaller_side / 2 { Growth::Extend } else { self.last_resort() }
     }
 
-    /// Decides after an extension from `before` to `after` columns; `is_met` where the bound of some allowed rank meets
-    /// the tolerance, `could_be_met` where that of the whole basis does.
+    fn last_resort(&self) -> Growth {
+        if self.is_capped { Growth::LargestRank } else { Growth::Exact }
+    }
+
+    /// Decides after an extension from `before` to `after` columns; `is_met` if the bound of some allowed rank meets the
+    /// tolerance.
     #[must_use]
     pub fn after_extension(&self, before: usize, after: usize, is_met: bool) -> Growth {
         if is_met {
             Growth::Accept
         } else if after >= self.largest || after == before {
-            if self.is_capped { Growth::LargestRank } else { Growth::Exact }
+            self.last_resort()
         } else {
             Growth::Extend
         }

@@ -48,7 +48,7 @@ pub struct Rsvd<T> {
     pub s: Vec<T>,
     /// Right singular vectors, n×k (not transposed).
     pub v: Mat<T>,
-    /// How many of the k singular values exceed max(m, n)·ε·σ₁: the numerical rank, as far as k sees it.
+    /// How many of the k singular values exceed √max(m, n)·ε·σ₁: the numerical rank, as far as k sees it.
     pub rank: usize,
     /// ‖A − UΣVᵀ‖_F is at most this, but for [`failure_probability`](Self::failure_probability).
     pub error_estimate: f64,
@@ -61,6 +61,10 @@ pub struct Rsvd<T> {
     pub norm_source: NormSource,
     /// For [`Target::Tolerance`](crate::Target::Tolerance): whether the estimate is within it.
     pub tolerance_met: Option<bool>,
+    /// Whether the last step of block Krylov brought next to nothing and a fresh random block found nothing that it had
+    /// missed; `None` where that is not examined: subspace iteration has a fixed number of steps, and a basis that grew to a
+    /// tolerance is judged by its bound. The exact SVD has converged.
+    pub converged: Option<bool>,
     /// Passes over A: products with A or Aᵀ of one vector or many. Summing the norm of a stored matrix is not counted.
     pub passes: usize,
     /// Vectors multiplied by A or Aᵀ, all passes together.
