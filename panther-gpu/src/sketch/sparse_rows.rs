@@ -3,12 +3,12 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::{WINDOW, below_2_31, real};
-use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use super::sparse::{WINDOW, below_2_31};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-const KERNELS: KernelFile = kernel_file!("sketch_sparse_rows");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_rows", "sketch/stream.cuh");
 
 /// A row-sparse operator.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl SparseRows {
 
     /// √(n/(dζ)).
     fn scale<T: DeviceReal>(&self) -> T {
-        real((self.n as f64 / self.d as f64 / self.zeta as f64).sqrt())
+        T::from_f64((self.n as f64 / self.d as f64 / self.zeta as f64).sqrt())
     }
 
     /// Rows of S that are drawn at once.
