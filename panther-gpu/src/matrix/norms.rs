@@ -1,7 +1,7 @@
 //! Norms: ‖A‖_F without overflow, ‖A‖_F as it is, and those of rows and columns.
 
 use panther_linalg::rules::{exponent_of, power_of_two};
-use panther_linalg::{LinalgError, Magnitude};
+use panther_linalg::{LinalgError, ScaledNorm};
 
 use crate::matrix::report::Report;
 use crate::runtime::kernel::{KernelFile, kernel_file};
@@ -58,7 +58,7 @@ pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<
 }
 
 /// ‖A‖_F, checking every entry.
-pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<Magnitude, GpuError> {
+pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<ScaledNorm, GpuError> {
     /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
     const SQUARABLE: i32 = 400;
     let unscaled = survey(a, 1.0)?;
@@ -68,16 +68,16 @@ pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, 
         return Err(LinalgError::NonFinite { argument, row, column, value }.into());
     }
     if unscaled.largest == 0.0 {
-        return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
+        return Ok(ScaledNorm { frobenius: 0.0, exponent: 0 });
     }
     let exponent = exponent_of(unscaled.largest);
     if exponent.abs() <= SQUARABLE {
-        return Ok(Magnitude { frobenius: unscaled.squares.sqrt() * power_of_two(-exponent), exponent });
+        return Ok(ScaledNorm { frobenius: unscaled.squares.sqrt() * power_of_two(-exponent), exponent });
     }
     // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
     let lift = if exponent < -1000 { 128 } else { 0 };
     let scaled = survey(a, power_of_two(-exponent - lift))?;
-    Ok(Magnitude { frobenius: scaled.squares.sqrt() * power_of_two(lift), exponent })
+    Ok(ScaledNorm { frobenius: scaled.squares.sqrt() * power_of_two(lift), exponent })
 }
 
 /// ‖x‖_F, summed in double precision and unscaled: infinite where squares are beyond 1e308. One reading of x, and the host waits

@@ -1,7 +1,7 @@
 //! Powers of two that bring a matrix near one, and back.
 
 use panther_linalg::rules::{exponent_of, power_of_two};
-use panther_linalg::{LinalgError, Magnitude};
+use panther_linalg::{LinalgError, ScaledNorm};
 
 use crate::matrix::norms::survey;
 use crate::{DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
@@ -26,7 +26,7 @@ pub(crate) enum NearOne<'a, T> {
 }
 
 impl<'a, T: DeviceReal> NearOne<'a, T> {
-    pub(crate) fn new(a: MatrixRef<'a, T>, size: &Magnitude) -> Result<Self, GpuError> {
+    pub(crate) fn new(a: MatrixRef<'a, T>, size: &ScaledNorm) -> Result<Self, GpuError> {
         // A quarter of the exponents on either side leaves room for squares.
         if size.exponent.abs() <= T::MIN_POSITIVE.to_f64().log2().abs() as i32 / 4 {
             return Ok(Self::Itself(a));
@@ -50,7 +50,7 @@ impl<'a, T: DeviceReal> NearOne<'a, T> {
     }
 
     /// ‖A·2^−exponent‖_F.
-    pub(crate) fn frobenius(&self, size: &Magnitude) -> f64 {
+    pub(crate) fn frobenius(&self, size: &ScaledNorm) -> f64 {
         match self {
             Self::Itself(_) => size.norm(),
             Self::Copy(..) => size.frobenius,
