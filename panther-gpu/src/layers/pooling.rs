@@ -2,12 +2,13 @@
 
 use cudarc::driver::DeviceRepr;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::convolution::Window;
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("pooling");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/pooling");
 
 /// Planes of images and the windows on them, as the kernels know them.
 #[repr(C)]

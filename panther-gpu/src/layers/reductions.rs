@@ -2,11 +2,12 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("reductions");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/reductions");
 
 /// Columns and rows of threads of a block that sums rows, as the kernels have them.
 const COLUMNS: usize = 32;

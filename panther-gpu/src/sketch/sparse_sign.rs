@@ -3,13 +3,13 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
+use super::sparse::{WINDOW, below_2_31};
 use super::tiling::{Tiling, equal_slice};
-use super::{WINDOW, below_2_31, real};
-use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-const KERNELS: KernelFile = kernel_file!("sketch_sparse_sign");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketch/stream.cuh");
 
 /// Bytes of a row of a tile, and threads that read it, as in the kernels.
 const ROW_BYTES: usize = 128;
@@ -69,7 +69,7 @@ impl SparseSign {
 
     /// 1/√ζ.
     fn scale<T: DeviceReal>(&self) -> T {
-        real(1.0 / (self.zeta as f64).sqrt())
+        T::from_f64(1.0 / (self.zeta as f64).sqrt())
     }
 
     /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.

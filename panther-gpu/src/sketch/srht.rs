@@ -4,13 +4,13 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
+use super::sparse::below_2_31;
 use super::tiling::{Tiling, equal_slice};
-use super::{below_2_31, real};
-use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-const KERNELS: KernelFile = kernel_file!("sketch_srht");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/srht", "sketch/stream.cuh");
 
 /// Threads of a warp.
 const WARP: usize = 32;
@@ -60,7 +60,7 @@ impl Srht {
 
     /// 1/√d.
     fn scale<T: DeviceReal>(&self) -> T {
-        real(1.0 / (self.d as f64).sqrt())
+        T::from_f64(1.0 / (self.d as f64).sqrt())
     }
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {

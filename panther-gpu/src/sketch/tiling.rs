@@ -2,11 +2,12 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::buffer::{Buffer, Pointer};
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut};
 
-const KERNELS: KernelFile = kernel_file!("sketch_parts");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/tiling");
 
 /// Partial sums that are held at a time, unless one part has more.
 const PART_NUMBERS: usize = 1 << 24;

@@ -4,9 +4,9 @@ use cudarc::driver::{DeviceRepr, LaunchConfig};
 
 use super::sharing::parts_of_a_share;
 use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MOST_BLOCKS, PITCH, Window};
-use crate::buffer::Pointer;
-use crate::kernel::{grid_over, launch};
 use crate::layers::THREADS;
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
 /// Rows of a tile, as in the kernels.

@@ -11,11 +11,12 @@ mod weights;
 use correlation::{Tiles, Weight, address, correlate};
 pub use weights::convolve_backward_weight;
 
-use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::holds;
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("convolution");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/convolution");
 
 /// A window of taps: rows first, columns second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use cudarc::driver::LaunchConfig;
 use super::correlation::Correlation;
 use super::sharing::parts_of_a_share;
 use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MOST_BLOCKS};
-use crate::kernel::launch;
 use crate::layers::reductions::add_shares;
 use crate::layers::{THREADS, block_a_row, holds};
+use crate::runtime::launch::launch;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
 /// Columns of a gradient that a thread makes, and target channels of a block, as in the kernels.

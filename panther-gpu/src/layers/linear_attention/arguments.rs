@@ -4,7 +4,7 @@ use cudarc::driver::DeviceRepr;
 
 use super::{Attention, Features, Shape};
 use crate::DeviceReal;
-use crate::buffer::Pointer;
+use crate::runtime::pool::Pointer;
 
 /// As the kernels know it.
 #[repr(C)]

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
-use super::{Attention, Call, STATES, Saved, Shape, TILE, blocks, scan_over};
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, kernel_file, launch};
+use super::{Attention, CAUSAL_SCAN, Call, STATES, Saved, Shape, TILE, blocks, scan_over};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const GRADIENTS: KernelFile = kernel_file!("linear_attention", "gradients");
+pub(crate) const GRADIENTS: KernelFile =
+    kernel_file!("layers/linear_attention/gradients", "layers/linear_attention/features.cuh");
 
 /// The gradients by query, key and value from that by y. Each tensor that nobody else holds is freed when it was read for the last time,
 /// so that without causality five tensors of the length are held at most, and seven with it.
@@ -185,7 +187,7 @@ impl<T: DeviceReal> Back<'_, T> {
         launch!(
             call.device,
             T,
-            STATES.kernel("scan_queries"),
+            CAUSAL_SCAN.kernel("scan_queries"),
             scan_over(call.state_len()),
             states.pointer(),
             self.bases.at(first * call.base_len()),

@@ -4,8 +4,8 @@
 //! are made split by split, or where causal chunk by chunk, for as many chunks at a time as a bounded workspace holds.
 
 mod arguments;
-mod backward;
-mod forward;
+pub(crate) mod backward;
+pub(crate) mod forward;
 
 use std::sync::Arc;
 
@@ -14,12 +14,16 @@ pub use backward::attend_backward;
 use cudarc::driver::LaunchConfig;
 pub use forward::attend;
 
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-const STATES: KernelFile = kernel_file!("linear_attention", "states");
+pub(crate) const STATES: KernelFile =
+    kernel_file!("layers/linear_attention/states", "layers/linear_attention/features.cuh");
+pub(crate) const CAUSAL_SCAN: KernelFile =
+    kernel_file!("layers/linear_attention/causal_scan", "layers/linear_attention/features.cuh");
 
 /// Positions, features and columns of a tile, and positions of a chunk.
 const TILE: usize = 64;
@@ -263,7 +267,7 @@ impl<T: DeviceReal> Call<T> {
         launch!(
             self.device,
             T,
-            STATES.kernel("scan_keys"),
+            CAUSAL_SCAN.kernel("scan_keys"),
             scan_over(self.state_len()),
             states.pointer(),
             maxima.pointer(),

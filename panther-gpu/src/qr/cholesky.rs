@@ -1,0 +1,87 @@
+//! Cholesky factors of Gram matrices, judged on the device: nobody waits before the factor is used.
+
+use cudarc::cusolver::sys as cusolver;
+
+use crate::error::Named;
+use crate::matrix::report::Report;
+use crate::qr::householder::{leading, size};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{block_each, grid_over, launch};
+use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixMut};
+
+pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky");
+
+/// Up to so many columns our kernels are faster than the libraries.
+pub(crate) const MOST_COLUMNS: usize = 128;
+
+/// What the diagonal of a factor must satisfy to be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standard {
+    /// All of it is above this.
+    pub(crate) tolerance: f64,
+    /// The least number is above so many times the greatest.
+    pub(crate) ratio: f64,
+}
+
+/// R of G = RᵀR with zeros below its diagonal, n³/3 operations, from the upper triangle of `g`, which is used up. The identity where G is
+/// not positive definite or R below the standard, or where the factor `before` was not used: dividing by it changes nothing, and
+/// `report` tells, together with ‖G − I‖_F.
+pub(crate) fn judged_factor<T: DeviceReal>(
+    mut g: Matrix<T>,
+    standard: Standard,
+    before: Option<&Report>,
+    report: &Report,
+) -> Result<Matrix<T>, GpuError> {
+    let Standard { tolerance, ratio } = standard;
+    let device = g.device().clone();
+    let n = g.ncols();
+    let before = before.map_or(0, Report::judgement_at);
+    let mut r = Matrix::uninitialized(&device, n, n)?;
+    let (from, to) = (g.as_ref().place().pointer, r.as_mut().place().pointer);
+    if n <= MOST_COLUMNS {
+        let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
+        let config = block_each(1, 256);
+        let (defect, judgement) = (report.defect_at(), report.judgement_at());
+        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, before, judgement)?;
+        return Ok(r);
+    }
+    report.defect(g.as_ref())?;
+    let code = Buffer::<i32>::zeros(&device, 1)?;
+    cholesky(g.as_mut(), &code)?;
+    let (kernel, judgement) = (KERNELS.kernel("judge_factor"), report.judgement_at());
+    let one_block = block_each(1, 256);
+    launch!(
+        device,
+        T,
+        kernel,
+        one_block,
+        from,
+        n as u64,
+        n as u64,
+        code.pointer(),
+        tolerance,
+        ratio,
+        before,
+        judgement
+    )?;
+    let kernel = KERNELS.kernel("accepted_factor");
+    launch!(device, T, kernel, grid_over(n * n, 256), from, n as u64, n as u64, judgement, to)?;
+    Ok(r)
+}
+
+/// Overwrites the upper triangle of the symmetric `g` by R, G = RᵀR. `code` becomes 0, or the first column at which G is not
+/// positive definite: nobody waits for it here.
+fn cholesky<T: DeviceReal>(g: MatrixMut<'_, T>, code: &Buffer<i32>) -> Result<(), GpuError> {
+    let device = g.device;
+    let (n, ld) = (size(g.ncols())?, leading(g.rb())?);
+    let (handle, upper) = (device.solver()?, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER);
+    let a = g.place().pointer as *mut T;
+    let mut length = 0;
+    // SAFETY: `g` is n×n with this leading dimension; the length is written through a live pointer.
+    unsafe { T::POTRF_SIZE(handle, upper, n, a, ld, &raw mut length) }.result().named("cusolverDnpotrf_bufferSize")?;
+    let work = Buffer::<T>::uninitialized(device, length as usize)?;
+    // SAFETY: as above; the workspace has the length asked for, and is freed in the order of the stream.
+    unsafe { T::POTRF(handle, upper, n, a, ld, work.pointer() as *mut T, length, code.pointer() as *mut i32) }
+        .result()
+        .named("cusolverDnpotrf")
+}

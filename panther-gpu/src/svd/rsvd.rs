@@ -1,0 +1,180 @@
+//! Randomized SVD on a device.
+
+use panther_linalg::rules::{checked_for_shape, exponent_of, power_of_two, quantum, scaled_back};
+use panther_linalg::{LinalgError, NormSource, Rsvd, RsvdOptions, RsvdPath, Target};
+
+use crate::gemm::product::multiplied;
+use crate::matrix::report::Report;
+use crate::qr::orthonormalize::complete;
+use crate::svd::basis::{Basis, build_basis};
+use crate::svd::factors::Svd;
+use crate::svd::signs::fix_signs;
+use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
+
+/// A ≈ U Σ Vᵀ on a device, with the diagnostics of [`Rsvd`].
+#[derive(Debug)]
+pub struct DeviceRsvd<T> {
+    /// Left singular vectors, m×k.
+    pub u: Matrix<T>,
+    /// Singular values, k of them, descending.
+    pub s: Vec<T>,
+    /// Right singular vectors, n×k (not transposed).
+    pub v: Matrix<T>,
+    /// How many of the k singular values exceed max(m, n)·ε·σ₁.
+    pub rank: usize,
+    /// ‖A − UΣVᵀ‖_F is at most this, but for [`failure_probability`](Self::failure_probability).
+    pub error_estimate: f64,
+    /// As in [`Rsvd`].
+    pub failure_probability: f64,
+    /// ‖A‖_F.
+    pub norm: f64,
+    /// For a tolerance: whether the estimate is within it.
+    pub tolerance_met: Option<bool>,
+    /// Passes over A.
+    pub passes: usize,
+    /// Vectors multiplied by A or Aᵀ, all passes together.
+    pub product_columns: usize,
+    /// Which way led here.
+    pub path: RsvdPath,
+    /// max(‖UᵀU − I‖_F, ‖VᵀV − I‖_F), measured.
+    pub orthogonality: f64,
+}
+
+impl<T: DeviceReal> DeviceRsvd<T> {
+    /// A copy on the host.
+    ///
+    /// # Errors
+    /// [`GpuError::Call`].
+    pub fn to_host(&self) -> Result<Rsvd<T>, GpuError> {
+        Ok(Rsvd {
+            u: self.u.to_host()?,
+            s: self.s.clone(),
+            v: self.v.to_host()?,
+            rank: self.rank,
+            error_estimate: self.error_estimate,
+            failure_probability: self.failure_probability,
+            norm: self.norm,
+            norm_source: NormSource::Exact,
+            tolerance_met: self.tolerance_met,
+            passes: self.passes,
+            product_columns: self.product_columns,
+            path: self.path,
+            orthogonality: self.orthogonality,
+        })
+    }
+}
+
+/// A ≈ U Σ Vᵀ of a given rank or to a given tolerance, on the device that holds A: the algorithm, the draws, the options, the
+/// diagnostics and the fallbacks of [`panther_linalg::rsvd()`].
+///
+/// A is read in place, but for entries beyond 2^±(a quarter of the type's exponents), for which a scaled copy is made. Beside it
+/// O((m + n)·(k + p)) numbers of the device are taken. The same bytes come out each time.
+///
+/// # Errors
+/// Those of [`panther_linalg::rsvd()`] as [`GpuError::Linalg`], and [`GpuError::OutOfMemory`], [`GpuError::Call`].
+pub fn rsvd<T: DeviceReal>(
+    a: MatrixRef<'_, T>,
+    target: Target,
+    options: &RsvdOptions,
+) -> Result<DeviceRsvd<T>, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let target = checked_for_shape((m, n), target)?;
+    build_basis(a, target, options, |basis| {
+        let (k, (squared, failure_probability)) = match target {
+            Target::Rank(rank) => (rank, basis.squared_error(rank)?),
+            Target::Tolerance { relative, max_rank } => basis.smallest_rank(relative, max_rank)?,
+        };
+        let tolerance_met = match target {
+            Target::Rank(_) => None,
+            Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.frobenius),
+        };
+        let Svd { u, mut s, v } = basis.triplets(k, options.seed)?;
+        let orthogonality = orthogonality(&u, &v)?;
+        let threshold = m.max(n) as f64 * T::EPSILON.to_f64() * s.first().map_or(0.0, |s| s.to_f64());
+        let rank = s.iter().filter(|s| s.to_f64() > threshold).count();
+        scale_values(&mut s, basis.exponent)?;
+        Ok(DeviceRsvd {
+            u,
+            s,
+            v,
+            rank,
+            error_estimate: scaled_back(squared.sqrt(), basis.exponent) + quantum::<T>(basis.frobenius, m, n),
+            failure_probability,
+            norm: basis.size.norm(),
+            tolerance_met,
+            passes: basis.projection.passes,
+            product_columns: basis.projection.product_columns,
+            path: basis.path,
+            orthogonality,
+        })
+    })
+}
+
+impl<T: DeviceReal> Basis<'_, T> {
+    /// The smallest rank within the tolerance, or the largest allowed, with its squared error.
+    fn smallest_rank(&mut self, relative: f64, max_rank: Option<usize>) -> Result<(usize, (f64, f64)), GpuError> {
+        let target = (relative * self.frobenius).powi(2);
+        let most = max_rank.unwrap_or(usize::MAX).min(self.svd.s.len());
+        // The error falls as the rank grows: bisection.
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.squared_error(middle)?.0 <= target {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok((low, self.squared_error(low)?))
+    }
+
+    /// The leading k triplets of A, U = Q·Û and V = W·V̂, completed by zeros where there are fewer.
+    fn triplets(&self, k: usize, seed: u64) -> Result<Svd<T>, GpuError> {
+        let found = k.min(self.svd.s.len());
+        let side = |basis: MatrixRef<'_, T>, small: &Matrix<T>| {
+            if found == 0 {
+                Matrix::zeros(basis.device, basis.nrows(), 0)
+            } else if self.path == RsvdPath::Exact {
+                basis.subcols(0, found).to_owned()
+            } else {
+                multiplied(T::ONE, basis, small.as_ref().subcols(0, found))
+            }
+        };
+        let mut u = complete(side(self.projection.q.view(), &self.svd.u)?, k, seed)?;
+        let mut v = complete(side(self.projection.w.view(), &self.svd.v)?, k, seed)?;
+        fix_signs(&mut u, &mut v)?;
+        let mut s = self.svd.s[..found].to_vec();
+        s.resize(k, T::ZERO);
+        Ok(Svd { u, s, v })
+    }
+}
+
+/// max(‖UᵀU − I‖_F, ‖VᵀV − I‖_F).
+fn orthogonality<T: DeviceReal>(u: &Matrix<T>, v: &Matrix<T>) -> Result<f64, GpuError> {
+    if u.ncols() == 0 {
+        return Ok(0.0);
+    }
+    let [of_u, of_v] = Report::several(u.device())?;
+    of_u.defect(multiplied(T::ONE, u.as_ref().t(), u.as_ref())?.as_ref())?;
+    of_v.defect(multiplied(T::ONE, v.as_ref().t(), v.as_ref())?.as_ref())?;
+    let [of_u, of_v] = Report::read_all([of_u, of_v])?;
+    Ok(of_u.defect.max(of_v.defect))
+}
+
+/// σ·2^exponent, if the type can hold it.
+fn scale_values<T: DeviceReal>(s: &mut [T], exponent: i32) -> Result<(), GpuError> {
+    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
+    let largest = s.first().map_or(0.0, |s| s.to_f64());
+    for s in &mut *s {
+        *s = *s * first * second;
+    }
+    match s.first() {
+        Some(first) if !first.is_finite() => Err(LinalgError::Overflow {
+            quantity: "the largest singular value",
+            exponent: exponent + exponent_of(largest),
+            scalar: T::NAME,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
