@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::place::PlaceName;
+use crate::device::PlaceName;
 use crate::suites::{Extent, Selection, Suite};
 
 /// Measures the workspace, beside dense baselines.

@@ -6,7 +6,7 @@ use panther_bench::record::Machine;
 use panther_gpu::GpuError;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::place::Place;
+use crate::device::Place;
 
 /// The versions that the workspace is built with.
 const LOCKED: &str = include_str!("../../Cargo.lock");
@@ -73,7 +73,7 @@ fn locked(library: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::parallelism;
+    use crate::device::parallelism;
 
     #[test]
     fn the_processor_is_described() {

@@ -2,12 +2,12 @@
 //! with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
 
 mod cli;
+mod device;
 mod gpu;
 mod machine;
 mod measure;
-mod once;
-mod place;
 mod run;
+mod side_by_side;
 mod store;
 mod suites;
 
@@ -17,11 +17,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Arguments, Command, On};
-use once::Pair;
+use device::Place;
 use panther_bench::record::{Machine, Outcome};
 use panther_bench::{compare, figures, report};
 use panther_gpu::Device;
-use place::Place;
+use side_by_side::Pair;
 use suites::{Bench, Extent, Kind};
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 /// Opens the place with its threads.
 fn open(on: &On, extent: Extent) -> Result<(Bench, Machine), Box<dyn Error>> {
     let threads = on.threads();
-    place::use_threads(threads);
+    device::use_threads(threads);
     let place = Place::open(on.device, threads)?;
     let bench = Bench { budget: extent.budget(Kind::of(&place)), place };
     let machine = machine::describe(&bench.place, threads)?;

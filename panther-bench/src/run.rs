@@ -81,8 +81,8 @@ mod tests {
     use panther_nn::NnError;
 
     use super::*;
+    use crate::device::{Place, parallelism};
     use crate::machine::describe;
-    use crate::place::{Place, parallelism};
     use crate::suites::{Extent, Key, Kind, linear};
 
     /// Gives its number, or an error, and counts how often.

@@ -134,7 +134,7 @@ mod tests {
     use panther_bench::record::{Measured, Time};
 
     use super::*;
-    use crate::place::{Place, parallelism};
+    use crate::device::{Place, parallelism};
 
     fn machine() -> Machine {
         machine::describe(&Place::Cpu(parallelism(1)), 1).unwrap()

@@ -1,12 +1,12 @@
 //! `attention_forward_time_E_K`, `attention_backward_time_E_K` and `attention_memory_E_K`.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, in_words, number};
-use super::errors;
-use super::ladder::batch;
-use super::style::{Dash, Look, Marker};
-use super::{Figure, Observation, on};
+use super::analysis::accuracy;
+use super::analysis::comparison::{Contest, Verdict, sentences};
+use super::analysis::data::{Data, Pass, in_words, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look, Marker};
+use super::figure::{Figure, Observation, on};
+use super::layer_grid::batch;
 use crate::record::{Measured, Outcome, Record};
 
 const EMBEDS: [u64; 4] = [128, 256, 512, 1024];
@@ -72,7 +72,7 @@ pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
 
 /// What random features lose.
 pub fn remark(records: &[Record], device: &str) -> String {
-    errors::distances(&Data::of(records, "attention", device))
+    accuracy::distances(&Data::of(records, "attention", device))
 }
 
 fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
@@ -94,7 +94,7 @@ fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
         rows: rows.collect(),
     };
     let name = on(format!("{}_{embed}_{kernel}", kind.stem), data.device);
-    let errors = errors::of_rounding(&data) + &errors::of_features(&data);
+    let errors = accuracy::of_rounding(&data) + &accuracy::of_features(&data);
     Figure::new(&name, "attention", data.device, chart, sentences(&verdicts(&data, kind)) + &errors)
 }
 

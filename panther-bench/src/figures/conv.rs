@@ -1,9 +1,9 @@
 //! `conv_forward_kS_imN` and `conv_backward_kS_imN`.
 
-use super::contest::product;
-use super::data::{Data, Pass};
-use super::ladder::Ladder;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::product;
+use super::analysis::data::{Data, Pass};
+use super::figure::{Figure, Observation, on};
+use super::layer_grid::Ladder;
 use crate::record::Record;
 
 const KERNELS: [u64; 3] = [3, 5, 9];

@@ -1,9 +1,9 @@
 //! `conversion_error`: what a converted weight loses, over the parameters that it keeps.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, in_words};
-use super::style::{Dash, Look, Marker};
-use super::{Figure, on};
+use super::analysis::data::{Data, figure, in_words};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look, Marker};
+use super::figure::{Figure, on};
 use crate::record::Record;
 
 /// The figure of a CPU, which is where weights are converted.

@@ -1,10 +1,10 @@
 //! `cqrrpt_runtime_mM` and `cqrrpt_error_mM`.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, figure, number};
-use super::style::Look;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::{Contest, Verdict, sentences};
+use super::analysis::data::{Data, Pass, figure, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 const ROWS: [u64; 2] = [8192, 16384];

@@ -1,9 +1,9 @@
 //! `linear_forward_DEV` and `linear_backward_DEV`.
 
-use super::contest::product;
-use super::data::{Data, Pass};
-use super::ladder::Ladder;
-use super::{Figure, Observation};
+use super::analysis::comparison::product;
+use super::analysis::data::{Data, Pass};
+use super::figure::{Figure, Observation};
+use super::layer_grid::Ladder;
 use crate::record::Record;
 
 /// Both figures of a device.

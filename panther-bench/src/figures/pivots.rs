@@ -1,9 +1,9 @@
 //! `pivots`: how good the pivots are beside those of classical pivoting.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, in_words, number};
-use super::style::{Dash, Look};
-use super::{Figure, on};
+use super::analysis::data::{Data, figure, in_words, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look};
+use super::figure::{Figure, on};
 use crate::record::Record;
 
 /// What a row of panels shows: names of figures, each with its dashes.

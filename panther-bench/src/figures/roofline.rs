@@ -1,10 +1,10 @@
 //! `roofline`: speed of kernels over the operations that they do a byte, below what memory and products allow.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::in_digits;
-use super::data::{Data, Point, figure};
-use super::style::{BLACK, Dash, Look, Marker};
-use super::{Figure, on};
+use super::analysis::comparison::in_digits;
+use super::analysis::data::{Data, figure};
+use super::draw::chart::{Chart, Panel, Point, Row, Series};
+use super::draw::style::{BLACK, Dash, Look, Marker};
+use super::figure::{Figure, on};
 use crate::record::{Measured, Record};
 
 /// The figure of a device.

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, figure, number};
-use super::style::Look;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::{Contest, Verdict, sentences};
+use super::analysis::data::{Data, Pass, figure, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 /// An excess of the error over the best possible below this is drawn as this.

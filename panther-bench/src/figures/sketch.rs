@@ -1,9 +1,9 @@
 //! `sketch_throughput`: how fast each family reads a matrix, beside a copy of it.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, number};
-use super::style::Look;
-use super::{Figure, on};
+use super::analysis::data::{Data, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, on};
 use crate::record::{Cell, Measured, Record};
 
 /// The figure of a device.

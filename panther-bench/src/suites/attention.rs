@@ -7,8 +7,8 @@ use panther_nn::layers::{
 };
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::ATTENTION_FLOPS;
 use super::layer::{self, LayerCase};
+use super::preset::limits::ATTENTION_FLOPS;
 use super::{Bench, Extent, Key, Kind, SEED, Task};
 
 const EMBEDS: [usize; 4] = [128, 256, 512, 1024];

@@ -5,8 +5,8 @@ use panther_nn::backend::Backend;
 use panther_nn::layers::{Conv2d, Layer, Padding, SkConv2d, Window};
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::CONV_FLOPS;
 use super::layer::{self, LayerCase};
+use super::preset::limits::CONV_FLOPS;
 use super::{Bench, Extent, Key, Kind, SEED, Task};
 
 const KERNELS: [usize; 3] = [3, 5, 9];

@@ -10,7 +10,7 @@ use panther_tests::matrices::{Spectrum, with_singular_values};
 use panther_tests::random::Random;
 
 use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
-use crate::place::Place;
+use crate::device::Place;
 
 /// Singular values of the weight.
 const SPECTRA: [(&str, Weight); 3] =

@@ -9,10 +9,10 @@ use panther_nn::{NnError, Scalar};
 use panther_tests::matrices::Family;
 use panther_tests::measure::to_double;
 
-use super::extent::limits::CQRRPT_COLUMNS;
+use super::preset::limits::CQRRPT_COLUMNS;
 use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use crate::device::Place;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const ROWS: [usize; 2] = [8192, 16384];
 const COLUMNS: [usize; 6] = [64, 128, 256, 512, 1024, 2048];

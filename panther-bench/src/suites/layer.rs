@@ -10,8 +10,8 @@ use panther_nn::train::zero_gradients;
 use panther_nn::{NnError, Scalar};
 
 use super::{Bench, INPUT_SEED, add_figure};
+use crate::device::Place;
 use crate::measure::{Budget, Metered, failure};
-use crate::place::Place;
 
 /// A layer that is a function of its sizes.
 pub trait LayerCase {

@@ -6,8 +6,8 @@ use panther_nn::backend::Backend;
 use panther_nn::layers::{Layer, Linear, SkLinear};
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::LINEAR_FEATURES;
 use super::layer::{self, LayerCase};
+use super::preset::limits::LINEAR_FEATURES;
 use super::{Bench, Extent, Key, Kind, SEED, Task};
 
 /// Features in and out.

@@ -3,27 +3,27 @@
 pub mod attention;
 pub mod conv;
 mod convert;
-#[cfg(test)]
-mod coverage;
 pub mod cqrrpt;
-mod extent;
+#[cfg(test)]
+mod grid_tests;
 mod key;
 mod layer;
 pub mod linear;
 mod pivots;
+mod preset;
 mod roofline;
 pub mod rsvd;
 mod sketch;
 
 use std::str::FromStr;
 
-pub use extent::{Extent, Kind};
 pub use key::{Key, add_figure};
 use panther_bench::record::Measured;
 use panther_nn::NnError;
+pub use preset::{Extent, Kind};
 
+use crate::device::Place;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// A family of measurements, which has a file of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use panther_nn::NnError;
 use panther_tests::matrices::{Family, Spectrum};
 
 use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use crate::device::Place;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const FAMILIES: [(&str, Family); 5] = [
     ("1/i", Family::Spectrum(Spectrum::Polynomial(1.0))),

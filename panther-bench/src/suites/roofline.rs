@@ -9,8 +9,8 @@ use panther_nn::cuda::Cuda;
 
 use super::sketch::{self, FAMILIES};
 use super::{Bench, INPUT_SEED, Key, Kind, Task, add_figure, attention, conv, cqrrpt, linear, rsvd};
+use crate::device::Place;
 use crate::measure::{Budget, Metered};
-use crate::place::Place;
 
 /// Bytes of an f32.
 const SINGLE: f64 = 4.0;

@@ -9,11 +9,11 @@ use panther_linalg::{LinalgError, RangeFinder, RsvdOptions, Target, rsvd};
 use panther_nn::{NnError, Scalar};
 use panther_tests::matrices::with_singular_values;
 
-use super::extent::limits::RSVD_SIZE;
+use super::preset::limits::RSVD_SIZE;
 use super::{Bench, Extent, Key, Kind, SEED, Task, add_figure};
+use crate::device::Place;
 use crate::gpu::spectrum;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const SIZES: [usize; 5] = [1000, 2048, 4096, 8192, 16384];
 const RANKS: [usize; 4] = [50, 100, 200, 500];

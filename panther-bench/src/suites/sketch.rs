@@ -10,8 +10,8 @@ use panther_tests::matrices::Family;
 use rayon::prelude::*;
 
 use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use crate::device::Place;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// A of these rows, sketched to those.
 const ROWS: usize = 65536;

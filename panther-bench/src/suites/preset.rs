@@ -1,7 +1,7 @@
 //! How much of the grids is measured.
 
+use crate::device::Place;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// How much of a suite's grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! The grid that linear layers and convolutions share: input extents × output extents; in each panel dense layers as levels, sketched ones over
 //! the rank of a term, a line for each number of terms.
 
-use super::Figure;
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, in_digits, sentences};
-use super::data::{Data, Pass, Point, in_words, number};
-use super::errors;
-use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
+use super::analysis::accuracy;
+use super::analysis::comparison::{Contest, Verdict, in_digits, sentences};
+use super::analysis::data::{Data, Pass, in_words, number};
+use super::draw::chart::{Chart, Panel, Point, Row, Series};
+use super::draw::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
+use super::figure::Figure;
 use crate::record::Cell;
 
 /// What differs between the two.
@@ -40,7 +40,7 @@ impl Ladder {
             columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),
         };
-        let finding = sentences(&self.verdicts(data, pass)) + &errors::of_rounding(data);
+        let finding = sentences(&self.verdicts(data, pass)) + &accuracy::of_rounding(data);
         Figure::new(&self.name, self.suite, data.device, chart, finding)
     }
 

@@ -2,9 +2,9 @@
 
 use plotters::style::{RGBColor, WHITE};
 
-use super::FigureError;
 use super::canvas::{Canvas, Place};
 use super::style::{Dash, Look, Marker};
+use crate::figures::error::FigureError;
 
 const STROKE: f64 = 2.5;
 const RADIUS: f64 = 5.5;

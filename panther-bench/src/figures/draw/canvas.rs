@@ -1,13 +1,12 @@
 //! Paper to draw on, in pixels of the finished picture, and its PNG.
 
+use crate::figures::error::FigureError;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, FontTransform, register_font};
-
-use super::FigureError;
 
 const FONT: &str = "DejaVu Sans";
 
@@ -86,7 +85,7 @@ pub fn width(text: &str, size: f64) -> Result<f64, FigureError> {
 
 /// The same letters on every machine: no font is looked for.
 fn load_font() -> Result<(), FigureError> {
-    let font = include_bytes!("../../../panther-nn/assets/DejaVuSans.ttf");
+    let font = include_bytes!("../../../../panther-nn/assets/DejaVuSans.ttf");
     register_font(FONT, FontStyle::Normal, font).map_err(|_| FigureError::Font)
 }
 

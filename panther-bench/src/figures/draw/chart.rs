@@ -2,16 +2,23 @@
 
 use plotters::style::RGBColor;
 
-use super::FigureError;
 use super::axis::{Axis, label};
 use super::canvas::{Align, Canvas, Place, png, width as width_of};
-use super::data::Point;
 use super::marks;
 use super::style::{GREY, Look};
+use crate::figures::error::FigureError;
 
 const WIDTH: f64 = 1600.0;
 const MARGIN: f64 = 20.0;
 const GAP: f64 = 22.0;
+/// A point of a series, by its place on the axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Point {
+    At(f64, f64),
+    OutOfMemory(f64),
+    Failed(f64),
+}
+
 /// Room above the lines for each failure marked there.
 const MARK: f64 = 18.0;
 const TITLE: f64 = 29.0;

@@ -1,5 +1,6 @@
 //! Stored results as figures ask for them.
 
+use crate::figures::draw::chart::Point;
 use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 
 /// The results of one suite on one machine, or a part of them.
@@ -9,14 +10,6 @@ pub struct Data<'a> {
     pub device: &'a str,
     records: Vec<&'a Record>,
     cells: Vec<&'a Cell>,
-}
-
-/// A point of a series, by its place on the axis.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Point {
-    At(f64, f64),
-    OutOfMemory(f64),
-    Failed(f64),
 }
 
 impl<'a> Data<'a> {

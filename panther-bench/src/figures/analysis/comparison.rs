@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::axis::label;
 use super::data::{Data, number};
+use crate::figures::draw::axis::label;
 use crate::record::{Cell, Measured, Outcome, Value};
 
 /// A method beside what it is compared with, by one of the numbers measured.
