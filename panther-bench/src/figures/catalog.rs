@@ -40,7 +40,7 @@ pub fn observations(records: &[Record]) -> Result<Vec<Observation>, FigureError>
         [linear::observations, attention::observations, conv::observations, rsvd::observations, cqrrpt::observations];
     let devices = devices(records);
     let all = families.iter().flat_map(|family| devices.iter().flat_map(|device| family(records, device)));
-    Ok(all.filter(|observation| !observation.verdicts.is_empty()).collect())
+    Ok(all.filter(|observation| !observation.summaries.is_empty()).collect())
 }
 
 /// What observations alone would hide, a sentence or two for a device.

@@ -1,6 +1,6 @@
 //! A figure, and a summary of several.
 
-use super::analysis::comparison::Verdict;
+use super::analysis::comparison::Summary;
 use super::draw::chart::Chart;
 use super::error::FigureError;
 
@@ -59,12 +59,12 @@ pub struct Observation {
     /// `cpu` or `h200`.
     pub device: String,
     /// One for each thing that is compared with.
-    pub verdicts: Vec<Verdict>,
+    pub summaries: Vec<Summary>,
 }
 
 impl Observation {
-    pub(super) fn new(subject: String, device: &str, verdicts: Vec<Verdict>) -> Self {
-        Self { subject, device: device.to_owned(), verdicts }
+    pub(super) fn new(subject: String, device: &str, summaries: Vec<Summary>) -> Self {
+        Self { subject, device: device.to_owned(), summaries }
     }
 }
 

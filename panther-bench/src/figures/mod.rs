@@ -17,7 +17,7 @@ mod roofline;
 mod rsvd;
 mod sketch;
 
-pub use analysis::comparison::Verdict;
+pub use analysis::comparison::Summary;
 pub use catalog::{figures, observations, remarks};
 pub use error::FigureError;
 pub use figure::{DEVICES, Figure, Observation};

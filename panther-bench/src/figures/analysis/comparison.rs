@@ -1,4 +1,4 @@
-//! Who is faster, or smaller, than whom, and by how much: the sentences under figures.
+//! Speedups and savings of one method over another, and the sentences about them under figures.
 
 use std::fmt::Write;
 
@@ -6,73 +6,73 @@ use super::data::{Data, number};
 use crate::figures::draw::axis::label;
 use crate::record::{Cell, Measured, Outcome, Value};
 
-/// A method beside what it is compared with, by one of the numbers measured.
-pub struct Contest<'a> {
-    /// What it is compared with.
+/// A candidate method and a baseline, compared by one measured value.
+pub struct Comparison<'a> {
+    /// Cells of the baseline.
     pub base: Data<'a>,
-    /// As in the sentence.
+    /// Its name in the sentence.
     pub base_name: String,
-    /// What is compared.
-    pub ours: Data<'a>,
-    /// As in the sentence.
-    pub our_name: String,
-    /// What is compared of them.
+    /// Cells of the candidate.
+    pub candidate: Data<'a>,
+    /// Its name in the sentence.
+    pub candidate_name: String,
+    /// The value compared; smaller is better.
     pub value: fn(&Measured) -> Option<f64>,
     /// `fast` or `small`.
     pub better: &'static str,
-    /// How large a case is, to say from where on we are better.
+    /// Size of a case, by which the crossover is reported.
     pub size: fn(&Cell) -> Option<f64>,
-    /// What that size is: `in·out`, `length`.
+    /// Name of that size: `in·out`, `length`.
     pub unit: &'static str,
 }
 
-/// Ours of one setting, and the times that it is better.
-struct Bout<'a> {
+/// A setting of the candidate, and the baseline's value over its own.
+struct Speedup<'a> {
     cell: &'a Cell,
     ratio: f64,
 }
 
-/// What came of a contest, in words.
-pub struct Verdict {
-    /// Who was compared.
-    pub ours: String,
-    /// With what.
+/// The outcome of a comparison.
+pub struct Summary {
+    /// Name of the candidate.
+    pub candidate: String,
+    /// Name of the baseline.
     pub base: String,
     /// `fast` or `small`.
     pub better: &'static str,
-    /// In how many cases the best setting of ours is better.
+    /// Cases in which the candidate's best setting is better.
     pub won: usize,
-    /// How many cases there are.
+    /// Cases compared.
     pub cases: usize,
-    /// How many times as fast or small in the worst case, and which that is.
-    pub least: String,
-    /// In the middle case.
+    /// The smallest speedup over all cases, and its case.
+    pub min: String,
+    /// The median speedup.
     pub median: String,
-    /// In the best case, and which that is.
-    pub most: String,
-    /// From which size on all cases are won, where not all are.
+    /// The largest speedup, and its case.
+    pub max: String,
+    /// The size from which all cases are won, if some are lost.
     pub crossover: Option<String>,
-    /// How many settings there are in all cases.
+    /// Settings in all cases.
     pub settings: usize,
-    /// How many of them are not better.
+    /// Settings that are not better.
     pub lost: usize,
-    /// How often memory did not suffice for what we are compared with.
+    /// Cells of the baseline that ran out of memory.
     pub base_out_of_memory: usize,
-    /// How often it did not for us.
+    /// Cells of the candidate that ran out of memory.
     pub out_of_memory: usize,
 }
 
-impl Verdict {
+impl Summary {
     /// A sentence or two.
     pub fn sentence(&self) -> String {
-        let Self { ours, base, better, won, cases, least, median, most, settings, lost, .. } = self;
+        let Self { candidate, base, better, won, cases, min, median, max, settings, lost, .. } = self;
         let mut text = if *cases == 1 {
-            format!("{ours} against {base}, times as {better}: {most}")
+            format!("{candidate} against {base}, times as {better}: {max}")
         } else {
             let setting = if settings > cases { ", at its best setting," } else { "" };
             format!(
-                "{ours}{setting} is {better}er than {base} in {won} of {cases} cases: {least} at the least, {median} in the \
-                 median, {most} at most"
+                "{candidate}{setting} is {better}er than {base} in {won} of {cases} cases: {min} at the least, {median} in the \
+                 median, {max} at most"
             )
         };
         if let Some(crossover) = &self.crossover {
@@ -88,68 +88,68 @@ impl Verdict {
             }
         };
         short(base, self.base_out_of_memory);
-        short(&format!("{ours} itself"), self.out_of_memory);
+        short(&format!("{candidate} itself"), self.out_of_memory);
         text + "."
     }
 }
 
-impl Contest<'_> {
+impl Comparison<'_> {
     /// None where nothing can be compared.
-    pub fn verdict(&self) -> Option<Verdict> {
-        let bouts = self.bouts();
-        let best = best_of_each_case(&bouts);
-        let most = best.iter().copied().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
-        let least = best.iter().copied().min_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
-        let won = best.iter().filter(|bout| bout.ratio > 1.0).count();
+    pub fn summary(&self) -> Option<Summary> {
+        let speedups = self.speedups();
+        let best = best_of_each_case(&speedups);
+        let max = best.iter().copied().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
+        let min = best.iter().copied().min_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
+        let won = best.iter().filter(|speedup| speedup.ratio > 1.0).count();
         let constant = self.constant();
-        let place = |bout: &Bout<'_>| {
-            let named = bout.cell.case.iter().chain(&bout.cell.parameters);
-            let place = words(named.filter(|pair| !constant.contains(pair)));
-            let ratio = in_digits(bout.ratio);
-            if place.is_empty() { format!("×{ratio}") } else { format!("×{ratio} ({place})") }
+        let named_ratio = |speedup: &Speedup<'_>| {
+            let named = speedup.cell.case.iter().chain(&speedup.cell.parameters);
+            let case = words(named.filter(|pair| !constant.contains(pair)));
+            let ratio = in_digits(speedup.ratio);
+            if case.is_empty() { format!("×{ratio}") } else { format!("×{ratio} ({case})") }
         };
         let out_of_memory = |data: &Data<'_>| data.cells().iter().filter(|c| c.outcome == Outcome::OutOfMemory).count();
         let crossover = self.crossover(&best).filter(|_| won < best.len());
-        Some(Verdict {
-            ours: self.our_name.clone(),
+        Some(Summary {
+            candidate: self.candidate_name.clone(),
             base: self.base_name.clone(),
             better: self.better,
             won,
             cases: best.len(),
-            least: place(least),
+            min: named_ratio(min),
             median: format!("×{}", in_digits(median(&best))),
-            most: place(most),
-            crossover: crossover.map(|size| format!("{} {}", self.unit, self.extent(size))),
-            settings: bouts.len(),
-            lost: bouts.iter().filter(|bout| bout.ratio <= 1.0).count(),
+            max: named_ratio(max),
+            crossover: crossover.map(|size| format!("{} {}", self.unit, self.size_label(size))),
+            settings: speedups.len(),
+            lost: speedups.iter().filter(|speedup| speedup.ratio <= 1.0).count(),
             base_out_of_memory: out_of_memory(&self.base),
-            out_of_memory: out_of_memory(&self.ours),
+            out_of_memory: out_of_memory(&self.candidate),
         })
     }
 
-    /// What all of ours have in common, which the sentence need not say.
+    /// What all cells of the candidate have in common, which the sentence need not say.
     fn constant(&self) -> Vec<&(String, Value)> {
-        let [first, others @ ..] = self.ours.cells() else { return Vec::new() };
+        let [first, others @ ..] = self.candidate.cells() else { return Vec::new() };
         first.case.iter().filter(|pair| others.iter().all(|other| other.case.contains(pair))).collect()
     }
 
-    fn bouts(&self) -> Vec<Bout<'_>> {
+    fn speedups(&self) -> Vec<Speedup<'_>> {
         let measured = |cell: &Cell| match &cell.outcome {
             Outcome::Measured(measured) => (self.value)(measured).filter(|value| *value > 0.0),
             Outcome::OutOfMemory | Outcome::Failed(_) => None,
         };
-        self.ours
+        self.candidate
             .cells()
             .iter()
             .filter_map(|cell| {
                 let base = self.base.cells().iter().rfind(|base| same_case(base, cell))?;
-                Some(Bout { cell, ratio: measured(base)? / measured(cell)? })
+                Some(Speedup { cell, ratio: measured(base)? / measured(cell)? })
             })
             .collect()
     }
 
     /// A size, as a square where it is a product.
-    fn extent(&self, size: f64) -> String {
+    fn size_label(&self, size: f64) -> String {
         let root = size.sqrt();
         match (self.unit.contains('·'), root.fract() == 0.0) {
             (true, true) => format!("{root}²"),
@@ -158,11 +158,12 @@ impl Contest<'_> {
         }
     }
 
-    /// The least size from which on all are won, where a smaller one is not.
-    fn crossover(&self, best: &[&Bout<'_>]) -> Option<f64> {
-        let size = |bout: &&&Bout<'_>| (self.size)(bout.cell);
-        let lost = best.iter().filter(|bout| bout.ratio <= 1.0).filter_map(|bout| size(&bout)).fold(0.0, f64::max);
-        best.iter().filter_map(|bout| size(&bout)).filter(|size| *size > lost).min_by(f64::total_cmp)
+    /// The smallest size from which all cases are won, if a smaller one is lost.
+    fn crossover(&self, best: &[&Speedup<'_>]) -> Option<f64> {
+        let size = |speedup: &&&Speedup<'_>| (self.size)(speedup.cell);
+        let lost =
+            best.iter().filter(|speedup| speedup.ratio <= 1.0).filter_map(|speedup| size(&speedup)).fold(0.0, f64::max);
+        best.iter().filter_map(|speedup| size(&speedup)).filter(|size| *size > lost).min_by(f64::total_cmp)
     }
 }
 
@@ -171,20 +172,20 @@ fn same_case(a: &Cell, b: &Cell) -> bool {
     a.case.iter().all(|(key, value)| b.case.iter().all(|(other, theirs)| key != other || value == theirs))
 }
 
-fn best_of_each_case<'a>(bouts: &'a [Bout<'a>]) -> Vec<&'a Bout<'a>> {
-    let mut best: Vec<&Bout<'_>> = Vec::new();
-    for bout in bouts {
-        match best.iter_mut().find(|other| other.cell.case == bout.cell.case) {
-            Some(other) if other.ratio < bout.ratio => *other = bout,
+fn best_of_each_case<'a>(speedups: &'a [Speedup<'a>]) -> Vec<&'a Speedup<'a>> {
+    let mut best: Vec<&Speedup<'_>> = Vec::new();
+    for speedup in speedups {
+        match best.iter_mut().find(|other| other.cell.case == speedup.cell.case) {
+            Some(other) if other.ratio < speedup.ratio => *other = speedup,
             Some(_) => {}
-            None => best.push(bout),
+            None => best.push(speedup),
         }
     }
     best
 }
 
-fn median(best: &[&Bout<'_>]) -> f64 {
-    let mut ratios: Vec<f64> = best.iter().map(|bout| bout.ratio).collect();
+fn median(best: &[&Speedup<'_>]) -> f64 {
+    let mut ratios: Vec<f64> = best.iter().map(|speedup| speedup.ratio).collect();
     ratios.sort_by(f64::total_cmp);
     ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
 }
@@ -208,15 +209,15 @@ fn words<'a>(pairs: impl Iterator<Item = &'a (String, Value)>) -> String {
     pairs.map(pair).collect::<Vec<_>>().join(", ")
 }
 
-/// The product of two extents of a case.
+/// The product of two values of a case.
 pub fn product(cell: &Cell, keys: [&str; 2]) -> Option<f64> {
     Some(number(cell, keys[0])? * number(cell, keys[1])?)
 }
 
 /// All sentences, as a list where there are several.
-pub fn sentences(verdicts: &[Verdict]) -> String {
-    match verdicts {
-        [verdict] => verdict.sentence(),
-        several => several.iter().map(|verdict| format!("- {}", verdict.sentence())).collect::<Vec<_>>().join("\n"),
+pub fn sentences(summaries: &[Summary]) -> String {
+    match summaries {
+        [summary] => summary.sentence(),
+        several => several.iter().map(|summary| format!("- {}", summary.sentence())).collect::<Vec<_>>().join("\n"),
     }
 }
