@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::place::PlaceName;
-use crate::suites::{Extent, Selection, Suite};
+use crate::device::DeviceName;
+use crate::suites::{Preset, Selection, Suite};
 
 /// Measures the workspace, beside dense baselines.
 #[derive(Parser)]
@@ -85,7 +85,7 @@ pub struct Run {
     #[arg(default_value = "all")]
     pub suites: Selection,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
     /// Something for every figure, in two minutes on two cores.
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
@@ -98,11 +98,11 @@ pub struct Run {
 }
 
 impl Run {
-    pub const fn extent(&self) -> Extent {
+    pub const fn preset(&self) -> Preset {
         match (self.quick, self.full) {
-            (true, _) => Extent::Quick,
-            (_, true) => Extent::Full,
-            _ => Extent::Usual,
+            (true, _) => Preset::Quick,
+            (_, true) => Preset::Full,
+            _ => Preset::Standard,
         }
     }
 
@@ -137,7 +137,7 @@ pub struct Linear {
     #[arg(long, default_value_t = 128)]
     pub batch: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -159,7 +159,7 @@ pub struct Attention {
     #[arg(long)]
     pub causal: bool,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -181,7 +181,7 @@ pub struct Conv {
     #[arg(long, default_value_t = 8)]
     pub low_rank: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -192,7 +192,7 @@ pub struct Rsvd {
     #[arg(long, default_value_t = 50)]
     pub rank: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -205,21 +205,21 @@ pub struct Cqrrpt {
     #[arg(long)]
     pub double: bool,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 /// Where something is measured.
 #[derive(Args)]
-pub struct On {
+pub struct DeviceArguments {
     /// cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    pub device: PlaceName,
+    pub device: DeviceName,
     /// Threads of a CPU; all of them where not given.
     #[arg(long)]
     threads: Option<std::num::NonZeroUsize>,
 }
 
-impl On {
+impl DeviceArguments {
     pub fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.threads.map_or_else(all, std::num::NonZero::get)
@@ -238,9 +238,9 @@ mod tests {
     fn the_readers_line_is_understood() {
         let line = "panther-bench linear --in 2048 --out 1024 --num-terms 4 --low-rank 128 --batch 64 --threads 3";
         let Command::Linear(linear) = parsed(line) else { panic!("{line}") };
-        let Linear { d_in, d_out, num_terms, low_rank, batch, place } = linear;
+        let Linear { d_in, d_out, num_terms, low_rank, batch, on } = linear;
         assert_eq!((d_in, d_out, num_terms, low_rank, batch), (2048, 1024, 4, 128, 64));
-        assert_eq!((place.device, place.threads()), (PlaceName::Cpu, 3));
+        assert_eq!((on.device, on.threads()), (DeviceName::Cpu, 3));
         for line in [
             "panther-bench attention --length 512 --causal --device cuda:1",
             "panther-bench conv --kernel 9 --image 64",
@@ -256,11 +256,11 @@ mod tests {
     fn a_run_is_of_all_suites_unless_told_otherwise() {
         let Command::Run(run) = parsed("panther-bench run") else { panic!("run") };
         assert_eq!(
-            (&run.suites.0[..], run.extent(), run.place.device),
-            (&Suite::ALL[..], Extent::Usual, PlaceName::Cpu)
+            (&run.suites.0[..], run.preset(), run.on.device),
+            (&Suite::ALL[..], Preset::Standard, DeviceName::Cpu)
         );
         let Command::Run(run) = parsed("panther-bench run conv --quick --out here") else { panic!("run") };
-        assert_eq!((&run.suites.0[..], run.extent(), run.out), (&[Suite::Conv][..], Extent::Quick, "here".into()));
+        assert_eq!((&run.suites.0[..], run.preset(), run.out), (&[Suite::Conv][..], Preset::Quick, "here".into()));
         let Command::Run(run) = parsed("panther-bench run conv --out here") else { panic!("run") };
         assert_eq!(run.file(Suite::Conv, "cpu"), Ok("here/conv_cpu.json".into()));
         let Command::Run(run) = parsed("panther-bench run conv --out here.json") else { panic!("run") };

@@ -139,7 +139,7 @@ fn summary(mut seconds: Vec<f64>) -> Time {
     let runs = seconds.len();
     // Halfway between the middle two where there are two.
     let median = seconds[(runs - 1) / 2].midpoint(seconds[runs / 2]);
-    Time { median, least: seconds[0], greatest: seconds[runs - 1], runs }
+    Time { median, min: seconds[0], max: seconds[runs - 1], runs }
 }
 
 /// What is stored of an error: a lack of memory is a result, anything else a failure in words.
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_summary_is_of_the_sorted_runs() {
         let time = summary(vec![3.0, 1.0, 2.0]);
-        assert_eq!(time, Time { median: 2.0, least: 1.0, greatest: 3.0, runs: 3 });
+        assert_eq!(time, Time { median: 2.0, min: 1.0, max: 3.0, runs: 3 });
         assert_eq!(summary(vec![4.0, 1.0, 2.0, 3.0]).median, 2.5);
     }
 

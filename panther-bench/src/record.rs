@@ -114,9 +114,18 @@ pub struct Measured {
     /// Peak bytes beyond what was there before, forward and backward.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_backward: Option<u64>,
-    /// Errors and other figures by their name, such as `error` (over ‖A‖_F), `error_over_best`, `orthogonality`, `parameters`, `bytes`,
+    /// Errors and other metrics by name, such as `error` (over ‖A‖_F), `error_over_best`, `orthogonality`, `parameters`, `bytes`,
     /// `flops`.
-    pub figures: Vec<(String, f64)>,
+    #[serde(rename = "figures")]
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Measured {
+    /// A metric by its name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+    }
 }
 
 /// Seconds of repeated runs after warming up.
@@ -125,9 +134,11 @@ pub struct Time {
     /// Half of the runs took no longer.
     pub median: f64,
     /// The fastest.
-    pub least: f64,
+    #[serde(rename = "least")]
+    pub min: f64,
     /// The slowest.
-    pub greatest: f64,
+    #[serde(rename = "greatest")]
+    pub max: f64,
     /// How many there were.
     pub runs: usize,
 }

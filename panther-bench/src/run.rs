@@ -81,9 +81,9 @@ mod tests {
     use panther_nn::NnError;
 
     use super::*;
+    use crate::device::{BenchDevice, parallelism};
     use crate::machine::describe;
-    use crate::place::{Place, parallelism};
-    use crate::suites::{Extent, Key, Kind, linear};
+    use crate::suites::{DeviceKind, Key, Preset, linear};
 
     /// Gives its number, or an error, and counts how often.
     struct Fake {
@@ -112,9 +112,9 @@ mod tests {
     }
 
     fn bench() -> (Bench, Machine) {
-        let place = Place::Cpu(parallelism(1));
-        let machine = describe(&place, 1).unwrap();
-        (Bench { place, budget: Extent::Quick.budget(Kind::Cpu) }, machine)
+        let device = BenchDevice::Cpu(parallelism(1));
+        let machine = describe(&device, 1).unwrap();
+        (Bench { device, budget: Preset::Quick.budget(DeviceKind::Cpu) }, machine)
     }
 
     fn stored(path: &Path) -> Record {
@@ -161,11 +161,11 @@ mod tests {
         {
             let Outcome::Measured(measured) = &cell.outcome else { panic!("{cell:?}") };
             let (forward, backward) = (measured.forward.unwrap(), measured.backward.unwrap());
-            assert!(0.0 < forward.least && forward.least <= forward.median && forward.median <= forward.greatest);
-            assert!(forward.runs >= 3 && backward.runs >= 3 && backward.least > 0.0);
+            assert!(0.0 < forward.min && forward.min <= forward.median && forward.median <= forward.max);
+            assert!(forward.runs >= 3 && backward.runs >= 3 && backward.min > 0.0);
             // Other tests allocate meanwhile, so that the numbers mean nothing here.
             assert!(measured.memory_forward.is_some() && measured.memory_backward.is_some());
-            let [(_, parameters), (_, learned_there), (name, error)] = &measured.figures[..] else {
+            let [(_, parameters), (_, learned_there), (name, error)] = &measured.metrics[..] else {
                 panic!("{cell:?}")
             };
             assert_eq!((*parameters, *learned_there), (f64::from(held), f64::from(learned)));

@@ -134,19 +134,19 @@ mod tests {
     use panther_bench::record::{Measured, Time};
 
     use super::*;
-    use crate::place::{Place, parallelism};
+    use crate::device::{BenchDevice, parallelism};
 
     fn machine() -> Machine {
-        machine::describe(&Place::Cpu(parallelism(1)), 1).unwrap()
+        machine::describe(&BenchDevice::Cpu(parallelism(1)), 1).unwrap()
     }
 
     /// Awkward numbers, words and absences.
     fn cells() -> Vec<Cell> {
-        let time = Time { median: 0.1 + 0.2, least: 5e-324, greatest: 1.0, runs: 3 };
+        let time = Time { median: 0.1 + 0.2, min: 5e-324, max: 1.0, runs: 3 };
         let measured = Measured {
             forward: Some(time),
             memory_backward: Some(u64::MAX),
-            figures: vec![("error".to_owned(), 1.234_567_890_123_456_7e-300)],
+            metrics: vec![("error".to_owned(), 1.234_567_890_123_456_7e-300)],
             ..Measured::default()
         };
         let outcomes = [

@@ -68,10 +68,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// Adds a figure, unless it is no number, which JSON could not hold.
-pub fn add_figure(measured: &mut Measured, name: &str, value: f64) {
+/// Adds a metric if it is finite: JSON holds no other values.
+pub fn add_metric(measured: &mut Measured, name: &str, value: f64) {
     if value.is_finite() {
-        measured.figures.push((name.to_owned(), value));
+        measured.metrics.push((name.to_owned(), value));
     }
 }
 
@@ -88,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_numbers() {
+    fn metrics_are_finite() {
         let mut measured = Measured::default();
-        add_figure(&mut measured, "error_over_best", f64::INFINITY);
-        add_figure(&mut measured, "error", f64::NAN);
-        add_figure(&mut measured, "best", 0.5);
-        assert_eq!(measured.figures, [("best".to_owned(), 0.5)]);
+        add_metric(&mut measured, "error_over_best", f64::INFINITY);
+        add_metric(&mut measured, "error", f64::NAN);
+        add_metric(&mut measured, "best", 0.5);
+        assert_eq!(measured.metrics, [("best".to_owned(), 0.5)]);
     }
 }

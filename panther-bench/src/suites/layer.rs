@@ -9,9 +9,9 @@ use panther_nn::layers::Layer;
 use panther_nn::train::zero_gradients;
 use panther_nn::{NnError, Scalar};
 
-use super::{Bench, INPUT_SEED, add_figure};
+use super::{Bench, INPUT_SEED, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::{Budget, Metered, failure};
-use crate::place::Place;
 
 /// A layer that is a function of its sizes.
 pub trait LayerCase {
@@ -46,9 +46,9 @@ pub trait LayerCase {
 /// # Errors
 /// What the device refuses.
 pub fn measure(case: &impl LayerCase, bench: &Bench) -> Result<Measured, NnError> {
-    match &bench.place {
-        Place::Cpu(par) => on(&Cpu::new(*par), case, bench.budget),
-        Place::Cuda(device) => on(&Cuda::of(device.clone()).with_precision(case.precision()), case, bench.budget),
+    match &bench.device {
+        BenchDevice::Cpu(par) => on(&Cpu::new(*par), case, bench.budget),
+        BenchDevice::Cuda(device) => on(&Cuda::of(device.clone()).with_precision(case.precision()), case, bench.budget),
     }
 }
 
@@ -73,12 +73,12 @@ fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) 
     let parameters = layer.parameters_mut();
     let held: usize = parameters.iter().map(|parameter| B::shape(&parameter.value).iter().product::<usize>()).sum();
     let learned: usize = parameters.iter().map(|parameter| parameter.trainable_len()).sum();
-    add_figure(&mut measured, "parameters", held as f64);
-    add_figure(&mut measured, "learned", learned as f64);
+    add_metric(&mut measured, "parameters", held as f64);
+    add_metric(&mut measured, "learned", learned as f64);
     match errors(backend, case, layer) {
         // What fits once may not fit beside its double.
         Err(error) if failure(&error) == Outcome::OutOfMemory => {}
-        errors => errors?.into_iter().for_each(|(name, error)| add_figure(&mut measured, name, error)),
+        errors => errors?.into_iter().for_each(|(name, error)| add_metric(&mut measured, name, error)),
     }
     Ok(measured)
 }

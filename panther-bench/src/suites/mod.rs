@@ -3,27 +3,27 @@
 pub mod attention;
 pub mod conv;
 mod convert;
-#[cfg(test)]
-mod coverage;
 pub mod cqrrpt;
-mod extent;
+#[cfg(test)]
+mod grid_tests;
 mod key;
 mod layer;
 pub mod linear;
 mod pivots;
+mod preset;
 mod roofline;
 pub mod rsvd;
 mod sketch;
 
 use std::str::FromStr;
 
-pub use extent::{Extent, Kind};
-pub use key::{Key, add_figure};
+pub use key::{Key, add_metric};
 use panther_bench::record::Measured;
 use panther_nn::NnError;
+pub use preset::{DeviceKind, Preset};
 
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// A family of measurements, which has a file of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +69,17 @@ impl Suite {
     }
 
     /// What it measures on such a device, the most telling first.
-    pub fn tasks(self, kind: Kind, extent: Extent) -> Vec<Box<dyn Task>> {
+    pub fn tasks(self, kind: DeviceKind, preset: Preset) -> Vec<Box<dyn Task>> {
         match self {
-            Self::Linear => boxed(linear::grid(kind, extent)),
-            Self::Attention => boxed(attention::grid(kind, extent)),
-            Self::Conv => boxed(conv::grid(kind, extent)),
-            Self::Rsvd => boxed(rsvd::grid(kind, extent)),
-            Self::Cqrrpt => boxed(cqrrpt::grid(kind, extent)),
-            Self::Sketch => boxed(sketch::grid(kind, extent)),
-            Self::Convert => boxed(convert::grid(kind, extent)),
+            Self::Linear => boxed(linear::grid(kind, preset)),
+            Self::Attention => boxed(attention::grid(kind, preset)),
+            Self::Conv => boxed(conv::grid(kind, preset)),
+            Self::Rsvd => boxed(rsvd::grid(kind, preset)),
+            Self::Cqrrpt => boxed(cqrrpt::grid(kind, preset)),
+            Self::Sketch => boxed(sketch::grid(kind, preset)),
+            Self::Convert => boxed(convert::grid(kind, preset)),
             Self::Roofline => boxed(roofline::grid(kind)),
-            Self::Pivots => boxed(pivots::grid(kind, extent)),
+            Self::Pivots => boxed(pivots::grid(kind, preset)),
         }
     }
 }
@@ -108,7 +108,7 @@ impl FromStr for Selection {
 /// Where measurements are taken, and how long.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    pub place: Place,
+    pub device: BenchDevice,
     pub budget: Budget,
 }
 

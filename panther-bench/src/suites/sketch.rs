@@ -9,9 +9,9 @@ use panther_nn::NnError;
 use panther_tests::matrices::Family;
 use rayon::prelude::*;
 
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// A of these rows, sketched to those.
 const ROWS: usize = 65536;
@@ -139,20 +139,20 @@ impl Task for Case {
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
-        let mut measured = match &bench.place {
-            Place::Cpu(par) => self.on_cpu(*par, bench.budget),
-            Place::Cuda(device) => self.on_gpu(device, bench.budget),
+        let mut measured = match &bench.device {
+            BenchDevice::Cpu(par) => self.on_cpu(*par, bench.budget),
+            BenchDevice::Cuda(device) => self.on_gpu(device, bench.budget),
         }?;
-        add_figure(&mut measured, "bytes", self.bytes());
-        add_figure(&mut measured, "flops", self.flops());
+        add_metric(&mut measured, "bytes", self.bytes());
+        add_metric(&mut measured, "flops", self.flops());
         Ok(measured)
     }
 }
 
 /// The copy first: it is the line that all else is held against.
-pub fn grid(_: Kind, extent: Extent) -> Vec<Case> {
-    let sketched: &[usize] = extent.choose(&SKETCHED[..1], &SKETCHED, &SKETCHED);
-    let rows = extent.choose(ROWS / 4, ROWS, ROWS);
+pub fn grid(_: DeviceKind, preset: Preset) -> Vec<Case> {
+    let sketched: &[usize] = preset.choose(&SKETCHED[..1], &SKETCHED, &SKETCHED);
+    let rows = preset.choose(ROWS / 4, ROWS, ROWS);
     let mut works = vec![Work::Copy];
     for &sketched in sketched {
         works.extend(FAMILIES.map(|(name, family)| Work::Sketch(name, family, sketched)));

@@ -12,17 +12,8 @@ mod sketches;
 mod snapshots;
 mod work;
 
-use panther_gpu::Device;
+pub use common::Check;
 pub use repeats::{Repeat, repeats};
-
-/// One accuracy check.
-#[derive(Clone, Copy, Debug)]
-pub struct Check {
-    /// What is checked.
-    pub name: &'static str,
-    /// Runs it; what is wrong, if anything is.
-    pub run: fn(&Device) -> Result<(), String>,
-}
 
 /// All checks, but for those of repetition.
 #[must_use]

@@ -2,12 +2,11 @@
 
 use plotters::style::RGBColor;
 
-use super::FigureError;
 use super::axis::{Axis, label};
-use super::canvas::{Align, Canvas, Place, png, width as width_of};
-use super::data::Point;
+use super::canvas::{Align, Canvas, Position, png, width as width_of};
 use super::marks;
 use super::style::{GREY, Look};
+use crate::figures::error::FigureError;
 
 const WIDTH: f64 = 1600.0;
 const MARGIN: f64 = 20.0;
@@ -24,6 +23,14 @@ const BOTTOM: f64 = 72.0;
 
 const MESH: RGBColor = RGBColor(226, 226, 226);
 const FRAME: RGBColor = RGBColor(150, 150, 150);
+
+/// A point of a series, by its position on the axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Point {
+    At(f64, f64),
+    OutOfMemory(f64),
+    Failed(f64),
+}
 
 /// What a picture shows.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +88,7 @@ impl Series {
         Self { level: true, ..self }
     }
 
-    fn values(&self) -> impl Iterator<Item = Place> {
+    fn values(&self) -> impl Iterator<Item = Position> {
         self.points.iter().filter_map(|point| match *point {
             Point::At(x, y) => Some((x, y)),
             Point::OutOfMemory(_) | Point::Failed(_) => None,
@@ -327,15 +334,15 @@ fn draw_panel(canvas: &Canvas<'_>, panel: &Panel, frame: Frame, axes: Axes) -> R
     }
     if let Some(axis) = axes.y {
         for series in &panel.series {
-            let place = |(x, y): Place| (axes.across(frame, x), axes.up(frame, axis, y));
-            let places: Vec<Place> = series.values().filter(|(_, y)| *y > 0.0).map(place).collect();
-            draw_series(canvas, series, &places, frame)?;
+            let position = |(x, y): Position| (axes.across(frame, x), axes.up(frame, axis, y));
+            let positions: Vec<Position> = series.values().filter(|(_, y)| *y > 0.0).map(position).collect();
+            draw_series(canvas, series, &positions, frame)?;
         }
     }
     draw_failures(canvas, panel, frame, axes)
 }
 
-/// Marks at the upper edge, those of the same place below one another.
+/// Marks at the upper edge, those of the same position below one another.
 fn draw_failures(canvas: &Canvas<'_>, panel: &Panel, frame: Frame, axes: Axes) -> Result<(), FigureError> {
     let failures = failures(panel);
     for (i, failure) in failures.iter().enumerate() {
@@ -351,7 +358,7 @@ fn draw_failures(canvas: &Canvas<'_>, panel: &Panel, frame: Frame, axes: Axes) -
     Ok(())
 }
 
-/// What failed at a place; none is the whole width of a panel.
+/// What failed at a position; none is the whole width of a panel.
 #[derive(PartialEq)]
 struct Failure {
     x: Option<f64>,
@@ -384,12 +391,12 @@ fn most_failures(panel: &Panel) -> usize {
     failures.iter().map(|one| failures.iter().filter(|other| other.x == one.x).count()).max().unwrap_or(0)
 }
 
-fn draw_series(canvas: &Canvas<'_>, series: &Series, places: &[Place], frame: Frame) -> Result<(), FigureError> {
+fn draw_series(canvas: &Canvas<'_>, series: &Series, positions: &[Position], frame: Frame) -> Result<(), FigureError> {
     if series.level {
-        return places
+        return positions
             .iter()
             .try_for_each(|(_, y)| marks::line(canvas, &[(frame.left, *y), (frame.right(), *y)], series.look));
     }
-    marks::line(canvas, places, series.look)?;
-    places.iter().try_for_each(|place| marks::marker(canvas, *place, series.look))
+    marks::line(canvas, positions, series.look)?;
+    positions.iter().try_for_each(|position| marks::marker(canvas, *position, series.look))
 }

@@ -1,34 +1,34 @@
 //! How much of the grids is measured.
 
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// How much of a suite's grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum Preset {
     /// Something for every figure, in seconds.
     Quick,
     /// The shape of every figure.
-    Usual,
+    Standard,
     /// All of it.
     Full,
 }
 
-impl Extent {
+impl Preset {
     /// How long each thing is timed: a GPU's times spread less, so that three runs will do there.
-    pub fn budget(self, kind: Kind) -> Budget {
+    pub fn budget(self, kind: DeviceKind) -> Budget {
         let (seconds, runs) = self.choose((0.02, 3), (0.1, 3), (0.5, 5));
         match kind {
-            Kind::Cpu => Budget { seconds, runs },
-            Kind::Gpu => Budget { seconds: seconds / 20.0, runs: 3 },
+            DeviceKind::Cpu => Budget { seconds, runs },
+            DeviceKind::Gpu => Budget { seconds: seconds / 20.0, runs: 3 },
         }
     }
 
     /// One of three.
-    pub fn choose<T>(self, quick: T, usual: T, full: T) -> T {
+    pub fn choose<T>(self, quick: T, standard: T, full: T) -> T {
         match self {
             Self::Quick => quick,
-            Self::Usual => usual,
+            Self::Standard => standard,
             Self::Full => full,
         }
     }
@@ -36,17 +36,17 @@ impl Extent {
 
 /// What kind of device it is: the sizes depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DeviceKind {
     Cpu,
     Gpu,
 }
 
-impl Kind {
-    /// That of a place.
-    pub const fn of(place: &Place) -> Self {
-        match place {
-            Place::Cpu(_) => Self::Cpu,
-            Place::Cuda(_) => Self::Gpu,
+impl DeviceKind {
+    /// That of an open device.
+    pub const fn of(device: &BenchDevice) -> Self {
+        match device {
+            BenchDevice::Cpu(_) => Self::Cpu,
+            BenchDevice::Cuda(_) => Self::Gpu,
         }
     }
 

@@ -1,13 +1,12 @@
 //! Paper to draw on, in pixels of the finished picture, and its PNG.
 
+use crate::figures::error::FigureError;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, FontTransform, register_font};
-
-use super::FigureError;
 
 const FONT: &str = "DejaVu Sans";
 
@@ -20,10 +19,10 @@ const SHADE: usize = 17;
 /// Plotters counts a size from the ascent to the descent; this is how far these are apart in DejaVu Sans, in ems.
 const HEIGHT_OF_EM: f64 = 1.164;
 
-/// A place, in pixels from the left and from the top.
-pub type Place = (f64, f64);
+/// A position, in pixels from the left and from the top.
+pub type Position = (f64, f64);
 
-/// Which part of a text stands at its place.
+/// Which part of a text is at its position.
 #[derive(Clone, Copy)]
 pub enum Align {
     Left,
@@ -38,32 +37,32 @@ pub struct Canvas<'a> {
 
 impl Canvas<'_> {
     /// A text whose capitals are centred at the height of `at`; `size` is that of its em.
-    pub fn text(&self, text: &str, at: Place, size: f64, align: Align) -> Result<(), FigureError> {
-        // Plotters' baseline is half a size below the place; a capital is 0.73 ems high.
+    pub fn text(&self, text: &str, at: Position, size: f64, align: Align) -> Result<(), FigureError> {
+        // Plotters' baseline is half a size below the position; a capital is 0.73 ems high.
         let lift = (0.5 * HEIGHT_OF_EM - 0.365) * size;
         self.draw(&Text::new(text, pixels((at.0, at.1 - lift)), style(size, align, FontTransform::None)))
     }
 
     /// A text centred at `at` that reads upwards.
-    pub fn text_upwards(&self, text: &str, at: Place, size: f64) -> Result<(), FigureError> {
+    pub fn text_upwards(&self, text: &str, at: Position, size: f64) -> Result<(), FigureError> {
         let lift = (0.5 * HEIGHT_OF_EM - 0.365) * size;
         self.draw(&Text::new(text, pixels((at.0 - lift, at.1)), style(size, Align::Centre, FontTransform::Rotate270)))
     }
 
-    /// A line through places.
-    pub fn line(&self, places: &[Place], colour: RGBColor, width: f64) -> Result<(), FigureError> {
-        let places: Vec<_> = places.iter().copied().map(pixels).collect();
-        self.draw(&PathElement::new(places, colour.stroke_width(length(width))))
+    /// A line through positions.
+    pub fn line(&self, positions: &[Position], colour: RGBColor, width: f64) -> Result<(), FigureError> {
+        let positions: Vec<_> = positions.iter().copied().map(pixels).collect();
+        self.draw(&PathElement::new(positions, colour.stroke_width(length(width))))
     }
 
     /// A filled polygon.
-    pub fn polygon(&self, places: &[Place], colour: RGBColor) -> Result<(), FigureError> {
-        let places: Vec<_> = places.iter().copied().map(pixels).collect();
-        self.draw(&Polygon::new(places, colour.filled()))
+    pub fn polygon(&self, positions: &[Position], colour: RGBColor) -> Result<(), FigureError> {
+        let positions: Vec<_> = positions.iter().copied().map(pixels).collect();
+        self.draw(&Polygon::new(positions, colour.filled()))
     }
 
     /// A filled disc.
-    pub fn disc(&self, centre: Place, radius: f64, colour: RGBColor) -> Result<(), FigureError> {
+    pub fn disc(&self, centre: Position, radius: f64, colour: RGBColor) -> Result<(), FigureError> {
         self.draw(&Circle::new(pixels(centre), length(radius), colour.filled()))
     }
 
@@ -86,7 +85,7 @@ pub fn width(text: &str, size: f64) -> Result<f64, FigureError> {
 
 /// The same letters on every machine: no font is looked for.
 fn load_font() -> Result<(), FigureError> {
-    let font = include_bytes!("../../../panther-nn/assets/DejaVuSans.ttf");
+    let font = include_bytes!("../../../../panther-nn/assets/DejaVuSans.ttf");
     register_font(FONT, FontStyle::Normal, font).map_err(|_| FigureError::Font)
 }
 
@@ -131,7 +130,7 @@ fn averaged(large: &[u8], width: usize, height: usize) -> Vec<u8> {
     small
 }
 
-fn pixels((x, y): Place) -> (i32, i32) {
+fn pixels((x, y): Position) -> (i32, i32) {
     let scale = f64::from(OVERSAMPLING);
     ((x * scale).round() as i32, (y * scale).round() as i32)
 }

@@ -7,12 +7,12 @@ use panther_gpu::{Device, GpuError};
 
 /// `cpu`, `cuda` or `cuda:N`, as on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaceName {
+pub enum DeviceName {
     Cpu,
     Cuda(usize),
 }
 
-impl FromStr for PlaceName {
+impl FromStr for DeviceName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
@@ -28,20 +28,20 @@ impl FromStr for PlaceName {
 
 /// A device that is open.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum BenchDevice {
     Cpu(Par),
     Cuda(Device),
 }
 
-impl Place {
+impl BenchDevice {
     /// The processor with so many threads, or a GPU.
     ///
     /// # Errors
     /// Where there is no such GPU.
-    pub fn open(name: PlaceName, threads: usize) -> Result<Self, GpuError> {
+    pub fn open(name: DeviceName, threads: usize) -> Result<Self, GpuError> {
         match name {
-            PlaceName::Cpu => Ok(Self::Cpu(parallelism(threads))),
-            PlaceName::Cuda(ordinal) => Device::new(ordinal).map(Self::Cuda),
+            DeviceName::Cpu => Ok(Self::Cpu(parallelism(threads))),
+            DeviceName::Cuda(ordinal) => Device::new(ordinal).map(Self::Cuda),
         }
     }
 }
@@ -60,15 +60,15 @@ pub fn use_threads(threads: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::PlaceName;
+    use super::DeviceName;
 
     #[test]
-    fn places_have_names() {
-        assert_eq!("cpu".parse(), Ok(PlaceName::Cpu));
-        assert_eq!("cuda".parse(), Ok(PlaceName::Cuda(0)));
-        assert_eq!("cuda:3".parse(), Ok(PlaceName::Cuda(3)));
+    fn device_names_are_parsed() {
+        assert_eq!("cpu".parse(), Ok(DeviceName::Cpu));
+        assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
+        assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(3)));
         for wrong in ["", "gpu", "cuda:", "cuda:x", "cpu:0"] {
-            assert!(wrong.parse::<PlaceName>().is_err(), "{wrong:?}");
+            assert!(wrong.parse::<DeviceName>().is_err(), "{wrong:?}");
         }
     }
 }

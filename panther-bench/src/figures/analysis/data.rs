@@ -1,5 +1,6 @@
 //! Stored results as figures ask for them.
 
+use crate::figures::draw::chart::Point;
 use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 
 /// The results of one suite on one machine, or a part of them.
@@ -9,14 +10,6 @@ pub struct Data<'a> {
     pub device: &'a str,
     records: Vec<&'a Record>,
     cells: Vec<&'a Cell>,
-}
-
-/// A point of a series, by its place on the axis.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Point {
-    At(f64, f64),
-    OutOfMemory(f64),
-    Failed(f64),
 }
 
 impl<'a> Data<'a> {
@@ -56,7 +49,7 @@ impl<'a> Data<'a> {
         Self { cells, records: self.records.clone(), ..*self }
     }
 
-    /// The cells with this extent; a cell that does not name it does not depend on it.
+    /// The cells with this value; a cell that does not name it does not depend on it.
     pub fn at(&self, key: &str, value: u64) -> Self {
         self.filter(|cell| number(cell, key).is_none_or(|found| found == value as f64))
     }
@@ -74,13 +67,13 @@ impl<'a> Data<'a> {
         self.filter(|cell| cell.precision == precision)
     }
 
-    /// All values of an extent, ascending.
-    pub fn extents(&self, key: &str) -> Vec<u64> {
-        let mut extents: Vec<u64> =
-            self.cells.iter().filter_map(|cell| number(cell, key)).map(|extent| extent as u64).collect();
-        extents.sort_unstable();
-        extents.dedup();
-        extents
+    /// All values of a parameter, ascending.
+    pub fn values(&self, key: &str) -> Vec<u64> {
+        let mut values: Vec<u64> =
+            self.cells.iter().filter_map(|cell| number(cell, key)).map(|value| value as u64).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
     }
 
     /// All values of a word, in the order in which they were measured.
@@ -104,9 +97,9 @@ impl<'a> Data<'a> {
         })
     }
 
-    /// The largest of a figure.
+    /// The largest value of a metric.
     pub fn largest(&self, name: &str) -> Option<f64> {
-        self.measured().filter_map(|(_, measured)| figure(measured, name)).max_by(f64::total_cmp)
+        self.measured().filter_map(|(_, measured)| measured.metric(name)).max_by(f64::total_cmp)
     }
 
     /// A point for every cell that has numbers, from left to right, by two of these.
@@ -172,11 +165,6 @@ pub fn word<'a>(cell: &'a Cell, key: &str) -> Option<&'a str> {
         Value::Word(word) => Some(word),
         Value::Whole(_) | Value::Number(_) => None,
     }
-}
-
-/// One of the figures measured beside the times.
-pub fn figure(measured: &Measured, name: &str) -> Option<f64> {
-    measured.figures.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
 }
 
 /// Which of the two times of a layer.

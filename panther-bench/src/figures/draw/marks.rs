@@ -2,25 +2,25 @@
 
 use plotters::style::{RGBColor, WHITE};
 
-use super::FigureError;
-use super::canvas::{Canvas, Place};
+use super::canvas::{Canvas, Position};
 use super::style::{Dash, Look, Marker};
+use crate::figures::error::FigureError;
 
 const STROKE: f64 = 2.5;
 const RADIUS: f64 = 5.5;
 
-/// A line through places, dashed as its look says.
-pub fn line(canvas: &Canvas<'_>, places: &[Place], look: Look) -> Result<(), FigureError> {
+/// A line through positions, dashed as its look says.
+pub fn line(canvas: &Canvas<'_>, positions: &[Position], look: Look) -> Result<(), FigureError> {
     let (dash, gap) = match look.dash {
         Dash::None => return Ok(()),
-        Dash::Solid if places.len() < 2 => return Ok(()),
-        Dash::Solid => return canvas.line(places, look.colour, STROKE),
+        Dash::Solid if positions.len() < 2 => return Ok(()),
+        Dash::Solid => return canvas.line(positions, look.colour, STROKE),
         Dash::Dashed => (12.0, 7.0),
         Dash::Dotted => (3.0, 5.0),
     };
     // How far along the pattern the line is; it goes on through corners.
     let mut along = 0.0;
-    for ends in places.windows(2) {
+    for ends in positions.windows(2) {
         let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
         let length = (x1 - x0).hypot(y1 - y0);
         let at = |distance: f64| (x0 + (x1 - x0) * distance / length, y0 + (y1 - y0) * distance / length);
@@ -43,12 +43,12 @@ pub fn line(canvas: &Canvas<'_>, places: &[Place], look: Look) -> Result<(), Fig
 }
 
 /// The marker of a look.
-pub fn marker(canvas: &Canvas<'_>, at: Place, look: Look) -> Result<(), FigureError> {
+pub fn marker(canvas: &Canvas<'_>, at: Position, look: Look) -> Result<(), FigureError> {
     let (x, y) = at;
     let r = RADIUS;
-    let polygon = |corners: &[Place]| {
-        let places: Vec<Place> = corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
-        canvas.polygon(&places, look.colour)
+    let polygon = |corners: &[Position]| {
+        let positions: Vec<Position> = corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
+        canvas.polygon(&positions, look.colour)
     };
     match look.marker {
         Marker::None => Ok(()),
@@ -65,14 +65,14 @@ pub fn marker(canvas: &Canvas<'_>, at: Place, look: Look) -> Result<(), FigureEr
 }
 
 /// ×
-pub fn cross(canvas: &Canvas<'_>, (x, y): Place, colour: RGBColor) -> Result<(), FigureError> {
+pub fn cross(canvas: &Canvas<'_>, (x, y): Position, colour: RGBColor) -> Result<(), FigureError> {
     let r = RADIUS;
     canvas.line(&[(x - r, y - r), (x + r, y + r)], colour, STROKE)?;
     canvas.line(&[(x - r, y + r), (x + r, y - r)], colour, STROKE)
 }
 
 /// +
-pub fn plus(canvas: &Canvas<'_>, (x, y): Place, colour: RGBColor) -> Result<(), FigureError> {
+pub fn plus(canvas: &Canvas<'_>, (x, y): Position, colour: RGBColor) -> Result<(), FigureError> {
     let r = RADIUS + 1.5;
     canvas.line(&[(x - r, y), (x + r, y)], colour, STROKE)?;
     canvas.line(&[(x, y - r), (x, y + r)], colour, STROKE)

@@ -1,16 +1,16 @@
-//! The grid that linear layers and convolutions share: input extents × output extents; in each panel dense layers as levels, sketched ones over
-//! the rank of a term, a line for each number of terms.
+//! The figure of linear layers and convolutions: a grid of panels, input sizes × output sizes. In each panel dense
+//! layers are levels; sketched layers are lines over the rank of a term, one for each number of terms.
 
-use super::Figure;
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, in_digits, sentences};
-use super::data::{Data, Pass, Point, in_words, number};
-use super::errors;
-use super::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
+use super::analysis::accuracy;
+use super::analysis::comparison::{Comparison, Summary, in_digits, sentences};
+use super::analysis::data::{Data, Pass, in_words, number};
+use super::draw::chart::{Chart, Panel, Point, Row, Series};
+use super::draw::style::{BLUE, Dash, GREEN, Look, Marker, ORANGE};
+use super::figure::Figure;
 use crate::record::Cell;
 
 /// What differs between the two.
-pub struct Ladder {
+pub struct LayerGrid {
     /// The stem of the figure's name.
     pub name: String,
     pub title: String,
@@ -22,13 +22,13 @@ pub struct Ladder {
     pub suite: &'static str,
 }
 
-impl Ladder {
+impl LayerGrid {
     /// The figure of one of the passes.
     pub fn figure(&self, data: &Data<'_>, pass: Pass) -> Figure {
         let precision = data.method("sketched").precisions().first().copied().unwrap_or("f32");
-        let rows = data.extents(self.input).into_iter().map(|input| {
+        let rows = data.values(self.input).into_iter().map(|input| {
             let panels = data
-                .extents(self.output)
+                .values(self.output)
                 .into_iter()
                 .map(|output| panel(&data.at(self.input, input).at(self.output, output), pass, precision));
             Row { name: format!("in {input}"), y: "ms".to_owned(), panels: panels.collect() }
@@ -37,26 +37,31 @@ impl Ladder {
             title: format!("{}, {}", self.title, pass.words()),
             subtitle: format!("{}, {}{}", data.machine(), in_words(&data.precisions()), batch(data)),
             x: "low_rank of a term; above each panel: time of dense over that of the fastest sketched layer".to_owned(),
-            columns: data.extents(self.output).iter().map(|output| format!("out {output}")).collect(),
+            columns: data.values(self.output).iter().map(|output| format!("out {output}")).collect(),
             rows: rows.collect(),
         };
-        let finding = sentences(&self.verdicts(data, pass)) + &errors::of_rounding(data);
+        let finding = sentences(&self.summaries(data, pass)) + &accuracy::of_rounding(data);
         Figure::new(&self.name, self.suite, data.device, chart, finding)
     }
 
     /// Sketched layers beside all that are not, in one figure or in several.
-    pub fn verdicts(&self, data: &Data<'_>, pass: Pass) -> Vec<Verdict> {
+    pub fn summaries(&self, data: &Data<'_>, pass: Pass) -> Vec<Summary> {
         let sketched = data.method("sketched");
-        let ours = sketched.precisions();
-        let mut verdicts = Vec::new();
+        let candidates = sketched.precisions();
+        let mut summaries = Vec::new();
         for (method, theirs) in dense_kinds(data) {
             // Its own precision, and the figure's.
-            for ours in ours.iter().enumerate().filter(|(i, ours)| *i == 0 || **ours == theirs).map(|(_, ours)| ours) {
-                let contest = Contest {
+            for candidate in candidates
+                .iter()
+                .enumerate()
+                .filter(|(i, candidate)| *i == 0 || **candidate == theirs)
+                .map(|(_, candidate)| candidate)
+            {
+                let comparison = Comparison {
                     base: data.method(method).precision(theirs),
                     base_name: kind_name(method, theirs, ""),
-                    ours: sketched.precision(ours),
-                    our_name: format!("Sketched {ours}"),
+                    candidate: sketched.precision(candidate),
+                    candidate_name: format!("Sketched {candidate}"),
                     value: match pass {
                         Pass::Forward => |measured| Pass::Forward.milliseconds(measured),
                         Pass::Backward => |measured| Pass::Backward.milliseconds(measured),
@@ -65,10 +70,10 @@ impl Ladder {
                     size: self.size,
                     unit: "in·out",
                 };
-                verdicts.extend(contest.verdict());
+                summaries.extend(comparison.summary());
             }
         }
-        verdicts
+        summaries
     }
 }
 
@@ -92,7 +97,7 @@ fn panel(data: &Data<'_>, pass: Pass, precision: &str) -> Panel {
     let sketched = data.method("sketched");
     let kinds = sketched.precisions().into_iter().map(|kind| (kind, sketched.precision(kind)));
     let terms = kinds.flat_map(|(kind, of)| {
-        of.extents("num_terms").into_iter().map(move |terms| {
+        of.values("num_terms").into_iter().map(move |terms| {
             let of = of.at("num_terms", terms);
             let points = of.points(|cell| number(cell, "low_rank"), |_, m| pass.milliseconds(m));
             let name = kind_name(&format!("sketched, num_terms {terms}"), kind, precision);
@@ -138,6 +143,6 @@ fn look(terms: u64) -> Look {
 
 /// The batch of all cells, in words.
 pub fn batch(data: &Data<'_>) -> String {
-    let batches: Vec<_> = data.extents("batch").iter().map(u64::to_string).collect();
+    let batches: Vec<_> = data.values("batch").iter().map(u64::to_string).collect();
     if batches.is_empty() { String::new() } else { format!(", batch {}", batches.join(" and ")) }
 }

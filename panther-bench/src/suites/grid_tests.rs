@@ -2,12 +2,12 @@
 
 use panther_bench::record::Value;
 
-use super::{Extent, Key, Kind, Suite};
+use super::{DeviceKind, Key, Preset, Suite};
 
-const KINDS: [Kind; 2] = [Kind::Cpu, Kind::Gpu];
+const KINDS: [DeviceKind; 2] = [DeviceKind::Cpu, DeviceKind::Gpu];
 
-fn keys(suite: Suite, kind: Kind, extent: Extent) -> Vec<Key> {
-    suite.tasks(kind, extent).iter().map(|task| task.key()).collect()
+fn keys(suite: Suite, kind: DeviceKind, preset: Preset) -> Vec<Key> {
+    suite.tasks(kind, preset).iter().map(|task| task.key()).collect()
 }
 
 /// How many keys of a method have these values; a name that a key has not does not matter to it.
@@ -22,12 +22,12 @@ fn count(keys: &[Key], method: &str, wanted: &[(&str, Value)]) -> usize {
 fn no_cell_is_measured_twice() {
     for suite in Suite::ALL {
         for kind in KINDS {
-            for extent in [Extent::Quick, Extent::Usual, Extent::Full] {
-                let mut names: Vec<_> = suite.tasks(kind, extent).iter().map(|task| task.key().to_string()).collect();
+            for preset in [Preset::Quick, Preset::Standard, Preset::Full] {
+                let mut names: Vec<_> = suite.tasks(kind, preset).iter().map(|task| task.key().to_string()).collect();
                 let count = names.len();
                 names.sort_unstable();
                 names.dedup();
-                assert_eq!(names.len(), count, "{suite:?} {kind:?} {extent:?}");
+                assert_eq!(names.len(), count, "{suite:?} {kind:?} {preset:?}");
             }
         }
     }
@@ -36,7 +36,7 @@ fn no_cell_is_measured_twice() {
 #[test]
 fn the_quick_grid_has_both_sides_of_every_figure() {
     for kind in KINDS {
-        let keys = |suite| keys(suite, kind, Extent::Quick);
+        let keys = |suite| keys(suite, kind, Preset::Quick);
         let linear = keys(Suite::Linear);
         assert!(count(&linear, "dense", &[]) >= 2 && count(&linear, "sketched", &[]) >= 2);
         let attention = keys(Suite::Attention);
@@ -76,7 +76,7 @@ fn the_quick_grid_has_both_sides_of_every_figure() {
         assert!(count(&roofline, "copy", &[]) == 1 && count(&roofline, "gemm", &[]) >= 1);
         assert!(["panther", "classical"].iter().all(|method| count(&keys(Suite::Pivots), method, &[]) == 15));
     }
-    let convert = keys(Suite::Convert, Kind::Cpu, Extent::Quick);
+    let convert = keys(Suite::Convert, DeviceKind::Cpu, Preset::Quick);
     for spectrum in ["Kaiming uniform", "i^-1/2", "1/i"] {
         for method in ["sketch", "least_squares", "rsvd", "exact"] {
             assert!(count(&convert, method, &[("spectrum", spectrum.into())]) >= 2, "{method} {spectrum}");
@@ -86,7 +86,7 @@ fn the_quick_grid_has_both_sides_of_every_figure() {
 
 #[test]
 fn the_full_grids_are_whole_on_a_gpu() {
-    let full = |suite| keys(suite, Kind::Gpu, Extent::Full);
+    let full = |suite| keys(suite, DeviceKind::Gpu, Preset::Full);
     let linear = full(Suite::Linear);
     assert_eq!(count(&linear, "dense", &[]), 3 * 49);
     assert_eq!(count(&linear, "sketched", &[("in", 65536.into()), ("out", 65536.into())]), 18 + 4);
@@ -102,10 +102,10 @@ fn the_full_grids_are_whole_on_a_gpu() {
 
 #[test]
 fn what_a_cpu_leaves_out_is_the_large() {
-    let linear = keys(Suite::Linear, Kind::Cpu, Extent::Full);
+    let linear = keys(Suite::Linear, DeviceKind::Cpu, Preset::Full);
     assert_eq!(count(&linear, "dense", &[]), 16);
-    let conv = keys(Suite::Conv, Kind::Cpu, Extent::Full);
+    let conv = keys(Suite::Conv, DeviceKind::Cpu, Preset::Full);
     let corner = [("kernel", 9.into()), ("image", 256.into())];
     assert_eq!((count(&conv, "dense", &corner), count(&conv, "sketched", &corner)), (1, 9));
-    assert!(keys(Suite::Convert, Kind::Gpu, Extent::Full).is_empty());
+    assert!(keys(Suite::Convert, DeviceKind::Gpu, Preset::Full).is_empty());
 }

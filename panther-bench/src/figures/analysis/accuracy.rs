@@ -1,6 +1,6 @@
 //! What layers cost in accuracy, in words that stand under their figures.
 
-use super::data::{Data, figure, number};
+use super::data::{Data, number};
 
 /// The largest error against double precision of each method and precision; nothing where none was measured.
 pub fn of_rounding(data: &Data<'_>) -> String {
@@ -22,7 +22,7 @@ pub fn of_rounding(data: &Data<'_>) -> String {
 /// How far features are from the attention that they estimate, over all settings: what a speed is worth.
 pub fn distances(data: &Data<'_>) -> String {
     let of = data.method("randomized");
-    let mut all: Vec<f64> = of.measured().filter_map(|(_, m)| figure(m, "distance_from_dense")).collect();
+    let mut all: Vec<f64> = of.measured().filter_map(|(_, m)| m.metric("distance_from_dense")).collect();
     all.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (all.first(), all.last()) else { return String::new() };
     let (median, lost) = (all[all.len() / 2], all.iter().filter(|distance| **distance > 1.0).count());
@@ -41,7 +41,7 @@ pub fn of_features(data: &Data<'_>) -> String {
         let of = data.filter(|cell| number(cell, "features") == Some(features as f64));
         of.largest("distance_from_dense").map(|distance| format!("{distance:.2} with {features}"))
     };
-    let words: Vec<String> = data.extents("features").into_iter().filter_map(word).collect();
+    let words: Vec<String> = data.values("features").into_iter().filter_map(word).collect();
     paragraph(
         "Largest relative distance from the output of dense attention at 512 positions, by random features a head",
         &words,

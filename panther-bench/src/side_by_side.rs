@@ -1,4 +1,4 @@
-//! One thing done the standard way and this project's, as a table.
+//! One case measured with the dense method and with Panther's, as a table.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::cli::{Attention, Conv, Cqrrpt, Linear, Rsvd};
 use crate::measure::failure;
 use crate::suites::{Bench, Task, attention, conv, cqrrpt, linear, rsvd};
 
-/// The standard way and ours, with the name of each.
+/// The dense method and Panther's, with the name of each.
 pub struct Pair {
     names: [&'static str; 2],
     tasks: [Box<dyn Task>; 2],
@@ -31,8 +31,8 @@ impl Pair {
     pub fn table(&self, outcomes: &[Outcome; 2], machine: &Machine) -> String {
         let threads = if machine.device == "cpu" { format!(", {} threads", machine.threads) } else { String::new() };
         let mut text = format!("{}\n{}{threads}\n", self.tasks[1].key(), machine.name);
-        let [standard, ours] = self.names;
-        line(&mut text, ["", standard, ours, "speed-up"]);
+        let [standard, panther] = self.names;
+        line(&mut text, ["", standard, panther, "speed-up"]);
         for (name, seconds) in [("forward", forward as Quantity), ("forward and backward", backward)] {
             row(&mut text, name, outcomes, seconds, |s| format!("{:.4} ms", 1e3 * s), |a, b| format!("{:.2}", a / b));
         }
@@ -40,8 +40,8 @@ impl Pair {
             row(&mut text, name, outcomes, bytes, |b| format!("{:.1} MiB", b / 1_048_576.0), |_, _| String::new());
         }
         for name in names(outcomes) {
-            let figure = |measured: &Measured| figure(measured, name);
-            row(&mut text, name, outcomes, figure, number, |_, _| String::new());
+            let metric = |measured: &Measured| measured.metric(name);
+            row(&mut text, name, outcomes, metric, number, |_, _| String::new());
         }
         for (name, outcome) in self.names.iter().zip(outcomes) {
             match outcome {
@@ -72,16 +72,12 @@ fn memory_backward(measured: &Measured) -> Option<f64> {
     measured.memory_backward.map(|bytes| bytes as f64)
 }
 
-fn figure(measured: &Measured, name: &str) -> Option<f64> {
-    measured.figures.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
-}
-
-/// Of all figures, each once.
+/// Of all metrics, each once.
 fn names(outcomes: &[Outcome; 2]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for outcome in outcomes {
         let Outcome::Measured(measured) = outcome else { continue };
-        for (name, _) in &measured.figures {
+        for (name, _) in &measured.metrics {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -99,20 +95,20 @@ fn row(
     words: impl Fn(f64) -> String,
     together: impl Fn(f64, f64) -> String,
 ) {
-    let [standard, ours] = [0, 1].map(|i| match &outcomes[i] {
+    let [standard, panther] = [0, 1].map(|i| match &outcomes[i] {
         Outcome::Measured(measured) => of(measured),
         Outcome::OutOfMemory | Outcome::Failed(_) => None,
     });
-    if standard.or(ours).is_some() {
-        let together = standard.zip(ours).map(|(a, b)| together(a, b)).unwrap_or_default();
+    if standard.or(panther).is_some() {
+        let together = standard.zip(panther).map(|(a, b)| together(a, b)).unwrap_or_default();
         let cell = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), &words);
-        line(text, [name, &cell(standard), &cell(ours), &together]);
+        line(text, [name, &cell(standard), &cell(panther), &together]);
     }
 }
 
-fn line(text: &mut String, [name, standard, ours, last]: [&str; 4]) {
+fn line(text: &mut String, [name, standard, panther, last]: [&str; 4]) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{}", format!("{name:<22}{standard:>16}{ours:>16}{last:>10}").trim_end());
+    let _ = writeln!(text, "{}", format!("{name:<22}{standard:>16}{panther:>16}{last:>10}").trim_end());
 }
 
 /// Counts in full, errors by their magnitude.
@@ -149,8 +145,8 @@ impl From<&Rsvd> for Pair {
     fn from(arguments: &Rsvd) -> Self {
         let &Rsvd { size, rank, .. } = arguments;
         let exact = rsvd::Case { size, rank: None, method: rsvd::Method::Exact, exponential: false };
-        let ours = rsvd::Case { rank: Some(rank), method: rsvd::Method::Krylov, ..exact };
-        Self::new(["exact SVD", "rsvd"], [exact, ours])
+        let panther = rsvd::Case { rank: Some(rank), method: rsvd::Method::Krylov, ..exact };
+        Self::new(["exact SVD", "rsvd"], [exact, panther])
     }
 }
 
@@ -181,13 +177,13 @@ mod tests {
     #[test]
     fn the_table_has_both_ways_and_the_speed_up() {
         let measured = |seconds: f64, bytes| {
-            let time = |median| Some(Time { median, least: median, greatest: median, runs: 3 });
+            let time = |median| Some(Time { median, min: median, max: median, runs: 3 });
             Outcome::Measured(Measured {
                 forward: time(seconds),
                 backward: time(3.0 * seconds),
                 memory_forward: Some(bytes),
                 memory_backward: None,
-                figures: vec![("parameters".to_owned(), bytes as f64)],
+                metrics: vec![("parameters".to_owned(), bytes as f64)],
             })
         };
         let table = pair().table(&[measured(0.01, 1 << 21), measured(0.004, 1 << 20)], &machine());
