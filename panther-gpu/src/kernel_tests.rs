@@ -36,7 +36,7 @@ const FILES: [KernelFile; 34] = [
     qr::triangular::KERNELS,
     sketch::dense::KERNELS,
     sketch::random_fill::KERNELS,
-    sketch::sparse_rows::KERNELS,
+    sketch::less_uniform::KERNELS,
     sketch::sparse_sign::KERNELS,
     sketch::srht::KERNELS,
     sketch::tiling::KERNELS,

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use faer::Mat;
-//! use panther_gpu::{Device, Matrix, rsvd};
+//! use panther_gpu::{Device, Matrix, ToHost, rsvd};
 //! use panther_linalg::{RsvdOptions, Target};
 //!
 //! let device = Device::new(0)?;
@@ -34,7 +34,7 @@ mod svd;
 pub use device::{Buffer, Device, Graph};
 pub use error::GpuError;
 pub use gemm::{Precision, product};
-pub use matrix::{Matrix, MatrixMut, MatrixRef, frobenius};
+pub use matrix::{Matrix, MatrixMut, MatrixRef, ToHost, frobenius};
 pub use qr::{DevicePivotedQr, DeviceThinQr, cholesky_qr2, cqrrpt, householder_qr, pivoted_qr, shifted_cholesky_qr3};
 pub use runtime::scalar::{DeviceNumber, DeviceReal};
 pub use sketch::{DeviceSketch, dropout, fill_normal, fill_uniform, gaussian_matrix};

@@ -3,7 +3,7 @@
 // A nonzero is a bucket, its coordinate, and a code, (row << 1) | sign bit.
 
 // ζ coordinates for each of the rows first..first+count of S: draw z of row k is number z·count + k.
-extern "C" __global__ void draw_sparse_rows(u32 *buckets, u32 *codes, u64 key, u64 first, u64 count, u64 n, u64 zeta) {
+extern "C" __global__ void draw_less_uniform(u32 *buckets, u32 *codes, u64 key, u64 first, u64 count, u64 n, u64 zeta) {
     FOR_EACH(k, count) {
         Stream words(key, first + k);
         for (u64 z = 0; z < zeta; ++z) {
@@ -58,8 +58,8 @@ extern "C" __global__ void __launch_bounds__(1024, 1)
     }
 }
 
-// Rows of S·A for SparseRows: row k sums ζ rows of A.
-extern "C" __global__ void sparse_rows_left(real *out, u64 out_down, u64 out_right, const real *a, u64 a_down, u64 a_right,
+// Rows of S·A for LessUniform: row k sums ζ rows of A.
+extern "C" __global__ void less_uniform_left(real *out, u64 out_down, u64 out_right, const real *a, u64 a_down, u64 a_right,
                                             const u32 *buckets, const u32 *codes, u64 count, u64 p, u64 zeta, real scale) {
     for_each_entry(count, p, out_right, [=](u64 k, u64 c) {
         real sum = 0;
@@ -70,8 +70,8 @@ extern "C" __global__ void sparse_rows_left(real *out, u64 out_down, u64 out_rig
     });
 }
 
-// Sᵀ·X for SparseRows from the lists of its coordinates, which name rows of X.
-extern "C" __global__ void sparse_rows_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down,
+// Sᵀ·X for LessUniform from the lists of its coordinates, which name rows of X.
+extern "C" __global__ void less_uniform_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down,
                                                u64 x_right, const u32 *lists, const u32 *starts, u64 n, u64 p, real scale,
                                                u32 add) {
     for_each_entry(n, p, out_right, [=](u64 j, u64 c) {
@@ -86,7 +86,7 @@ extern "C" __global__ void sparse_rows_adjoint(real *out, u64 out_down, u64 out_
 }
 
 // Rows first..first+count of S itself, which was zero: each nonzero adds ±scale.
-extern "C" __global__ void put_sparse_rows(real *s, u64 d, u64 first, u64 count, u64 zeta, const u32 *buckets,
+extern "C" __global__ void put_less_uniform(real *s, u64 d, u64 first, u64 count, u64 zeta, const u32 *buckets,
                                            const u32 *codes, real scale) {
     FOR_EACH(k, count) {
         for (u64 e = k; e < count * zeta; e += count) s[buckets[e] * d + first + k] += with_sign(scale, codes[e]);

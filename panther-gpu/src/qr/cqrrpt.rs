@@ -1,11 +1,12 @@
 //! CQRRPT on a device: Cholesky QR with randomization and pivoting for tall matrices (Melnichenko et al., arXiv 2311.08316).
 
 use panther_linalg::rules::{
-    DISTORTION, DROPPED, SKETCHES, WELL_CONDITIONED, derive_seed, exponent_of, power_of_two, quantum, rank_tolerance,
-    scaled_back, sketch_rows,
+    DISTORTION, DROPPED, SKETCHES, WELL_CONDITIONED, exponent_of, power_of_two, quantum, rank_tolerance, scaled_back,
+    sketch_rows,
 };
 use panther_linalg::{CqrrptOptions, LinalgError, PivotedQrOptions, QrFallback, ScaledNorm};
 use panther_sketch::Distribution;
+use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::entries::identity;
@@ -78,7 +79,7 @@ fn try_sketches<T: DeviceReal>(
         if rows >= m {
             break;
         }
-        let seed = derive_seed(options.seed, attempt as u64);
+        let seed = derive(options.seed, Purpose::Sample, attempt as u64);
         let sketch = DeviceSketch::<T>::new(a.device, Distribution::SparseSign { vec_nnz }, rows, m, seed)?.left(a)?;
         let Some(Factors { q, mut r, permutation, orthogonality, fallback }) =
             from_sketch(a, relative * norm, sketch, exponent_of(norm), seed)?

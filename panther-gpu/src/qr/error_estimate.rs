@@ -1,6 +1,7 @@
 //! Error and orthogonality of a QR, measured with a few random vectors, by the rules of panther-linalg.
 
-use panther_linalg::rules::{QR_PROBES, QR_SAFETY, chi_squared_below, derive_seed, quantum, scaled_back};
+use panther_linalg::rules::{QR_PROBES, QR_SAFETY, chi_squared_below, quantum, scaled_back};
+use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::permute::scatter_rows;
@@ -21,7 +22,7 @@ pub(crate) fn measure_residual<T: DeviceReal>(
     r: MatrixRef<'_, T>,
     seed: u64,
 ) -> Result<Residual, GpuError> {
-    let y = gaussian_matrix::<T>(a.device, r.ncols(), QR_PROBES, derive_seed(seed, u64::MAX))?;
+    let y = gaussian_matrix::<T>(a.device, r.ncols(), QR_PROBES, derive(seed, Purpose::ErrorEstimate, 0))?;
     let py = scatter_rows(&y, permutation)?;
     let mut residual = multiplied(T::ONE, a, py.as_ref())?;
     if q.ncols() > 0 {
@@ -42,7 +43,7 @@ pub(crate) fn measure_orthogonality<T: DeviceReal>(q: MatrixRef<'_, T>, seed: u6
     if q.ncols() == 0 {
         return Ok(0.0);
     }
-    let mut defect = gaussian_matrix::<T>(q.device, q.ncols(), QR_PROBES, derive_seed(seed, u64::MAX - 1))?;
+    let mut defect = gaussian_matrix::<T>(q.device, q.ncols(), QR_PROBES, derive(seed, Purpose::Orthogonality, 0))?;
     let image = multiplied(T::ONE, q, defect.as_ref())?;
     product(defect.as_mut(), T::ONE, q.t(), image.as_ref(), -T::ONE)?;
     Ok(frobenius(defect.as_ref())? / (QR_PROBES as f64).sqrt())

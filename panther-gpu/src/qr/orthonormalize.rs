@@ -1,6 +1,7 @@
 //! Orthonormalising a block against a basis, revealing what is new in it.
 
-use panther_linalg::rules::derive_seed;
+use panther_linalg::LinalgError;
+use panther_sketch::seed::{Purpose, derive};
 
 use crate::gaussian_matrix;
 use crate::gemm::product::multiplied;
@@ -25,6 +26,9 @@ pub(crate) struct NewDirections<T> {
 
 /// Rounds of two passes after which orthogonality must have been reached, as on the CPU.
 const ROUNDS: usize = 3;
+
+/// Draws of random columns after which a basis must be complete, as on the CPU.
+const MAX_DRAWS: u64 = 16;
 
 /// After the first pass columns have unit length, and one of rounding errors alone would show as one that is far shorter.
 const LEFT_OF_ONE: f64 = 0.01;
@@ -186,12 +190,18 @@ pub(crate) fn complete<T: DeviceReal>(q: Matrix<T>, columns: usize, seed: u64) -
     let device = q.device().clone();
     let mut grown = Growing::new(&device, q.nrows(), columns)?;
     grown.append(q.as_ref())?;
-    let mut draw = 0;
-    while grown.ncols() < columns {
-        let random = gaussian_matrix::<T>(&device, q.nrows(), columns - grown.ncols(), derive_seed(seed, draw))?;
+    for draw in 0..MAX_DRAWS {
+        if grown.ncols() >= columns {
+            break;
+        }
+        let missing = columns - grown.ncols();
+        let random = gaussian_matrix::<T>(&device, q.nrows(), missing, derive(seed, Purpose::Completion, draw))?;
         let new = orthonormalize_against(grown.view(), random, 1e-3)?;
         grown.append(new.q.as_ref())?;
-        draw += 1;
+    }
+    if grown.ncols() < columns {
+        let shape = (q.nrows(), columns);
+        return Err(LinalgError::NoConvergence { operation: "completing a basis", shape }.into());
     }
     grown.view().to_owned()
 }

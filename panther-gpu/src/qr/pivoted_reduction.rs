@@ -1,8 +1,8 @@
 //! Pivoted reduction of a matrix to R and reflectors: all pivots at once, or blocks of them from sketches.
 
 use panther_linalg::PivotedQrOptions;
-use panther_linalg::rules::derive_seed;
 use panther_sketch::Distribution;
+use panther_sketch::seed::{Purpose, derive};
 
 use crate::matrix::entries::upper_triangle;
 use crate::matrix::norms::{frobenius, row_energies};
@@ -112,7 +112,7 @@ fn blocked<T: DeviceReal>(work: Matrix<T>, tolerance: f64, seed: u64) -> Result<
         let sketch = if d == rows {
             rest.to_owned()?
         } else {
-            let seed = derive_seed(seed, sketches as u64);
+            let seed = derive(seed, Purpose::Pivots, sketches as u64);
             DeviceSketch::<T>::new(&device, Distribution::Gaussian, d, rows, seed)?.left(rest)?
         };
         let pivoted = column_pivoted_qr(sketch.as_ref(), width, 0.0)?.ok_or_else(|| {

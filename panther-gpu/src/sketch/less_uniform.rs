@@ -12,14 +12,14 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sket
 
 /// A row-sparse operator.
 #[derive(Debug)]
-pub(super) struct SparseRows {
+pub(super) struct LessUniform {
     d: usize,
     n: usize,
     zeta: usize,
     key: u64,
 }
 
-impl SparseRows {
+impl LessUniform {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
         below_2_31("d", d)?;
         below_2_31("n", n)?;
@@ -49,7 +49,7 @@ impl SparseRows {
             launch!(
                 device,
                 T,
-                KERNELS.kernel("draw_sparse_rows"),
+                KERNELS.kernel("draw_less_uniform"),
                 grid_over(count, 64),
                 nonzeros.buckets.pointer(),
                 nonzeros.codes.pointer(),
@@ -73,7 +73,7 @@ impl SparseRows {
             launch!(
                 device,
                 T,
-                KERNELS.kernel("sparse_rows_left"),
+                KERNELS.kernel("less_uniform_left"),
                 grid_over(count * part.columns, 256),
                 part.pointer,
                 down as u64,
@@ -101,7 +101,7 @@ impl SparseRows {
             launch!(
                 device,
                 T,
-                KERNELS.kernel("sparse_rows_adjoint"),
+                KERNELS.kernel("less_uniform_adjoint"),
                 grid_over(self.n * out.ncols(), 256),
                 out.place().pointer,
                 down as u64,
@@ -125,7 +125,7 @@ impl SparseRows {
             launch!(
                 s.device,
                 T,
-                KERNELS.kernel("put_sparse_rows"),
+                KERNELS.kernel("put_less_uniform"),
                 grid_over(count, 64),
                 s.place().pointer,
                 self.d as u64,

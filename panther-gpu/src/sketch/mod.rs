@@ -1,10 +1,10 @@
 //! The sketch operators of panther-sketch on a device: the same draws, the products in a device's order.
 
 pub(crate) mod dense;
+pub(crate) mod less_uniform;
 mod operator;
 pub(crate) mod random_fill;
 mod sparse;
-pub(crate) mod less_uniform;
 pub(crate) mod sparse_sign;
 pub(crate) mod srht;
 pub(crate) mod tiling;

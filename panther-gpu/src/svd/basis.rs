@@ -1,10 +1,12 @@
 //! From a target to a basis that meets it: the common part of [`rsvd`](crate::rsvd()), [`qb`](crate::qb()) and
-//! [`range_finder`](crate::range_finder()), by the rules of panther-linalg.
+//! [`range_finder`](crate::range_finder()), by the decisions and the bound of panther-linalg.
 
 use std::ops::Range;
 
+use faer::{Mat, Side};
 use panther_linalg::rules::{
-    CANCELLED, EXTENSIONS, FIRST_BLOCK, MISSED, Plan, ROUNDING, UNCONVERGED, VERIFICATION, exponent_of, fitted, sampled,
+    Bound, Energies, FIRST_BLOCK, Growth, GrowthLimits, NextStep, Observation, Plan, VERIFICATION, checked_target,
+    clamped_to_shape, exponent_of, failure_probability, next_step, sampled, smallest_rank,
 };
 use panther_linalg::{LinalgError, RangeFinder, RsvdOptions, RsvdPath, ScaledNorm, Target};
 
@@ -13,81 +15,82 @@ use crate::matrix::growing::Growing;
 use crate::matrix::norms::{column_energies, magnitude};
 use crate::matrix::scaling::NearOne;
 use crate::svd::block_krylov::{KrylovEnd, block_krylov};
-use crate::svd::error_bound::ErrorProbe;
 use crate::svd::factors::Svd;
+use crate::svd::measurement::Measurement;
 use crate::svd::projection::Projection;
 use crate::svd::small_svd::{projected_svd, thin_svd};
 use crate::svd::subspace_iteration::subspace_iteration;
 use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
-/// Q, W and T, with the SVD of QᵀA.
+/// Q, W and T, with the SVD of QᵀA and the energies that its error is bounded by.
 pub(crate) struct Basis<'a, T> {
     pub(crate) projection: Projection<'a, T>,
     /// QᵀA = Û Σ V̂ᵀWᵀ.
     pub(crate) svd: Svd<T>,
+    pub(crate) energies: Energies,
     /// ‖A‖_F of the matrix that the projection sees.
     pub(crate) frobenius: f64,
     /// The power of two that was taken out of A.
     pub(crate) exponent: i32,
-    pub(crate) size: ScaledNorm,
+    pub(crate) norm: ScaledNorm,
     pub(crate) path: RsvdPath,
-    /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
-    probe: Option<ErrorProbe<T>>,
+    /// Whether a Krylov basis converged, `None` where that is not examined.
+    pub(crate) converged: Option<bool>,
+    options: RsvdOptions,
+    measurement: Option<Measurement<T>>,
+    /// Bases that were measured.
+    measurements: usize,
 }
 
-/// Builds the basis for a checked target, and hands it on.
+/// Builds the basis for a target, and hands it on.
 pub(crate) fn build_basis<T: DeviceReal, R>(
     a: MatrixRef<'_, T>,
     target: Target,
     options: &RsvdOptions,
     finish: impl FnOnce(&mut Basis<'_, T>) -> Result<R, GpuError>,
 ) -> Result<R, GpuError> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let target = checked_target((m, n), target, options)?;
     // A family that cannot be drawn is refused also where nothing is drawn in the end.
-    fitted(options.distribution, 1, a.ncols()).operator::<T>(1, a.ncols(), options.seed).map_err(LinalgError::from)?;
-    let size = magnitude("a", a)?;
-    let near_one = NearOne::new(a, &size)?;
-    let plan = Plan::new(options);
-    let capacity = match target {
-        Target::Rank(rank) => plan.growth(sampled(rank, options)).saturating_add(VERIFICATION),
-        Target::Tolerance { .. } => plan.growth(FIRST_BLOCK),
-    };
-    let most = a.nrows().min(a.ncols());
-    let frobenius = near_one.frobenius(&size);
-    let projection =
-        Projection::new(near_one.view(), frobenius, capacity.min(most), options.distribution, options.seed)?;
+    clamped_to_shape(options.distribution, 1, n).operator::<T>(1, n, options.seed).map_err(LinalgError::from)?;
+    let norm = magnitude("a", a)?;
+    let near_one = NearOne::new(a, &norm)?;
+    let frobenius = near_one.frobenius(&norm);
     let nothing = || Matrix::zeros(a.device, 0, 0);
     let mut basis = Basis {
-        projection,
+        projection: Projection::new(near_one.view(), frobenius, 0, options.distribution, options.seed)?,
         svd: Svd { u: nothing()?, s: Vec::new(), v: nothing()? },
+        energies: Energies { total: Some(frobenius.powi(2)), epsilon: T::EPSILON.to_f64(), ..Energies::default() },
         frobenius,
         exponent: near_one.exponent(),
-        size,
-        path: RsvdPath::Randomized,
-        probe: None,
+        norm,
+        path: if frobenius == 0.0 { RsvdPath::Zero } else { RsvdPath::Randomized },
+        converged: None,
+        options: *options,
+        measurement: None,
+        measurements: 0,
     };
-    if frobenius == 0.0 {
-        basis.path = RsvdPath::Zero;
-        return finish(&mut basis);
-    }
-    match target {
-        Target::Rank(_) if capacity >= most => basis.be_exact()?,
-        Target::Rank(rank) => basis.grow_to_rank(&plan, rank, options)?,
-        Target::Tolerance { relative, max_rank } => {
-            basis.grow_to_tolerance(&plan, relative, max_rank.unwrap_or(most), options)?;
+    if basis.path != RsvdPath::Zero {
+        match target {
+            Target::Rank(rank) => basis.grow_to_rank(rank)?,
+            Target::Tolerance { relative, max_rank } => basis.grow_to_tolerance(relative, max_rank)?,
         }
     }
     finish(&mut basis)
 }
 
 impl<T: DeviceReal> Basis<'_, T> {
+    fn shape(&self) -> (usize, usize) {
+        (self.projection.a.nrows(), self.projection.a.ncols())
+    }
+
     /// The full SVD.
     fn be_exact(&mut self) -> Result<(), GpuError> {
         let projection = &mut self.projection;
         let device = projection.a.device;
         let Svd { u, s, v } = thin_svd("rsvd", projection.a, exponent_of(self.frobenius))?;
         let r = s.len();
-        projection.passes += 1;
-        projection.product_columns += r;
+        projection.count(r);
         projection.q = Growing::new(device, u.nrows(), r)?;
         projection.q.append(u.as_ref())?;
         projection.w = Growing::new(device, v.nrows(), r)?;
@@ -96,128 +99,176 @@ impl<T: DeviceReal> Basis<'_, T> {
         let sigma: Vec<f64> = s.iter().map(|s| s.to_f64()).collect();
         scale_rows(&mut t, &sigma)?;
         projection.t = t;
-        self.svd = Svd { u: identity(device, r)?, s, v: identity(device, r)? };
-        self.path = RsvdPath::Exact;
+        (self.path, self.converged) = (RsvdPath::Exact, Some(true));
+        self.set_svd(Svd { u: identity(device, r)?, s, v: identity(device, r)? });
         Ok(())
     }
 
-    fn grow_to_rank(&mut self, plan: &Plan, rank: usize, options: &RsvdOptions) -> Result<(), GpuError> {
-        let columns = sampled(rank, options);
-        let end = extend(plan, &mut self.projection, columns, VERIFICATION)?;
-        self.solve()?;
-        // Subspace iteration has blocks as large as any multiplicity that matters, and a fixed number of steps.
-        let Some(mut end) = end else { return Ok(()) };
-        for _ in 0..EXTENSIONS {
-            let left = self.unexplained(rank);
-            if self.energy_of(end.last.clone(), rank)? > UNCONVERGED * left {
-                if !plan.adaptive || !end.deepen(&mut self.projection)? {
-                    break;
+    /// The basis of `Rank(rank)`: a range finder, deepened and replenished until it has converged, or the exact SVD.
+    fn grow_to_rank(&mut self, rank: usize) -> Result<(), GpuError> {
+        let plan = Plan::new(&self.options);
+        let columns = sampled(rank, &self.options);
+        let (m, n) = self.shape();
+        let capacity = plan.growth(columns).saturating_add(VERIFICATION);
+        if capacity >= m.min(n) {
+            return self.be_exact();
+        }
+        self.projection.restart(capacity)?;
+        let Some(mut end) = self.extend(plan, columns, VERIFICATION)? else { return Ok(()) };
+        for round in 0.. {
+            let fresh = self.energies_seen_by(end.fresh.clone())?;
+            let observation = Observation {
+                left: self.energies.left_after(rank, m.max(n)),
+                last_triplet: self.energies.captured.get(rank + fresh.len() - 1).copied().unwrap_or(0.0),
+                last_step: self.contribution(end.last.clone(), rank)?,
+                fresh: &fresh,
+                rounding: 4.0 * self.projection.tolerance.powi(2),
+                can_deepen: plan.adaptive && end.can_deepen(),
+                is_full: self.projection.is_full(),
+            };
+            self.converged = Some(observation.is_converged());
+            match next_step(round, &observation) {
+                NextStep::Accept => break,
+                NextStep::Deepen => {
+                    end.deepen(&mut self.projection)?;
+                    self.solve()?;
                 }
-            } else if self.energy_of(end.fresh.clone(), rank)? > MISSED * left {
-                self.path = RsvdPath::Replenished;
-                match extend(plan, &mut self.projection, columns, VERIFICATION)? {
-                    Some(new_end) => end = new_end,
-                    None => break,
+                NextStep::Replenish => {
+                    self.path = RsvdPath::Replenished;
+                    match self.extend(plan, columns, VERIFICATION)? {
+                        Some(next) => end = next,
+                        None => break,
+                    }
                 }
-            } else {
-                break;
             }
-            self.solve()?;
         }
         Ok(())
     }
 
-    /// What these columns of Q contribute to the energy of the leading `rank` triplets.
-    fn energy_of(&self, columns: Range<usize>, rank: usize) -> Result<f64, GpuError> {
+    /// Energy that these columns of Q contribute to the leading `rank` triplets.
+    fn contribution(&self, columns: Range<usize>, rank: usize) -> Result<f64, GpuError> {
         let k = rank.min(self.svd.s.len());
         let part = self.svd.u.as_ref().subcols(0, k).subrows(columns.start, columns.len());
         let energies = column_energies(part)?;
         Ok(energies.iter().zip(&self.svd.s).map(|(energy, s)| energy * s.to_f64().powi(2)).sum())
     }
 
-    fn grow_to_tolerance(
-        &mut self,
-        plan: &Plan,
-        relative: f64,
-        max_rank: usize,
-        options: &RsvdOptions,
-    ) -> Result<(), GpuError> {
-        let most = self.projection.a.nrows().min(self.projection.a.ncols());
-        let largest = sampled(max_rank, options).min(most);
-        let target = (relative * self.frobenius).powi(2);
+    /// Squared singular values of A as these columns of Q alone see it: the host has them from a few columns of T.
+    fn energies_seen_by(&self, columns: Range<usize>) -> Result<Vec<f64>, GpuError> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let part = self.projection.t.as_ref().subcols(columns.start, columns.len()).to_owned()?.to_host()?;
+        let part = Mat::from_fn(part.nrows(), part.ncols(), |i, j| part[(i, j)].to_f64());
+        let gram = part.transpose() * &part;
+        let shape = gram.shape();
+        let ascending = gram
+            .self_adjoint_eigenvalues(Side::Lower)
+            .map_err(|_| LinalgError::NoConvergence { operation: "rsvd", shape })?;
+        Ok(ascending.into_iter().rev().map(|energy| energy.max(0.0)).collect())
+    }
+
+    /// A basis that grows until a rank of at most `max_rank` meets the tolerance.
+    fn grow_to_tolerance(&mut self, relative: f64, max_rank: Option<usize>) -> Result<(), GpuError> {
+        let plan = Plan::new(&self.options);
+        let (m, n) = self.shape();
+        let smaller_side = m.min(n);
+        let largest_rank = max_rank.unwrap_or(smaller_side);
+        let largest = sampled(largest_rank, &self.options).min(smaller_side);
+        let limits = GrowthLimits { smaller_side, largest, is_capped: max_rank.is_some() };
         loop {
             let before = self.projection.q.ncols();
             let columns = FIRST_BLOCK.max(before / 2).min(largest);
-            // Beyond half of the smaller side the exact SVD is cheaper.
-            if before + plan.growth(columns) > most / 2 {
-                return self.be_exact();
+            let mut next = limits.before_extension(before + plan.growth(columns));
+            if next == Growth::Extend {
+                self.extend(plan, columns, 0)?;
+                let is_met = self.rank_within(relative)?.is_some_and(|rank| rank <= largest_rank);
+                next = limits.after_extension(before, self.projection.q.ncols(), is_met);
             }
-            extend(plan, &mut self.projection, columns, 0)?;
-            self.solve()?;
-            let after = self.projection.q.ncols();
-            if self.squared_error(after)?.0 <= target || after == before || after >= largest {
-                return Ok(());
+            match next {
+                Growth::Extend => {}
+                Growth::Accept => return Ok(()),
+                Growth::Exact => return self.be_exact(),
+                Growth::LargestRank => return self.grow_to_rank(largest_rank),
             }
         }
     }
 
-    fn solve(&mut self) -> Result<(), GpuError> {
-        self.svd = projected_svd("rsvd", self.projection.t.as_ref(), exponent_of(self.frobenius))?;
-        Ok(())
-    }
-
-    /// ‖A‖² less the energy of the leading `rank` triplets, which must not be trusted below [`CANCELLED`].
-    fn left_after(&self, rank: usize) -> f64 {
-        let captured: f64 = self.svd.s.iter().take(rank).map(|s| s.to_f64().powi(2)).sum();
-        self.frobenius.powi(2) - captured
-    }
-
-    /// What new directions are to be measured against: what is left, or where that has cancelled what of it the basis
-    /// has seen, with the rounding errors of T.
-    fn unexplained(&self, rank: usize) -> f64 {
-        let total = self.frobenius.powi(2);
-        let left = self.left_after(rank);
-        if left > CANCELLED * T::EPSILON.to_f64() * total {
-            return left;
+    /// The smallest rank whose bound is within `relative`·‖A‖_F.
+    fn rank_within(&mut self, relative: f64) -> Result<Option<usize>, GpuError> {
+        if self.path == RsvdPath::Zero {
+            return Ok(Some(0));
         }
-        let seen: f64 = self.svd.s.iter().skip(rank).map(|s| s.to_f64().powi(2)).sum();
-        let larger = self.projection.q.nrows().max(self.projection.w.nrows()) as f64;
-        seen + (larger * T::EPSILON.to_f64()).powi(2) * total
+        let target = relative.powi(2) * self.energies.scale();
+        if self.energies.measurement_could_lower_rank(target) {
+            self.measure()?;
+        }
+        Ok(smallest_rank(&self.energies.bounds(), target))
     }
 
-    /// An upper bound of ‖A − U_kΣ_kV_kᵀ‖² (A as the projection sees it), and the probability that it is none.
-    pub(crate) fn squared_error(&mut self, rank: usize) -> Result<(f64, f64), GpuError> {
+    /// The smallest rank within the tolerance, or the largest allowed.
+    pub(crate) fn rank_for(&mut self, relative: f64, max_rank: Option<usize>) -> Result<usize, GpuError> {
+        let largest = max_rank.unwrap_or(usize::MAX).min(self.svd.s.len());
+        Ok(self.rank_within(relative)?.unwrap_or(largest).min(largest))
+    }
+
+    /// For a tolerance, whether a squared error is within it.
+    pub(crate) fn tolerance_met(&self, target: Target, squared: f64) -> Option<bool> {
+        match target {
+            Target::Rank(_) => None,
+            Target::Tolerance { relative, .. } => Some(squared <= relative.powi(2) * self.energies.scale()),
+        }
+    }
+
+    /// The bound of the squared error of rank k, and the probability that it is none.
+    pub(crate) fn bound(&mut self, rank: usize) -> Result<(f64, f64), GpuError> {
         if self.path == RsvdPath::Zero {
             return Ok((0.0, 0.0));
         }
-        let total = self.frobenius.powi(2);
-        let rounding = T::EPSILON.to_f64() * total;
-        let left = self.left_after(rank);
-        if left > CANCELLED * rounding {
-            return Ok((left + ROUNDING * rounding, 0.0));
+        if self.energies.measured.is_none() && self.energies.needs_measurement(rank) {
+            self.measure()?;
         }
-        let probe = match self.probe.take() {
-            Some(probe) => probe,
-            None => ErrorProbe::new(&mut self.projection)?,
-        };
-        let measured = probe.squared_error(&self.projection, &self.svd, rank, self.frobenius);
-        self.probe = Some(probe);
-        measured
+        let bounds = self.energies.bounds();
+        let Bound { squared, is_measured } = bounds[rank.min(bounds.len() - 1)];
+        Ok((squared, if is_measured { failure_probability(self.measurements) } else { 0.0 }))
     }
-}
 
-/// Extends the basis so that it holds `columns` more of the leading directions. A Krylov basis is returned as what its end
-/// looks like, with `verification` columns of a fresh block in it.
-fn extend<T: DeviceReal>(
-    plan: &Plan,
-    projection: &mut Projection<'_, T>,
-    columns: usize,
-    verification: usize,
-) -> Result<Option<KrylovEnd<T>>, GpuError> {
-    match plan.range_finder {
-        RangeFinder::BlockKrylov => {
-            block_krylov(projection, plan.block(columns), plan.power_iterations, verification).map(Some)
-        }
-        RangeFinder::SubspaceIteration => subspace_iteration(projection, columns, plan.power_iterations).map(|()| None),
+    fn measure(&mut self) -> Result<(), GpuError> {
+        let measurement = match self.measurement.take() {
+            Some(measurement) => measurement,
+            None => Measurement::new(&mut self.projection)?,
+        };
+        self.energies.measured = Some(measurement.of(&self.projection)?);
+        self.measurement = Some(measurement);
+        self.measurements += 1;
+        Ok(())
+    }
+
+    /// The basis extended by `columns` directions, and its SVD.
+    fn extend(&mut self, plan: Plan, columns: usize, verification: usize) -> Result<Option<KrylovEnd<T>>, GpuError> {
+        let end = match plan.range_finder {
+            RangeFinder::BlockKrylov => {
+                let block = plan.block(columns);
+                Some(block_krylov(&mut self.projection, block, plan.power_iterations, verification)?)
+            }
+            RangeFinder::SubspaceIteration => {
+                subspace_iteration(&mut self.projection, columns, plan.power_iterations)?;
+                None
+            }
+        };
+        self.solve()?;
+        Ok(end)
+    }
+
+    fn solve(&mut self) -> Result<(), GpuError> {
+        let svd = projected_svd("rsvd", self.projection.t.as_ref(), exponent_of(self.frobenius))?;
+        self.set_svd(svd);
+        Ok(())
+    }
+
+    fn set_svd(&mut self, svd: Svd<T>) {
+        self.svd = svd;
+        self.energies.captured = self.svd.s.iter().map(|s| s.to_f64().powi(2)).collect();
+        self.energies.measured = None;
     }
 }

@@ -2,48 +2,50 @@
 
 use std::ops::Range;
 
-use crate::svd::projection::Projection;
+use crate::svd::projection::{Projection, beside};
 use crate::{DeviceReal, GpuError, Matrix};
 
 /// The end of a Krylov basis, from which it can be deepened.
 pub(crate) struct KrylovEnd<T> {
     /// Columns of Q that the last step added.
     pub(crate) last: Range<usize>,
-    /// Columns of Q from a fresh random block, which tell whether the Krylov space has missed something.
+    /// Columns of Q from the fresh random block, which tell whether the Krylov space has missed directions.
     pub(crate) fresh: Range<usize>,
-    /// What was new in AᵀQ.
+    /// The new directions of AᵀQ.
     w: Matrix<T>,
 }
 
 impl<T: DeviceReal> KrylovEnd<T> {
-    /// One more step; false if there is nothing more to be found.
-    pub(crate) fn deepen(&mut self, projection: &mut Projection<'_, T>) -> Result<bool, GpuError> {
-        if self.w.ncols() == 0 || projection.is_full() {
-            return Ok(false);
-        }
+    /// Whether another step can find anything.
+    pub(crate) fn can_deepen(&self) -> bool {
+        self.w.ncols() > 0
+    }
+
+    /// One more step.
+    pub(crate) fn deepen(&mut self, projection: &mut Projection<'_, T>) -> Result<(), GpuError> {
         let before = projection.q.ncols();
         let y = projection.apply(self.w.as_ref())?;
         projection.extend_q(y)?;
         self.w = projection.extend_w()?;
         self.last = before..projection.q.ncols();
-        Ok(!self.last.is_empty())
+        Ok(())
     }
 }
 
 /// Randomized block Krylov (Musco and Musco 2015, Algorithm 2), by the block Golub–Kahan process with full
-/// orthogonalisation: the new block is A times what is new in AᵀQ.
+/// orthogonalization: the new block is A times the new directions of AᵀQ.
 pub(crate) fn block_krylov<T: DeviceReal>(
     projection: &mut Projection<'_, T>,
     block: usize,
     power_iterations: usize,
     verification: usize,
 ) -> Result<KrylovEnd<T>, GpuError> {
-    // 1. Y₀ = AΩ, and the block that is kept for verification.
-    let (mut y, fresh_samples) = projection.sample_and_verification(block, verification)?;
+    // 1. Y₀ = AΩ, and the fresh block.
+    let (mut y, mut fresh) = projection.sample_and_verification(block, verification)?;
     let mut step = 0;
     loop {
-        // 2. Qᵢ = what is new in Yᵢ. A block smaller than the multiplicity of a singular value runs dry: what is missing
-        // is drawn afresh.
+        // 2. Qᵢ = the new directions of Yᵢ. A block smaller than the multiplicity of a singular value runs dry: the missing
+        // columns are drawn afresh.
         let (before, wanted) = (projection.q.ncols(), y.ncols());
         let found = projection.extend_q(y)?;
         if found < wanted && !projection.is_full() {
@@ -51,17 +53,31 @@ pub(crate) fn block_krylov<T: DeviceReal>(
             projection.extend_q(more)?;
         }
         let after = projection.q.ncols();
-        let ends = step == power_iterations || after == before || projection.is_full();
-        if ends {
-            projection.extend_q(fresh_samples.try_clone()?)?;
-        }
-        // 3. Wᵢ = what is new in AᵀQᵢ, and the block of T.
-        let w = projection.extend_w()?;
-        if ends || w.ncols() == 0 {
+        if step == power_iterations || after == before || projection.is_full() {
+            projection.extend_q(fresh)?;
+            let w = projection.extend_w()?;
             return Ok(KrylovEnd { last: before..after, fresh: after..projection.q.ncols(), w });
         }
+        // 3. Wᵢ = the new directions of AᵀQᵢ, and the block of T. The fresh block takes one step of AAᵀ in the same passes.
+        let (w, fresh_w) = if step == 0 && fresh.ncols() > 0 {
+            let nothing = fresh.as_ref().subcols(0, 0).to_owned()?;
+            let directions = projection.new_directions(std::mem::replace(&mut fresh, nothing))?;
+            projection.extend_w_beside(Some(&directions))?
+        } else {
+            (projection.extend_w()?, None)
+        };
+        if w.ncols() == 0 {
+            return Ok(KrylovEnd { last: before..after, fresh: after..after, w });
+        }
         // 4. Yᵢ₊₁ = A·Wᵢ.
-        y = projection.apply(w.as_ref())?;
+        y = match fresh_w {
+            Some(fresh_w) => {
+                let image = projection.apply(beside(w.as_ref(), fresh_w.as_ref())?.as_ref())?;
+                fresh = image.as_ref().subcols(w.ncols(), fresh_w.ncols()).to_owned()?;
+                image.as_ref().subcols(0, w.ncols()).to_owned()?
+            }
+            None => projection.apply(w.as_ref())?,
+        };
         step += 1;
     }
 }

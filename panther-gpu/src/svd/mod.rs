@@ -2,9 +2,9 @@
 
 mod basis;
 mod block_krylov;
-mod error_bound;
 mod factors;
 pub(crate) mod jacobi;
+mod measurement;
 mod projection;
 mod qb;
 mod range_finder;

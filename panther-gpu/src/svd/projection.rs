@@ -1,7 +1,8 @@
 //! A seen through two orthonormal bases that grow block by block: AᵀQ = W·T, as in panther-linalg.
 
-use panther_linalg::rules::{derive_seed, fitted};
+use panther_linalg::rules::clamped_to_shape;
 use panther_sketch::Distribution;
+use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::growing::Growing;
@@ -74,10 +75,11 @@ impl<'a, T: DeviceReal> Projection<'a, T> {
     }
 
     fn sample_from(&mut self, distribution: Distribution, columns: usize) -> Result<Matrix<T>, GpuError> {
-        let seed = derive_seed(self.seed, self.draws);
+        let seed = derive(self.seed, Purpose::Sample, self.draws);
         self.draws += 1;
         let n = self.a.ncols();
-        let omega = DeviceSketch::<T>::new(self.a.device, fitted(distribution, columns, n), columns, n, seed)?;
+        let omega =
+            DeviceSketch::<T>::new(self.a.device, clamped_to_shape(distribution, columns, n), columns, n, seed)?;
         self.count(columns);
         omega.right(self.a)
     }
@@ -95,25 +97,53 @@ impl<'a, T: DeviceReal> Projection<'a, T> {
     }
 
     /// Counts one pass over A with so many vectors.
-    fn count(&mut self, columns: usize) {
+    pub(crate) fn count(&mut self, columns: usize) {
         self.passes += 1;
         self.product_columns += columns;
     }
 
-    /// Adds what is new in `y` to Q; returns how many columns that is.
+    /// The bases without columns, for a fresh start with the same draws; counts go on.
+    pub(crate) fn restart(&mut self, capacity: usize) -> Result<(), GpuError> {
+        let device = self.a.device;
+        self.q = Growing::new(device, self.a.nrows(), capacity)?;
+        self.w = Growing::new(device, self.a.ncols(), capacity)?;
+        self.t = Matrix::zeros(device, 0, 0)?;
+        self.draws = 0;
+        Ok(())
+    }
+
+    /// An orthonormal basis of the part of `y`, in the range of A, that is orthogonal to Q.
+    pub(crate) fn new_directions(&self, y: Matrix<T>) -> Result<Matrix<T>, GpuError> {
+        Ok(orthonormalize_against(self.q.view(), y, self.tolerance)?.q)
+    }
+
+    /// Adds the new directions of `y` to Q; returns their number.
     pub(crate) fn extend_q(&mut self, y: Matrix<T>) -> Result<usize, GpuError> {
-        let new = orthonormalize_against(self.q.view(), y, self.tolerance)?.q;
+        let new = self.new_directions(y)?;
         self.q.append(new.as_ref())?;
         Ok(new.ncols())
     }
 
     /// Brings W and T up to date with Q; returns the columns that are new in W.
     pub(crate) fn extend_w(&mut self) -> Result<Matrix<T>, GpuError> {
+        Ok(self.extend_w_beside(None)?.0)
+    }
+
+    /// As [`extend_w`](Self::extend_w), with Aᵀ·`companion` from the same pass, orthonormalized against W.
+    pub(crate) fn extend_w_beside(
+        &mut self,
+        companion: Option<&Matrix<T>>,
+    ) -> Result<(Matrix<T>, Option<Matrix<T>>), GpuError> {
         let (k, l) = (self.q.ncols(), self.t.ncols());
-        let z = {
-            let fresh = self.q.view().subcols(l, k - l).to_owned()?;
-            self.apply_adjoint(fresh.as_ref())?
+        let image = {
+            let fresh = self.q.view().subcols(l, k - l);
+            let both = match companion {
+                Some(companion) => beside(fresh, companion.as_ref())?,
+                None => fresh.to_owned()?,
+            };
+            self.apply_adjoint(both.as_ref())?
         };
+        let z = image.as_ref().subcols(0, k - l).to_owned()?;
         let new = orthonormalize_against(self.w.view(), z, self.tolerance)?;
         let (rows, added) = (self.w.ncols(), new.q.ncols());
         self.w.append(new.q.as_ref())?;
@@ -122,11 +152,24 @@ impl<'a, T: DeviceReal> Projection<'a, T> {
         t.as_mut().subcols(l, k - l).subrows(0, rows).copy_from(new.coefficients.as_ref())?;
         t.as_mut().subcols(l, k - l).subrows(rows, added).copy_from(new.r.as_ref())?;
         self.t = t;
-        Ok(new.q)
+        if companion.is_none() {
+            return Ok((new.q, None));
+        }
+        let companion = image.as_ref().subcols(k - l, image.ncols() - (k - l)).to_owned()?;
+        let companion = orthonormalize_against(self.w.view(), companion, self.tolerance)?.q;
+        Ok((new.q, Some(companion)))
     }
 
     /// No more than min(m, n) directions can be had.
     pub(crate) fn is_full(&self) -> bool {
         self.q.ncols() >= self.q.nrows().min(self.w.nrows())
     }
+}
+
+/// \[A B\].
+pub(crate) fn beside<T: DeviceReal>(a: MatrixRef<'_, T>, b: MatrixRef<'_, T>) -> Result<Matrix<T>, GpuError> {
+    let mut both = Matrix::uninitialized(a.device, a.nrows(), a.ncols() + b.ncols())?;
+    both.as_mut().subcols(0, a.ncols()).copy_from(a)?;
+    both.as_mut().subcols(a.ncols(), b.ncols()).copy_from(b)?;
+    Ok(both)
 }

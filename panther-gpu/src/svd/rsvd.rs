@@ -1,6 +1,6 @@
 //! Randomized SVD on a device.
 
-use panther_linalg::rules::{checked_for_shape, exponent_of, power_of_two, quantum, scaled_back};
+use panther_linalg::rules::{exponent_of, power_of_two, quantum, scaled_back, singular_value_tolerance};
 use panther_linalg::{LinalgError, NormSource, Rsvd, RsvdOptions, RsvdPath, Target};
 
 use crate::gemm::product::multiplied;
@@ -9,58 +9,16 @@ use crate::qr::orthonormalize::complete;
 use crate::svd::basis::{Basis, build_basis};
 use crate::svd::factors::Svd;
 use crate::svd::signs::fix_signs;
-use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
+use crate::{DeviceReal, GpuError, Matrix, MatrixRef, ToHost};
 
-/// A ≈ U Σ Vᵀ on a device, with the diagnostics of [`Rsvd`].
-#[derive(Debug)]
-pub struct DeviceRsvd<T> {
-    /// Left singular vectors, m×k.
-    pub u: Matrix<T>,
-    /// Singular values, k of them, descending.
-    pub s: Vec<T>,
-    /// Right singular vectors, n×k (not transposed).
-    pub v: Matrix<T>,
-    /// How many of the k singular values exceed max(m, n)·ε·σ₁.
-    pub rank: usize,
-    /// ‖A − UΣVᵀ‖_F is at most this, but for [`failure_probability`](Self::failure_probability).
-    pub error_estimate: f64,
-    /// As in [`Rsvd`].
-    pub failure_probability: f64,
-    /// ‖A‖_F.
-    pub norm: f64,
-    /// For a tolerance: whether the estimate is within it.
-    pub tolerance_met: Option<bool>,
-    /// Passes over A.
-    pub passes: usize,
-    /// Vectors multiplied by A or Aᵀ, all passes together.
-    pub product_columns: usize,
-    /// Which way led here.
-    pub path: RsvdPath,
-    /// max(‖UᵀU − I‖_F, ‖VᵀV − I‖_F), measured.
-    pub orthogonality: f64,
-}
+/// A ≈ U Σ Vᵀ with U and V on a device.
+pub type DeviceRsvd<T> = Rsvd<T, Matrix<T>>;
 
-impl<T: DeviceReal> DeviceRsvd<T> {
-    /// A copy on the host.
-    ///
-    /// # Errors
-    /// [`GpuError::Call`].
-    pub fn to_host(&self) -> Result<Rsvd<T>, GpuError> {
-        Ok(Rsvd {
-            u: self.u.to_host()?,
-            s: self.s.clone(),
-            v: self.v.to_host()?,
-            rank: self.rank,
-            error_estimate: self.error_estimate,
-            failure_probability: self.failure_probability,
-            norm: self.norm,
-            norm_source: NormSource::Exact,
-            tolerance_met: self.tolerance_met,
-            passes: self.passes,
-            product_columns: self.product_columns,
-            path: self.path,
-            orthogonality: self.orthogonality,
-        })
+impl<T: DeviceReal> ToHost for DeviceRsvd<T> {
+    type Host = Rsvd<T>;
+
+    fn to_host(&self) -> Result<Rsvd<T>, GpuError> {
+        self.map_matrices(Matrix::to_host)
     }
 }
 
@@ -78,19 +36,15 @@ pub fn rsvd<T: DeviceReal>(
     options: &RsvdOptions,
 ) -> Result<DeviceRsvd<T>, GpuError> {
     let (m, n) = (a.nrows(), a.ncols());
-    let target = checked_for_shape((m, n), target)?;
     build_basis(a, target, options, |basis| {
-        let (k, (squared, failure_probability)) = match target {
-            Target::Rank(rank) => (rank, basis.squared_error(rank)?),
-            Target::Tolerance { relative, max_rank } => basis.smallest_rank(relative, max_rank)?,
+        let k = match target {
+            Target::Rank(rank) => rank,
+            Target::Tolerance { relative, max_rank } => basis.rank_for(relative, max_rank)?,
         };
-        let tolerance_met = match target {
-            Target::Rank(_) => None,
-            Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.frobenius),
-        };
+        let (squared, failure_probability) = basis.bound(k)?;
         let Svd { u, mut s, v } = basis.triplets(k, options.seed)?;
         let orthogonality = orthogonality(&u, &v)?;
-        let threshold = m.max(n) as f64 * T::EPSILON.to_f64() * s.first().map_or(0.0, |s| s.to_f64());
+        let threshold = singular_value_tolerance::<T>(m, n) * s.first().map_or(0.0, |s| s.to_f64());
         let rank = s.iter().filter(|s| s.to_f64() > threshold).count();
         scale_values(&mut s, basis.exponent)?;
         Ok(DeviceRsvd {
@@ -100,8 +54,10 @@ pub fn rsvd<T: DeviceReal>(
             rank,
             error_estimate: scaled_back(squared.sqrt(), basis.exponent) + quantum::<T>(basis.frobenius, m, n),
             failure_probability,
-            norm: basis.size.norm(),
-            tolerance_met,
+            norm: basis.norm.norm(),
+            norm_source: NormSource::Exact,
+            tolerance_met: basis.tolerance_met(target, squared),
+            converged: basis.converged,
             passes: basis.projection.passes,
             product_columns: basis.projection.product_columns,
             path: basis.path,
@@ -111,23 +67,6 @@ pub fn rsvd<T: DeviceReal>(
 }
 
 impl<T: DeviceReal> Basis<'_, T> {
-    /// The smallest rank within the tolerance, or the largest allowed, with its squared error.
-    fn smallest_rank(&mut self, relative: f64, max_rank: Option<usize>) -> Result<(usize, (f64, f64)), GpuError> {
-        let target = (relative * self.frobenius).powi(2);
-        let most = max_rank.unwrap_or(usize::MAX).min(self.svd.s.len());
-        // The error falls as the rank grows: bisection.
-        let (mut low, mut high) = (0, most);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.squared_error(middle)?.0 <= target {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        Ok((low, self.squared_error(low)?))
-    }
-
     /// The leading k triplets of A, U = Q·Û and V = W·V̂, completed by zeros where there are fewer.
     fn triplets(&self, k: usize, seed: u64) -> Result<Svd<T>, GpuError> {
         let found = k.min(self.svd.s.len());

@@ -55,9 +55,25 @@ vectorized! {
     }
 }
 
+/// Terms that are summed in the precision of the type; their sums are added in double precision, so that the error does not
+/// grow with the length.
+const STRETCH: usize = 4096;
+
 /// xᵀy.
 #[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    if x.len() <= STRETCH {
+        return short_dot(x, y);
+    }
+    let mut sum = 0.0;
+    for (x, y) in x.chunks(STRETCH).zip(y.chunks(STRETCH)) {
+        sum += short_dot(x, y).to_f64();
+    }
+    T::from_f64(sum)
+}
+
+#[inline(always)]
+fn short_dot<T: Real>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::ZERO; LANES];
     let (x_chunks, x_rest) = x.as_chunks::<LANES>();
     let (y_chunks, y_rest) = y.as_chunks::<LANES>();

@@ -8,6 +8,7 @@ use panther_sketch::Real;
 use panther_sketch::seed::{Purpose, derive};
 
 use crate::estimate::gaussian;
+use crate::kernels::squared_norm;
 use crate::memory::check_memory;
 use crate::operator::{Scaled, scaled_copy, scaled_norm};
 use crate::svd::block_krylov::{KrylovEnd, block_krylov};
@@ -143,7 +144,7 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Basis<'a, T, A> {
         let (m, n) = self.shape();
         Observation {
             left: self.energies.left_after(rank, m.max(n)),
-            last_triplet: self.energies.captured.get(rank - 1).copied().unwrap_or(0.0),
+            last_triplet: self.energies.captured.get(rank + fresh.len() - 1).copied().unwrap_or(0.0),
             last_step: self.contribution(end.last.clone(), rank),
             fresh,
             rounding: 4.0 * self.projection.tolerance.powi(2),
@@ -343,7 +344,8 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Basis<'a, T, A> {
         let columns = self.projection.q.ncols().max(1) as f64;
         let scale = (self.energies.captured_by(usize::MAX) + measured.outside).sqrt();
         let allowed = 20.0 * (m.max(n) as f64 * columns).sqrt() * epsilon;
-        let difference = measured.defect.sqrt() / scale;
+        let defect = measured.defect.max(self.adjoint_defect()?);
+        let difference = defect.sqrt() / scale;
         if scale > 0.0 && difference > allowed {
             return Err(LinalgError::InconsistentAdjoint { difference, allowed });
         }
@@ -356,6 +358,20 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Basis<'a, T, A> {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// ‖Aᵀ·H − (A)ᵀ·H‖²/s where the exact SVD came from products with A alone; elsewhere both products were compared.
+    fn adjoint_defect(&mut self) -> Result<f64, LinalgError> {
+        let (m, n) = self.shape();
+        if self.path != RsvdPath::Exact || m < n {
+            return Ok(0.0);
+        }
+        let seed = derive(self.projection.seed, Purpose::ErrorEstimate, 1);
+        let h = gaussian::<T>(m, ERROR_VECTORS, seed)?;
+        let image = self.projection.apply_adjoint(h.as_ref())?;
+        let exact = &self.projection.w * (&self.projection.t * (self.projection.q.transpose() * h));
+        let difference = image - exact;
+        Ok(squared_norm(difference.as_ref()) / ERROR_VECTORS as f64)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Low-rank decompositions: range finders, QB and truncated SVD.
 
+mod apply;
 mod basis;
 mod block_krylov;
 pub(crate) mod bound;
@@ -15,6 +16,7 @@ mod small_svd;
 mod subspace_iteration;
 mod triplets;
 
+pub use apply::TripletResidual;
 pub use qb::qb;
 pub use range_finder::range_finder;
 pub use result::{NormSource, Qb, Rsvd, RsvdPath};

@@ -32,7 +32,7 @@ pub fn qb<T: Real, A: LinearOperator<T> + ?Sized>(
     target: Target,
     options: &RsvdOptions,
     par: Par,
-) -> Result<Qb<T>, LinalgError> {
+) -> Result<Qb<Mat<T>>, LinalgError> {
     let mut basis = build_basis(a, target, options, par)?;
     let columns = basis.projection.q.ncols();
     let (squared, failure_probability) = basis.bound(columns)?;

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef, Par};
 use panther_gpu::{
-    Device, DeviceReal, Matrix, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix, pivoted_qr, product, qb,
+    Device, DeviceReal, Matrix, ToHost, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix, pivoted_qr, product, qb,
     range_finder, rsvd, shifted_cholesky_qr3,
 };
 use panther_linalg::{

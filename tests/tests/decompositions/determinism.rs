@@ -33,7 +33,7 @@ fn rsvd_bits<T: Real>(found: &Rsvd<T>) -> Vec<u64> {
     all
 }
 
-fn qb_bits<T: Real>(found: &Qb<T>) -> Vec<u64> {
+fn qb_bits<T: Real>(found: &Qb<Mat<T>>) -> Vec<u64> {
     let mut all = [bits(&found.q), bits(&found.b)].concat();
     all.extend([found.error_estimate, found.norm].map(f64::to_bits));
     all
