@@ -1,4 +1,4 @@
-//! What moved between two files of results.
+//! Differences between two files of results.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 /// Errors are compared by name; other metrics, such as counts of operations, do not depend on the machine.
 const ERRORS: [&str; 5] = ["error", "error_over_best", "estimate", "orthogonality", "distance_from_dense"];
 
-/// Memory and errors that differ by no more are the same.
+/// Relative difference of memory and errors that counts as none.
 const SAME: f64 = 0.02;
 
 /// Why two files cannot be compared.
@@ -18,40 +18,40 @@ pub enum CompareError {
     /// They are of different suites.
     #[error("{first} and {second} are different suites")]
     Suites {
-        /// The one's.
+        /// Suite of the first file.
         first: String,
-        /// The other's.
+        /// Suite of the second file.
         second: String,
     },
 }
 
-/// What moved from one file to another.
+/// Differences between two files.
 #[derive(Debug)]
 pub struct Changes {
-    /// Where the machines differ, in words.
+    /// Both machines in words, if they differ.
     pub machines: Option<String>,
-    /// How many cells are in both files.
+    /// Cells in both files.
     pub matched: usize,
-    /// How many are in one alone.
+    /// Cells in one file alone.
     pub unmatched: usize,
-    /// What differs, that which moved the farthest first.
+    /// Changed values, largest ratio first.
     pub changes: Vec<Change>,
 }
 
-/// Something that is not what it was.
+/// A changed value.
 #[derive(Debug)]
 pub struct Change {
     /// Case, method, parameters and precision.
     pub cell: String,
-    /// What of it: `forward`, `memory forward`, `error`, `outcome`.
+    /// The value: `forward`, `memory forward`, `error`, `outcome`.
     pub what: String,
-    /// What it was and is, in words.
+    /// Before and after, in words.
     pub values: [String; 2],
-    /// What it is over what it was; infinite where one of the two failed.
+    /// After over before; infinite if one of the two failed.
     pub ratio: f64,
 }
 
-/// Times that moved beyond their spread, memory and errors that moved by more than two per cent, and outcomes of another kind.
+/// Times that changed beyond their spread, memory and errors that changed by more than 2 %, and outcomes of another kind.
 ///
 /// # Errors
 /// [`CompareError::Suites`].
@@ -72,7 +72,7 @@ pub fn compare(before: &Record, after: &Record) -> Result<Changes, CompareError>
     Ok(Changes { machines: machines(&before.machine, &after.machine), matched, unmatched, changes })
 }
 
-/// How far something moved, either way.
+/// Logarithmic size of a change in either direction.
 fn distance(moved: &Change) -> f64 {
     moved.ratio.ln().abs()
 }
@@ -118,7 +118,7 @@ fn moved(before: &Cell, after: &Cell) -> Vec<Change> {
     changes
 }
 
-/// Whether two times differ by more than either spreads: no run of the one took as long as any of the other.
+/// Whether the ranges of two times are disjoint.
 fn apart(old: Time, new: Time) -> bool {
     old.max < new.min || new.max < old.min
 }

@@ -1,4 +1,4 @@
-//! Where measurements are taken.
+//! The device that is measured: a CPU with its threads, or a GPU.
 
 use std::str::FromStr;
 
@@ -26,7 +26,7 @@ impl FromStr for DeviceName {
     }
 }
 
-/// A device that is open.
+/// An open device.
 #[derive(Clone, Debug)]
 pub enum BenchDevice {
     Cpu(Par),
@@ -34,10 +34,10 @@ pub enum BenchDevice {
 }
 
 impl BenchDevice {
-    /// The processor with so many threads, or a GPU.
+    /// Opens the CPU with `threads` threads, or a GPU.
     ///
     /// # Errors
-    /// Where there is no such GPU.
+    /// If there is no such GPU.
     pub fn open(name: DeviceName, threads: usize) -> Result<Self, GpuError> {
         match name {
             DeviceName::Cpu => Ok(Self::Cpu(parallelism(threads))),
@@ -46,12 +46,12 @@ impl BenchDevice {
     }
 }
 
-/// faer's word for so many threads.
+/// The value of faer's `Par` for `threads` threads.
 pub fn parallelism(threads: usize) -> Par {
     if threads == 1 { Par::Seq } else { Par::rayon(threads) }
 }
 
-/// Makes libraries that are not told otherwise use so many threads. For once, before anything is computed.
+/// Sets the default number of threads of faer and rayon. Called once, before any computation.
 pub fn use_threads(threads: usize) {
     faer::set_global_parallelism(parallelism(threads));
     // It fails where the pool runs already, which then has them.

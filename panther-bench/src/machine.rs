@@ -1,4 +1,4 @@
-//! What results are taken on and with.
+//! The description of the machine and the versions behind results.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,7 +14,7 @@ const LOCKED: &str = include_str!("../../Cargo.lock");
 /// Describes the processor with its threads, or the GPU.
 ///
 /// # Errors
-/// Where a GPU does not answer.
+/// If a GPU does not respond.
 pub fn describe(device: &BenchDevice, threads: usize) -> Result<Machine, GpuError> {
     let mut versions = vec![format!("panther {}", env!("CARGO_PKG_VERSION")), locked("faer")];
     let (device, name, memory) = match device {
@@ -33,7 +33,7 @@ pub fn describe(device: &BenchDevice, threads: usize) -> Result<Machine, GpuErro
     Ok(Machine { device, name, threads, memory, date, versions })
 }
 
-/// Whether results of both may stand in one file: all but the day and the memory is the same.
+/// Whether results of both may share a file: all but day and memory are equal.
 pub fn same(one: &Machine, other: &Machine) -> bool {
     let told =
         |machine: &Machine| (machine.device.clone(), machine.name.clone(), machine.threads, machine.versions.clone());
@@ -55,7 +55,7 @@ fn host() -> (String, u64) {
     (name.unwrap_or("unknown processor").to_owned(), system.total_memory())
 }
 
-/// A GPU's name as it stands in names of files: `h200`.
+/// A GPU's name as in file names: `h200`.
 fn short_name(name: &str) -> String {
     let name = name.to_lowercase();
     let known = ["h100", "h200"].into_iter().find(|known| name.contains(known));

@@ -1,5 +1,5 @@
-//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and its like compare one layer or decomposition
-//! with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
+//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and similar commands compare one layer or
+//! decomposition with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
 
 mod cli;
 mod device;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Run(run) => measure(&run),
         Command::Plot { files, out } => draw(&files, &out),
         Command::Report { results, docs } => page(&results, &docs),
-        Command::Compare { before, after } => moved(&before, &after),
+        Command::Compare { before, after } => differences(&before, &after),
         Command::Linear(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
         Command::Attention(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
         Command::Conv(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
@@ -58,7 +58,7 @@ fn open(on: &DeviceArguments, preset: Preset) -> Result<(Bench, Machine), Box<dy
     Ok((bench, machine))
 }
 
-/// Whether nothing failed.
+/// Runs suites; whether no cell failed.
 fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
     let preset = run.preset();
     let (bench, machine) = open(&run.on, preset)?;
@@ -84,7 +84,7 @@ fn page(results: &Path, docs: &Path) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-fn moved(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
+fn differences(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
     print!("{}", compare::compare(&figures::read(before)?, &figures::read(after)?)?);
     Ok(true)
 }

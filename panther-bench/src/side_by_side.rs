@@ -27,7 +27,7 @@ impl Pair {
         [outcome(self.tasks[0].as_ref()), outcome(self.tasks[1].as_ref())]
     }
 
-    /// What came of them: medians, peaks of memory, whatever else was measured.
+    /// Their results: medians, peak memory and metrics.
     pub fn table(&self, outcomes: &[Outcome; 2], machine: &Machine) -> String {
         let threads = if machine.device == "cpu" { format!(", {} threads", machine.threads) } else { String::new() };
         let mut text = format!("{}\n{}{threads}\n", self.tasks[1].key(), machine.name);
@@ -86,7 +86,7 @@ fn names(outcomes: &[Outcome; 2]) -> Vec<&str> {
     names
 }
 
-/// Nothing where neither has it.
+/// Omits the row if neither method has the value.
 fn row(
     text: &mut String,
     name: &str,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_both_ways_and_the_speed_up() {
+    fn table_has_both_methods_and_the_speedup() {
         let measured = |seconds: f64, bytes| {
             let time = |median| Some(Time { median, min: median, max: median, runs: 3 });
             Outcome::Measured(Measured {
@@ -200,7 +200,7 @@ parameters                     2097152         1048576
     }
 
     #[test]
-    fn what_does_not_fit_is_said() {
+    fn table_reports_failures() {
         let table = pair().table(&[Outcome::OutOfMemory, Outcome::Failed("no".to_owned())], &machine());
         assert!(table.ends_with("standard: out of memory\nsketched: no\n"), "{table}");
     }

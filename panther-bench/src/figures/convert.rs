@@ -1,4 +1,4 @@
-//! `conversion_error`: what a converted weight loses, over the parameters that it keeps.
+//! `conversion_error`: error of a converted weight over the parameters kept.
 
 use super::analysis::data::{Data, in_words};
 use super::draw::chart::{Chart, Panel, Row, Series};

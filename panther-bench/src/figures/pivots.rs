@@ -1,4 +1,4 @@
-//! `pivots`: how good the pivots are beside those of classical pivoting.
+//! `pivots`: quality of the pivots of `pivoted_qr` relative to classical pivoting.
 
 use super::analysis::data::{Data, in_words, number};
 use super::draw::chart::{Chart, Panel, Row, Series};

@@ -1,4 +1,4 @@
-//! `roofline`: speed of kernels over the operations that they do a byte, below what memory and products allow.
+//! `roofline`: FLOP/s of kernels over FLOP/byte, below the limits of memory and of products.
 
 use super::analysis::comparison::in_digits;
 use super::analysis::data::Data;

@@ -10,7 +10,7 @@ use super::figure::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 /// An excess of the error over the best possible below this is drawn as this.
-const LEAST_EXCESS: f64 = 1e-6;
+const MIN_EXCESS: f64 = 1e-6;
 const MIB: f64 = 1_048_576.0;
 
 /// The three figures of a device.
@@ -114,7 +114,7 @@ fn series(data: &Data<'_>, quantity: &Quantity) -> Vec<Series> {
 }
 
 fn excess(error_over_best: f64) -> f64 {
-    (error_over_best - 1.0).max(LEAST_EXCESS)
+    (error_over_best - 1.0).max(MIN_EXCESS)
 }
 
 fn comparisons(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> Vec<Summary> {

@@ -1,4 +1,4 @@
-//! `sketch_throughput`: how fast each family reads a matrix, beside a copy of it.
+//! `sketch_throughput`: throughput of each family relative to a copy of the matrix.
 
 use super::analysis::data::{Data, number};
 use super::draw::chart::{Chart, Panel, Row, Series};

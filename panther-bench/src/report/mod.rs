@@ -1,4 +1,4 @@
-//! The benchmark page, made of stored results alone: the same bytes for the same results.
+//! The benchmark page, made from stored results alone: equal results give equal bytes.
 
 mod text;
 

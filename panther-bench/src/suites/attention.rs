@@ -111,7 +111,7 @@ pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
             }
         }
     }
-    cases.retain(|case| kind.does(ATTENTION_FLOPS, case.flops()));
+    cases.retain(|case| kind.allows(ATTENTION_FLOPS, case.flops()));
     // A causal line of one point shows its place beside the full one.
     cases.retain(|case| preset != Preset::Quick || !case.causal || case.length == LENGTHS[0]);
     cases

@@ -98,7 +98,7 @@ pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
             }
         }
     }
-    cases.retain(|case| case.is_smallest() || kind.does(CONV_FLOPS, case.dense_flops()));
+    cases.retain(|case| case.is_smallest() || kind.allows(CONV_FLOPS, case.dense_flops()));
     // The usual ones before what only the whole has.
     let is_usual = |case: &Case| SOME.contains(&case.c_in) && SOME.contains(&case.c_out);
     cases.sort_by_key(|case| (!is_usual(case), case.c_in != case.c_out));

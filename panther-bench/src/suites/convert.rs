@@ -1,4 +1,4 @@
-//! How near a trained weight its sketched factors come, by how they are found; on the host.
+//! Error of the sketched factors of a weight by conversion method; on the host.
 
 use faer::{Mat, Par};
 use panther_bench::frobenius;

@@ -1,4 +1,4 @@
-//! QR of tall Gaussian matrices: with pivots by sketching, without pivots, and with pivots by the next best way.
+//! QR of tall Gaussian matrices: pivoted by sketching, unpivoted, and pivoted by the next best method.
 
 use faer::{Mat, MatRef, Par};
 use panther_bench::record::Measured;
@@ -17,7 +17,7 @@ use crate::measure::Budget;
 const ROWS: [usize; 2] = [8192, 16384];
 const COLUMNS: [usize; 6] = [64, 128, 256, 512, 1024, 2048];
 
-/// How it is factorised.
+/// How it is factorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Panther,
@@ -27,7 +27,7 @@ pub enum Method {
     Pivoted,
 }
 
-/// A factorisation with Q.
+/// A factorization with Q.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub rows: usize,
@@ -52,7 +52,7 @@ impl Case {
 
     fn on_cpu<T: Scalar>(&self, par: Par, budget: Budget) -> Result<Measured, NnError> {
         let a = Family::Gaussian.matrix::<T>(self.rows, self.columns, INPUT_SEED);
-        let factorise = || -> Result<Factors<T>, NnError> {
+        let factorize = || -> Result<Factors<T>, NnError> {
             Ok(match self.method {
                 Method::Panther => {
                     let found = cqrrpt(a.as_ref(), &Self::options(), par)?;
@@ -70,8 +70,8 @@ impl Case {
                 }
             })
         };
-        let mut measured = budget.measure(&par, || factorise().map(drop))?;
-        add_errors(&mut measured, a.as_ref(), &factorise()?, par);
+        let mut measured = budget.measure(&par, || factorize().map(drop))?;
+        add_errors(&mut measured, a.as_ref(), &factorize()?, par);
         Ok(measured)
     }
 
@@ -135,7 +135,7 @@ impl Task for Case {
 pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
     let some: &[usize] = preset.choose(&[64, 256], &COLUMNS, &COLUMNS);
     let mut cases = Vec::new();
-    for &columns in some.iter().filter(|&&columns| kind.does(CQRRPT_COLUMNS, columns as f64)) {
+    for &columns in some.iter().filter(|&&columns| kind.allows(CQRRPT_COLUMNS, columns as f64)) {
         for rows in ROWS {
             for double in [false, true] {
                 cases.extend(Case::METHODS.map(|method| Case { rows, columns, double, method }));

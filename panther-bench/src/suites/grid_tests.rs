@@ -1,4 +1,4 @@
-//! Tests of what the grids hold.
+//! Tests of the content of the grids.
 
 use panther_bench::record::Value;
 
@@ -34,7 +34,7 @@ fn no_cell_is_measured_twice() {
 }
 
 #[test]
-fn the_quick_grid_has_both_sides_of_every_figure() {
+fn quick_grid_has_both_sides_of_every_figure() {
     for kind in KINDS {
         let keys = |suite| keys(suite, kind, Preset::Quick);
         let linear = keys(Suite::Linear);
@@ -85,7 +85,7 @@ fn the_quick_grid_has_both_sides_of_every_figure() {
 }
 
 #[test]
-fn the_full_grids_are_whole_on_a_gpu() {
+fn full_grids_are_complete_on_a_gpu() {
     let full = |suite| keys(suite, DeviceKind::Gpu, Preset::Full);
     let linear = full(Suite::Linear);
     assert_eq!(count(&linear, "dense", &[]), 3 * 49);
@@ -101,7 +101,7 @@ fn the_full_grids_are_whole_on_a_gpu() {
 }
 
 #[test]
-fn what_a_cpu_leaves_out_is_the_large() {
+fn cpu_grids_omit_only_large_cells() {
     let linear = keys(Suite::Linear, DeviceKind::Cpu, Preset::Full);
     assert_eq!(count(&linear, "dense", &[]), 16);
     let conv = keys(Suite::Conv, DeviceKind::Cpu, Preset::Full);

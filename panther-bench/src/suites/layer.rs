@@ -1,4 +1,4 @@
-//! Layers, forward and forward with backward.
+//! Measures a layer: forward pass, and forward with backward pass.
 
 use panther_bench::record::{Measured, Outcome};
 use panther_gpu::Precision;
@@ -15,13 +15,13 @@ use crate::measure::{Budget, Metered, failure};
 
 /// A layer that is a function of its sizes.
 pub trait LayerCase {
-    /// A fresh one, of the same draws in both precisions.
+    /// A new layer, with the same draws in both precisions.
     ///
     /// # Errors
-    /// Where the sizes do not fit, or the device has not the memory.
+    /// If the sizes do not fit, or the device lacks memory.
     fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError>;
 
-    /// The dense layer whose output its own estimates, where there is one.
+    /// The dense layer whose output it estimates, if there is one.
     ///
     /// # Errors
     /// As [`layer`](Self::layer).
@@ -35,16 +35,16 @@ pub trait LayerCase {
     /// The shape of the input that errors are measured with: its own, or a smaller one whose outputs are sums as long.
     fn checked_input(&self) -> Vec<usize>;
 
-    /// In which precision a GPU takes its products.
+    /// Precision of products on a GPU.
     fn precision(&self) -> Precision {
         Precision::F32
     }
 }
 
-/// Times and peaks of memory, and how many numbers the layer holds and learns.
+/// Times, peak memory, and numbers of parameters and trainable parameters.
 ///
 /// # Errors
-/// What the device refuses.
+/// Errors of the device.
 pub fn measure(case: &impl LayerCase, bench: &Bench) -> Result<Measured, NnError> {
     match &bench.device {
         BenchDevice::Cpu(par) => on(&Cpu::new(*par), case, bench.budget),

@@ -107,7 +107,7 @@ pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
 }
 
 fn sizes(kind: DeviceKind, preset: Preset) -> Vec<(usize, usize)> {
-    let some = FEATURES.into_iter().filter(|&features| kind.does(LINEAR_FEATURES, features as f64));
+    let some = FEATURES.into_iter().filter(|&features| kind.allows(LINEAR_FEATURES, features as f64));
     let some: Vec<usize> = some.filter(|&features| preset != Preset::Quick || features >= 512).collect();
     let all = some.iter().flat_map(|&d_in| some.iter().map(move |&d_out| (d_in, d_out)));
     all.filter(|(d_in, d_out)| preset != Preset::Quick || d_in == d_out).collect()

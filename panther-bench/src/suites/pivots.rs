@@ -1,4 +1,4 @@
-//! How well pivots reveal the rank: those of the randomized QR beside those of classical pivoting.
+//! Rank-revealing quality of the pivots of randomized QR, relative to classical pivoting.
 
 use faer::{Mat, MatRef};
 use panther_bench::record::Measured;
@@ -30,7 +30,7 @@ pub struct Case {
 
 impl Case {
     /// R, and the time of its QR; that of classical pivoting, which runs on the host, not beside a GPU's.
-    fn factorise(&self, a: &Mat<f64>, device: &BenchDevice, budget: Budget) -> Result<(Measured, Mat<f64>), NnError> {
+    fn factorize(&self, a: &Mat<f64>, device: &BenchDevice, budget: Budget) -> Result<(Measured, Mat<f64>), NnError> {
         let options = PivotedQrOptions { seed: SEED, ..PivotedQrOptions::default() };
         match device {
             BenchDevice::Cpu(par) if self.classical => {
@@ -47,9 +47,9 @@ impl Case {
             }
             BenchDevice::Cuda(device) => {
                 let a = Matrix::from_host(device, a.as_ref())?;
-                let factorise = || panther_gpu::pivoted_qr(a.as_ref(), &options);
-                let measured = budget.measure(device, || Ok(factorise().map(drop)?))?;
-                Ok((measured, factorise()?.r.to_host()?))
+                let factorize = || panther_gpu::pivoted_qr(a.as_ref(), &options);
+                let measured = budget.measure(device, || Ok(factorize().map(drop)?))?;
+                Ok((measured, factorize()?.r.to_host()?))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Task for Case {
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
         let a = self.family.1.matrix::<f64>(self.size, self.size, INPUT_SEED);
-        let (mut measured, r) = self.factorise(&a, &bench.device, bench.budget)?;
+        let (mut measured, r) = self.factorize(&a, &bench.device, bench.budget)?;
         let no_convergence =
             |_| NnError::Linalg(LinalgError::NoConvergence { operation: "exact SVD", shape: a.shape() });
         let sigma = a.singular_values().map_err(no_convergence)?;

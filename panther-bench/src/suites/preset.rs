@@ -1,21 +1,21 @@
-//! How much of the grids is measured.
+//! Presets: how much of each grid is measured.
 
 use crate::device::BenchDevice;
 use crate::measure::Budget;
 
-/// How much of a suite's grid.
+/// The part of a suite's grid that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// Something for every figure, in seconds.
+    /// A few cells for every figure, in seconds.
     Quick,
-    /// The shape of every figure.
+    /// Enough cells to show the shape of every figure.
     Standard,
-    /// All of it.
+    /// The whole grid.
     Full,
 }
 
 impl Preset {
-    /// How long each thing is timed: a GPU's times spread less, so that three runs will do there.
+    /// How long each cell is timed: GPU times vary less, so three runs are enough there.
     pub fn budget(self, kind: DeviceKind) -> Budget {
         let (seconds, runs) = self.choose((0.02, 3), (0.1, 3), (0.5, 5));
         match kind {
@@ -24,7 +24,7 @@ impl Preset {
         }
     }
 
-    /// One of three.
+    /// The value of this preset.
     pub fn choose<T>(self, quick: T, standard: T, full: T) -> T {
         match self {
             Self::Quick => quick,
@@ -34,7 +34,7 @@ impl Preset {
     }
 }
 
-/// What kind of device it is: the sizes depend on it.
+/// The kind of device, on which sizes depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
     Cpu,
@@ -42,7 +42,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// That of an open device.
+    /// The kind of an open device.
     pub const fn of(device: &BenchDevice) -> Self {
         match device {
             BenchDevice::Cpu(_) => Self::Cpu,
@@ -50,31 +50,31 @@ impl DeviceKind {
         }
     }
 
-    /// Whether a cell is measured there.
-    pub fn does(self, limit: Limit, size: f64) -> bool {
-        self == Self::Gpu || size <= limit.most
+    /// Whether a cell of this size is measured there.
+    pub fn allows(self, limit: Limit, size: f64) -> bool {
+        self == Self::Gpu || size <= limit.max
     }
 }
 
-/// What of a grid is left out where there is no GPU.
+/// A limit on the cells measured on a CPU.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// Most that is measured.
-    most: f64,
+    /// The largest size measured.
+    max: f64,
 }
 
-/// What two cores do not do in a quarter of an hour a suite, each with its reason; a GPU does all.
+/// Limits that keep a suite below 15 minutes on two cores, each with its reason; a GPU has none.
 pub mod limits {
     use super::Limit;
 
     /// Features in or out: the weight of 16384² and its gradient are 2 GiB, and a training step takes seconds.
-    pub const LINEAR_FEATURES: Limit = Limit { most: 8192.0 };
+    pub const LINEAR_FEATURES: Limit = Limit { max: 8192.0 };
     /// Operations forward: a cell takes some twenty times that, and there are seven hundred. Every width is still measured at two lengths.
-    pub const ATTENTION_FLOPS: Limit = Limit { most: 1.3e10 };
+    pub const ATTENTION_FLOPS: Limit = Limit { max: 1.3e10 };
     /// Operations of the dense layer forward, as above. The smallest of 9×9 taps on 256² pixels takes 4.4e10 and is measured still.
-    pub const CONV_FLOPS: Limit = Limit { most: 1e10 };
+    pub const CONV_FLOPS: Limit = Limit { max: 1e10 };
     /// Rows of a square A: making one of 8192² and its error takes longer than decomposing it.
-    pub const RSVD_SIZE: Limit = Limit { most: 4096.0 };
+    pub const RSVD_SIZE: Limit = Limit { max: 4096.0 };
     /// Columns of a tall A: classical pivoting of 16384×2048 takes most of a minute.
-    pub const CQRRPT_COLUMNS: Limit = Limit { most: 1024.0 };
+    pub const CQRRPT_COLUMNS: Limit = Limit { max: 1024.0 };
 }

@@ -1,4 +1,4 @@
-//! How near kernels come to what memory and arithmetic allow: operations and bytes by count, and the time.
+//! Kernels relative to the limits of memory and arithmetic: counted FLOP and bytes, measured time.
 
 use panther_bench::record::Measured;
 use panther_gpu::Precision;

@@ -177,7 +177,7 @@ pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
     let ranks: &[usize] = preset.choose(&RANKS[..2], &RANKS, &RANKS);
     let sizes: &[usize] = preset.choose(&SIZES[..2], &SIZES, &SIZES);
     let mut cases = Vec::new();
-    for &size in sizes.iter().filter(|&&size| kind.does(RSVD_SIZE, size as f64)) {
+    for &size in sizes.iter().filter(|&&size| kind.allows(RSVD_SIZE, size as f64)) {
         let mut add = |rank, method, exponential| cases.push(Case { size, rank, method, exponential });
         for method in [Method::Krylov, Method::Subspace] {
             ranks.iter().for_each(|&rank| add(Some(rank), method, false));

@@ -103,13 +103,13 @@ fn inked(png: &[u8]) -> (f64, f64) {
 }
 
 #[test]
-fn pictures_decode_and_hold_lines_in_colour() {
+fn pictures_decode_and_hold_lines_in_color() {
     let drawn =
         ["linear_forward_h200", "attention_memory_128_softmax_cpu", "conv_backward_k9_im64", "rsvd_error", "roofline"];
     for figure in figures(&synthetic::records()).expect("one machine a device") {
         if drawn.contains(&figure.name.as_str()) {
-            let (ink, colour) = inked(&figure.png().expect("a picture"));
-            assert!((0.01..0.5).contains(&ink) && colour > 0.001, "{}: {ink} {colour}", figure.name);
+            let (ink, color) = inked(&figure.png().expect("a picture"));
+            assert!((0.01..0.5).contains(&ink) && color > 0.001, "{}: {ink} {color}", figure.name);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What layers cost in accuracy, in words that stand under their figures.
+//! Accuracy of layers, as sentences under their figures.
 
 use super::data::{Data, number};
 

@@ -1,4 +1,4 @@
-//! Stored results as figures ask for them.
+//! Selections of stored results.
 
 use crate::figures::draw::chart::Point;
 use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};

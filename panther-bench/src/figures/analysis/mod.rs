@@ -1,4 +1,4 @@
-//! What stored results say: selections of them, ratios between methods, and errors, in numbers and sentences.
+//! Selections of stored results, ratios between methods, errors, and the sentences about them.
 
 pub mod accuracy;
 pub mod comparison;

@@ -1,12 +1,12 @@
-//! From values to places on an axis, and where its ticks stand.
+//! Positions of values on a logarithmic axis, and its ticks.
 
 use libm::{exp10, log10};
 
 /// The least ratio between the ends of an axis.
-const LEAST_RATIO: f64 = 1.5;
+const MIN_RATIO: f64 = 1.5;
 
 /// Part of an axis between two ticks, so that labels do not overlap.
-const LEAST_APART: f64 = 0.11;
+const MIN_DISTANCE: f64 = 0.11;
 
 /// A logarithmic axis. Logarithms are libm's, the same on every machine, as pictures are to be.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl Axis {
             .fold((f64::MAX, 0.0), |(low, high): (f64, f64), value| (low.min(value), high.max(value)));
         (high > 0.0).then(|| {
             let (low, high) = (log10(low), log10(high));
-            let missing = (log10(LEAST_RATIO) - (high - low)).max(0.0);
+            let missing = (log10(MIN_RATIO) - (high - low)).max(0.0);
             let beside = room * (high - low + missing) + 0.5 * missing;
             Self { low: low - beside, high: high + beside }
         })
@@ -64,7 +64,7 @@ impl Axis {
         let step = [5.0, 2.0, 1.0].into_iter().map(|n| n * unit).find(|step| 4.0 * step <= high - low).unwrap_or(unit);
         let mut ticks: Vec<f64> = Vec::new();
         for tick in ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|n| n as f64 * step) {
-            if ticks.last().is_none_or(|last| self.part(tick) - self.part(*last) >= LEAST_APART) {
+            if ticks.last().is_none_or(|last| self.part(tick) - self.part(*last) >= MIN_DISTANCE) {
                 ticks.push(tick);
             }
         }
@@ -126,11 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn ticks_stand_apart() {
+    fn ticks_do_not_overlap() {
         let axis = axis(0.042, 0.19);
         let ticks = axis.ticks();
         assert!(ticks.len() >= 4 && ticks.is_sorted(), "{ticks:?}");
-        assert!(ticks.windows(2).all(|pair| axis.part(pair[1]) - axis.part(pair[0]) >= LEAST_APART), "{ticks:?}");
+        assert!(ticks.windows(2).all(|pair| axis.part(pair[1]) - axis.part(pair[0]) >= MIN_DISTANCE), "{ticks:?}");
     }
 
     #[test]

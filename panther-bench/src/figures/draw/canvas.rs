@@ -1,4 +1,4 @@
-//! Paper to draw on, in pixels of the finished picture, and its PNG.
+//! A canvas in pixels of the finished picture, and its PNG.
 
 use crate::figures::error::FigureError;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -50,20 +50,20 @@ impl Canvas<'_> {
     }
 
     /// A line through positions.
-    pub fn line(&self, positions: &[Position], colour: RGBColor, width: f64) -> Result<(), FigureError> {
+    pub fn line(&self, positions: &[Position], color: RGBColor, width: f64) -> Result<(), FigureError> {
         let positions: Vec<_> = positions.iter().copied().map(pixels).collect();
-        self.draw(&PathElement::new(positions, colour.stroke_width(length(width))))
+        self.draw(&PathElement::new(positions, color.stroke_width(length(width))))
     }
 
     /// A filled polygon.
-    pub fn polygon(&self, positions: &[Position], colour: RGBColor) -> Result<(), FigureError> {
+    pub fn polygon(&self, positions: &[Position], color: RGBColor) -> Result<(), FigureError> {
         let positions: Vec<_> = positions.iter().copied().map(pixels).collect();
-        self.draw(&Polygon::new(positions, colour.filled()))
+        self.draw(&Polygon::new(positions, color.filled()))
     }
 
     /// A filled disc.
-    pub fn disc(&self, centre: Position, radius: f64, colour: RGBColor) -> Result<(), FigureError> {
-        self.draw(&Circle::new(pixels(centre), length(radius), colour.filled()))
+    pub fn disc(&self, centre: Position, radius: f64, color: RGBColor) -> Result<(), FigureError> {
+        self.draw(&Circle::new(pixels(centre), length(radius), color.filled()))
     }
 
     fn draw<'e, E>(&self, element: &'e E) -> Result<(), FigureError>

@@ -243,7 +243,7 @@ impl Chart {
         }
         let any = |of: fn(&Point) -> bool| self.series().any(|series| series.points.iter().any(of));
         if any(|point| matches!(point, Point::OutOfMemory(_))) {
-            entries.push(Entry { name: "out of memory (colour of its line)".to_owned(), sign: Sign::OutOfMemory });
+            entries.push(Entry { name: "out of memory (color of its line)".to_owned(), sign: Sign::OutOfMemory });
         }
         if any(|point| matches!(point, Point::Failed(_))) {
             entries.push(Entry { name: "failed".to_owned(), sign: Sign::Failed });
@@ -350,9 +350,9 @@ fn draw_failures(canvas: &Canvas<'_>, panel: &Panel, frame: Frame, axes: Axes) -
         let above = failures[..i].iter().filter(|other| other.x == failure.x).count();
         let at = (x, frame.top + MARK * (0.6 + above as f64));
         if failure.out_of_memory {
-            marks::cross(canvas, at, failure.colour)?;
+            marks::cross(canvas, at, failure.color)?;
         } else {
-            marks::plus(canvas, at, failure.colour)?;
+            marks::plus(canvas, at, failure.color)?;
         }
     }
     Ok(())
@@ -363,10 +363,10 @@ fn draw_failures(canvas: &Canvas<'_>, panel: &Panel, frame: Frame, axes: Axes) -
 struct Failure {
     x: Option<f64>,
     out_of_memory: bool,
-    colour: RGBColor,
+    color: RGBColor,
 }
 
-/// The failures of a panel, one for all lines of a colour.
+/// The failures of a panel, one for all lines of a color.
 fn failures(panel: &Panel) -> Vec<Failure> {
     let mut failures = Vec::new();
     for series in &panel.series {
@@ -376,7 +376,7 @@ fn failures(panel: &Panel) -> Vec<Failure> {
                 Point::OutOfMemory(x) => (x, true),
                 Point::Failed(x) => (x, false),
             };
-            let failure = Failure { x: (!series.level).then_some(x), out_of_memory, colour: series.look.colour };
+            let failure = Failure { x: (!series.level).then_some(x), out_of_memory, color: series.look.color };
             if !failures.contains(&failure) {
                 failures.push(failure);
             }

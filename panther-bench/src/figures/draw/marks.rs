@@ -14,7 +14,7 @@ pub fn line(canvas: &Canvas<'_>, positions: &[Position], look: Look) -> Result<(
     let (dash, gap) = match look.dash {
         Dash::None => return Ok(()),
         Dash::Solid if positions.len() < 2 => return Ok(()),
-        Dash::Solid => return canvas.line(positions, look.colour, STROKE),
+        Dash::Solid => return canvas.line(positions, look.color, STROKE),
         Dash::Dashed => (12.0, 7.0),
         Dash::Dotted => (3.0, 5.0),
     };
@@ -29,7 +29,7 @@ pub fn line(canvas: &Canvas<'_>, positions: &[Position], look: Look) -> Result<(
             let drawn = along < dash;
             let next = (done + if drawn { dash - along } else { dash + gap - along }).min(length);
             if drawn {
-                canvas.line(&[at(done), at(next)], look.colour, STROKE)?;
+                canvas.line(&[at(done), at(next)], look.color, STROKE)?;
             }
             along = (along + next - done) % (dash + gap);
             // What rounding leaves of a dash would otherwise be walked in steps of nothing.
@@ -48,13 +48,13 @@ pub fn marker(canvas: &Canvas<'_>, at: Position, look: Look) -> Result<(), Figur
     let r = RADIUS;
     let polygon = |corners: &[Position]| {
         let positions: Vec<Position> = corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
-        canvas.polygon(&positions, look.colour)
+        canvas.polygon(&positions, look.color)
     };
     match look.marker {
         Marker::None => Ok(()),
-        Marker::Disc => canvas.disc(at, r, look.colour),
+        Marker::Disc => canvas.disc(at, r, look.color),
         Marker::Ring => {
-            canvas.disc(at, r + 1.0, look.colour)?;
+            canvas.disc(at, r + 1.0, look.color)?;
             canvas.disc(at, r - 1.5, WHITE)
         }
         Marker::Square => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
@@ -65,15 +65,15 @@ pub fn marker(canvas: &Canvas<'_>, at: Position, look: Look) -> Result<(), Figur
 }
 
 /// ×
-pub fn cross(canvas: &Canvas<'_>, (x, y): Position, colour: RGBColor) -> Result<(), FigureError> {
+pub fn cross(canvas: &Canvas<'_>, (x, y): Position, color: RGBColor) -> Result<(), FigureError> {
     let r = RADIUS;
-    canvas.line(&[(x - r, y - r), (x + r, y + r)], colour, STROKE)?;
-    canvas.line(&[(x - r, y + r), (x + r, y - r)], colour, STROKE)
+    canvas.line(&[(x - r, y - r), (x + r, y + r)], color, STROKE)?;
+    canvas.line(&[(x - r, y + r), (x + r, y - r)], color, STROKE)
 }
 
 /// +
-pub fn plus(canvas: &Canvas<'_>, (x, y): Position, colour: RGBColor) -> Result<(), FigureError> {
+pub fn plus(canvas: &Canvas<'_>, (x, y): Position, color: RGBColor) -> Result<(), FigureError> {
     let r = RADIUS + 1.5;
-    canvas.line(&[(x - r, y), (x + r, y)], colour, STROKE)?;
-    canvas.line(&[(x, y - r), (x, y + r)], colour, STROKE)
+    canvas.line(&[(x - r, y), (x + r, y)], color, STROKE)?;
+    canvas.line(&[(x, y - r), (x, y + r)], color, STROKE)
 }

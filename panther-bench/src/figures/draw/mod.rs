@@ -1,4 +1,4 @@
-//! Charts as PNG pictures, knowing nothing of what they show.
+//! Charts as PNG pictures, independent of their content.
 
 pub mod axis;
 pub mod canvas;

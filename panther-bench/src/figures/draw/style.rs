@@ -1,8 +1,8 @@
-//! How each method looks, the same in all figures: colour, marker and dashes, so that no cue stands alone.
+//! The look of each method, the same in all figures: color, marker and dashes, so that color is never the only cue.
 
 use plotters::style::RGBColor;
 
-// Okabe and Ito's colours, which the colour-blind can tell apart; yellow is left out, as paper is white.
+// Okabe and Ito's colors, which the color-blind can tell apart; yellow is left out, as paper is white.
 pub const BLACK: RGBColor = RGBColor(0, 0, 0);
 pub const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub const VERMILION: RGBColor = RGBColor(213, 94, 0);
@@ -12,7 +12,7 @@ pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
 pub const SKY: RGBColor = RGBColor(86, 180, 233);
 pub const GREY: RGBColor = RGBColor(120, 120, 120);
 
-/// Colours and markers of things that have no look of their own.
+/// Colors and markers of things that have no look of their own.
 const CYCLE: [(RGBColor, Marker); 8] = [
     (BLUE, Marker::Disc),
     (VERMILION, Marker::Square),
@@ -50,14 +50,14 @@ pub enum Dash {
 /// How a series looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    pub colour: RGBColor,
+    pub color: RGBColor,
     pub marker: Marker,
     pub dash: Dash,
 }
 
 impl Look {
-    pub const fn new(colour: RGBColor, marker: Marker) -> Self {
-        Self { colour, marker, dash: Dash::Solid }
+    pub const fn new(color: RGBColor, marker: Marker) -> Self {
+        Self { color, marker, dash: Dash::Solid }
     }
 
     pub const fn dashed(self, dash: Dash) -> Self {
@@ -66,10 +66,10 @@ impl Look {
 
     /// The look of the thing with this number, where nothing else says it.
     pub fn number(index: usize) -> Self {
-        let (colour, _) = CYCLE[index % CYCLE.len()];
+        let (color, _) = CYCLE[index % CYCLE.len()];
         // Another marker in each round, so that eight times eight things differ.
         let (_, marker) = CYCLE[(index + index / CYCLE.len()) % CYCLE.len()];
-        Self::new(colour, marker)
+        Self::new(color, marker)
     }
 
     /// The look of a method by its stored name.
