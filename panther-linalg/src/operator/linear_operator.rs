@@ -28,7 +28,7 @@ pub trait LinearOperator<T: Real>: Sync {
     /// If S does not have n columns.
     fn sketch(&self, s: &dyn SketchOperator<T>, par: Par) -> Result<Mat<T>, LinalgError> {
         let mut out = Mat::zeros(self.nrows(), s.nrows());
-        self.apply(out.as_mut(), s.to_dense().transpose(), par);
+        self.apply(out.as_mut(), s.to_dense()?.transpose(), par);
         Ok(out)
     }
 
