@@ -111,10 +111,19 @@ pub enum LinalgError {
     OutOfMemory {
         /// Which algorithm.
         operation: &'static str,
-        /// The bytes asked for; `u64::MAX` for any larger number.
-        bytes: u64,
+        /// The bytes asked for.
+        bytes: u128,
     },
     /// The sketch operator could not be made or applied.
     #[error(transparent)]
-    Sketch(#[from] SketchError),
+    Sketch(SketchError),
+}
+
+impl From<SketchError> for LinalgError {
+    fn from(error: SketchError) -> Self {
+        match error {
+            SketchError::OutOfMemory { operation, bytes } => Self::OutOfMemory { operation, bytes },
+            other => Self::Sketch(other),
+        }
+    }
 }

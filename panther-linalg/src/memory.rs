@@ -9,6 +9,5 @@ use crate::LinalgError;
 pub(crate) fn check_memory<T>(operation: &'static str, elements: f64) -> Result<(), LinalgError> {
     let bytes = elements * size_of::<T>() as f64;
     let fits = bytes < isize::MAX as f64 && Vec::<u8>::new().try_reserve_exact(bytes as usize).is_ok();
-    // A cast from a float saturates.
-    if fits { Ok(()) } else { Err(LinalgError::OutOfMemory { operation, bytes: bytes as u64 }) }
+    if fits { Ok(()) } else { Err(LinalgError::OutOfMemory { operation, bytes: bytes as u128 }) }
 }

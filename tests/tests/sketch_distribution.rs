@@ -11,7 +11,7 @@ use rand_xoshiro::rand_core::Rng;
 const LOG: f64 = 19.114;
 
 fn dense(family: Distribution, d: usize, n: usize, seed: u64) -> Mat<f64> {
-    family.operator(d, n, seed).expect("the shape suits the family").to_dense()
+    family.operator(d, n, seed).and_then(|s| s.to_dense()).expect("the shape suits the family")
 }
 
 fn entries(s: &Mat<f64>) -> Vec<f64> {

@@ -37,7 +37,7 @@ pub trait LinearOperator<T: Real>: Sync {
     fn sketch(&self, s: &dyn SketchOperator<T>, par: Par) -> Result<Mat<T>, LinalgError> {
         check_shape("A·Sᵀ", "s", (s.nrows(), self.ncols()), (s.nrows(), s.ncols()))?;
         let mut transposed = Mat::zeros(s.ncols(), s.nrows());
-        transposed.copy_from(s.to_dense().transpose());
+        transposed.copy_from(s.to_dense()?.transpose());
         let mut out = Mat::zeros(self.nrows(), s.nrows());
         self.apply(out.as_mut(), transposed.as_ref(), par)?;
         Ok(out)

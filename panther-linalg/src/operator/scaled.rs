@@ -70,7 +70,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
             let out = self.operator.sketch(s, par)?;
             self.finish(argument, out, par)
         } else {
-            self.apply(argument, s.to_dense().transpose(), par)
+            self.apply(argument, s.to_dense()?.transpose(), par)
         }
     }
 

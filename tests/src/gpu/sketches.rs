@@ -140,7 +140,7 @@ fn whole<T: DeviceReal>(device: &Device, case: &Case<T>) -> Result<(), String> {
     let cpu = case.family.operator::<T>(case.d, case.n, SEED).map_err(text)?;
     let gpu = case.on_device(device)?;
     ensure((gpu.nrows(), gpu.ncols()) == (case.d, case.n), "the shape")?;
-    let dense = cpu.to_dense();
+    let dense = cpu.to_dense().map_err(text)?;
     same("S", host(&gpu.to_dense().map_err(text)?)?.as_ref(), dense.as_ref())?;
     let dense = to_double(dense.as_ref());
 
@@ -381,7 +381,7 @@ fn refusals(device: &Device) -> Result<(), String> {
 fn gaussian_matrices<T: DeviceReal>(device: &Device) -> Result<(), String> {
     for (n, s) in [(1, 1), (1000, 8), (70, 33)] {
         let unscaled = T::from_f64((s as f64).sqrt());
-        let operator = Distribution::Gaussian.operator::<T>(s, n, SEED).map_err(text)?.to_dense();
+        let operator = Distribution::Gaussian.operator::<T>(s, n, SEED).map_err(text)?.to_dense().map_err(text)?;
         let expected = Mat::from_fn(n, s, |i, j| operator[(j, i)] * unscaled);
         let g = host(&gaussian_matrix::<T>(device, n, s, SEED).map_err(text)?)?;
         same(&format!("a Gaussian matrix of {n}×{s}"), g.as_ref(), expected.as_ref())?;

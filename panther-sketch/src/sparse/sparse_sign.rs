@@ -5,11 +5,12 @@ use std::ops::Range;
 use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
-use crate::parallel::{self, for_each, split_columns};
+use crate::input::{RowBlocks, Sparse};
+use crate::memory::out_of_memory;
+use crate::parallel::{self, for_each, for_each_with, split_columns};
 use crate::simd::vectorized;
-use crate::sparse::Sparse;
 use crate::tile::{self, Reader, with_width};
-use crate::{Input, Real, SketchError, SketchOperator, check, stream};
+use crate::{Input, Real, SketchError, SketchOperator, check, stream, try_resize, try_vec, try_zeros};
 
 /// Nonzeros of S that are drawn at once: the table of a block stays in the second-level cache.
 const BLOCK_NONZEROS: usize = 8192;
@@ -47,7 +48,7 @@ pub struct SparseSign {
     key: u64,
 }
 
-/// The nonzeros of neighbouring columns of S, ζ a column, values ±1.
+/// The nonzeros of neighboring columns of S, ζ per column, values ±1.
 struct Nonzeros<T> {
     rows: Vec<usize>,
     signs: Vec<T>,
@@ -98,39 +99,44 @@ impl SparseSign {
         }
     }
 
-    fn draw<T: Real>(&self, nonzeros: &mut Nonzeros<T>, columns: Range<usize>, par: Par) {
-        let total = columns.len() * self.vec_nnz;
-        nonzeros.rows.resize(total, 0);
-        nonzeros.signs.resize(total, T::ONE);
-        let piece = columns.len().div_ceil(parallel::threads(par)).max(TILE_ROWS);
+    /// Draws the nonzeros of some columns, on one thread per element of `seen`.
+    fn draw<T: Real>(
+        &self,
+        nonzeros: &mut Nonzeros<T>,
+        columns: Range<usize>,
+        seen: &mut [Vec<usize>],
+    ) -> Result<(), SketchError> {
+        let Nonzeros { rows, signs } = nonzeros;
+        try_resize("nonzeros of S", rows, columns.len(), self.vec_nnz, 0)?;
+        try_resize("nonzeros of S", signs, columns.len(), self.vec_nnz, T::ONE)?;
+        let piece = columns.len().div_ceil(seen.len()).max(TILE_ROWS);
         let width = piece * self.vec_nnz;
-        let pieces: Vec<_> = columns
-            .clone()
-            .step_by(piece)
-            .zip(nonzeros.rows.chunks_mut(width).zip(nonzeros.signs.chunks_mut(width)))
-            .collect();
-        for_each(par, pieces, |(first, (rows, signs))| {
-            let mut seen = vec![0; self.d];
+        let pieces = columns.step_by(piece).zip(rows.chunks_mut(width).zip(signs.chunks_mut(width)));
+        for_each_with(seen, pieces, |seen, (first, (rows, signs))| {
             let columns = rows.chunks_exact_mut(self.vec_nnz).zip(signs.chunks_exact_mut(self.vec_nnz));
             for (j, (rows, signs)) in columns.enumerate() {
-                self.draw_column(first + j, &mut seen, rows, signs);
+                self.draw_column(first + j, seen, rows, signs);
             }
         });
+        Ok(())
     }
 
-    /// Draws S\[:, columns\] block by block and hands each on with its columns.
+    /// Draws S\[:, columns\] block by block and calls `work` with each and its columns.
     fn for_each_block<T: Real>(
         &self,
         columns: Range<usize>,
         par: Par,
         mut work: impl FnMut(&Nonzeros<T>, Range<usize>),
-    ) {
+    ) -> Result<(), SketchError> {
         let mut nonzeros = Nonzeros { rows: Vec::new(), signs: Vec::new() };
+        let threads = parallel::threads(par).min(self.block().div_ceil(TILE_ROWS));
+        let mut seen = (0..threads).map(|_| try_vec("rows taken", self.d, 1, 0)).collect::<Result<Vec<_>, _>>()?;
         for start in columns.clone().step_by(self.block()) {
             let block = start..columns.end.min(start.saturating_add(self.block()));
-            self.draw(&mut nonzeros, block.clone(), par);
+            self.draw(&mut nonzeros, block.clone(), &mut seen)?;
             work(&nonzeros, block);
         }
+        Ok(())
     }
 
     fn accumulate_dense<T: Real, const L: usize>(
@@ -139,42 +145,55 @@ impl SparseSign {
         columns: Range<usize>,
         a: MatRef<'_, T>,
         par: Par,
-    ) {
+    ) -> Result<(), SketchError> {
         let first = columns.start;
         let scale = self.scale();
-        let mut tiles: Vec<Sums<T, L>> = (0..a.ncols())
-            .step_by(L)
-            .map(|c| Sums { columns: c..a.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
-            .collect();
+        let mut tiles = self.tiles::<T, L>(a.ncols())?;
         self.for_each_block(columns, par, |nonzeros, block| {
-            for_each(par, tiles.iter_mut().collect(), |tile| {
+            for_each(par, &mut tiles, |tile| {
                 vectorized(
                     #[inline(always)]
                     || scatter(tile, nonzeros, self.vec_nnz, a.subrows(block.start - first, block.len())),
                 );
             });
-        });
+        })?;
         for (tile, (_, out)) in tiles.iter().zip(split_columns(out, L)) {
             tile::add(out, &tile.sums, scale);
         }
+        Ok(())
     }
 
-    fn accumulate_sparse<T: Real>(&self, mut out: MatMut<'_, T>, columns: Range<usize>, a: Sparse<'_, T>, par: Par) {
+    /// Sums of zero for p columns.
+    fn tiles<T: Real, const L: usize>(&self, p: usize) -> Result<Vec<Sums<T, L>>, SketchError> {
+        (0..p)
+            .step_by(L)
+            .map(|c| Ok(Sums { columns: c..p.min(c + L), sums: try_vec("sums of S·A", self.d, 1, [T::ZERO; L])? }))
+            .collect()
+    }
+
+    fn accumulate_sparse<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: Range<usize>,
+        a: Sparse<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
         let first = columns.start;
         let scale: T = self.scale();
         let zeta = self.vec_nnz;
         let width = out.ncols().div_ceil(parallel::threads(par));
+        let blocks = RowBlocks::new(a, self.block(), par)?.to_be_cut_by_columns(par);
         self.for_each_block::<T>(columns, par, |nonzeros, block| {
+            let block = (block.start - first) / self.block();
             for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
-                let rows = block.start - first..block.end - first;
-                a.visit(&rows, &part, |j, c, value| {
-                    let at = (j - rows.start) * zeta;
-                    for (&r, &sign) in nonzeros.rows[at..at + zeta].iter().zip(&nonzeros.signs[at..at + zeta]) {
+                blocks.visit(block, &part, |j, c, value| {
+                    let at = j * zeta..(j + 1) * zeta;
+                    for (&r, &sign) in nonzeros.rows[at.clone()].iter().zip(&nonzeros.signs[at]) {
                         out[(r, c - part.start)] += sign * (scale * value);
                     }
                 });
             });
-        });
+        })
     }
 
     fn adjoint_dense<T: Real, const L: usize>(
@@ -183,26 +202,23 @@ impl SparseSign {
         columns: Range<usize>,
         x: MatRef<'_, T>,
         par: Par,
-    ) {
+    ) -> Result<(), SketchError> {
         let first = columns.start;
         let scale = self.scale();
-        let mut tiles: Vec<Sums<T, L>> = (0..x.ncols())
-            .step_by(L)
-            .map(|c| Sums { columns: c..x.ncols().min(c + L), sums: vec![[T::ZERO; L]; self.d] })
-            .collect();
-        for_each(par, tiles.iter_mut().collect(), |tile| {
+        let mut tiles = self.tiles::<T, L>(x.ncols())?;
+        for_each(par, &mut tiles, |tile| {
             Reader::new(x, tile.columns.clone()).load(&mut tile.sums, 0..self.d);
         });
         self.for_each_block(columns, par, |nonzeros, block| {
             let out = out.rb_mut().subrows_mut(block.start - first, block.len());
-            let pieces = tiles.iter().zip(split_columns(out, L)).collect();
+            let pieces = tiles.iter().zip(split_columns(out, L));
             for_each(par, pieces, |(tile, (_, mut out))| {
                 vectorized(
                     #[inline(always)]
                     || gather(out.rb_mut(), nonzeros, self.vec_nnz, scale, &tile.sums),
                 );
             });
-        });
+        })
     }
 }
 
@@ -282,10 +298,9 @@ impl<T: Real> SketchOperator<T> for SparseSign {
             Input::Dense(a) => {
                 with_width!(a.ncols(), self.accumulate_dense::<T>(out, columns, a, par))
             }
-            Input::Csc(a) => self.accumulate_sparse(out, columns, Sparse::columns(a), par),
-            Input::Csr(a) => self.accumulate_sparse(out, columns, Sparse::rows(a), par),
+            Input::Csc(a) => self.accumulate_sparse(out, columns, Sparse::csc(a), par),
+            Input::Csr(a) => self.accumulate_sparse(out, columns, Sparse::csr(a), par),
         }
-        Ok(())
     }
 
     fn adjoint_into(
@@ -296,16 +311,17 @@ impl<T: Real> SketchOperator<T> for SparseSign {
         par: Par,
     ) -> Result<(), SketchError> {
         check::adjoint((self.d, self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
-        if x.ncols() > 0 {
-            with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par));
+        if x.ncols() == 0 {
+            return Ok(());
         }
-        Ok(())
+        with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par))
     }
 
-    fn to_dense(&self) -> Mat<T> {
-        let mut s = Mat::zeros(self.d, self.n);
+    fn to_dense(&self) -> Result<Mat<T>, SketchError> {
+        let mut s = try_zeros("S", self.d, self.n)?;
         let scale: T = self.scale();
-        let mut taken = Vec::with_capacity(self.vec_nnz);
+        let mut taken = Vec::new();
+        taken.try_reserve_exact(self.vec_nnz).map_err(|_| out_of_memory::<usize>("S", self.vec_nnz, 1))?;
         for j in 0..self.n {
             taken.clear();
             let mut words = stream::coordinate(self.key, j);
@@ -316,6 +332,6 @@ impl<T: Real> SketchOperator<T> for SparseSign {
                 s[(row, j)] = scale.with_sign(sign);
             }
         }
-        s
+        Ok(s)
     }
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
-use crate::parallel::{self, for_each, split_columns, split_rows};
+use crate::input::Sparse;
+use crate::memory::try_push;
+use crate::parallel::{self, for_each, for_each_with, split_columns, split_rows};
 use crate::simd::vectorized;
-use crate::sparse::Sparse;
-use crate::{Input, Real, SketchError, SketchOperator, check, stream};
+use crate::{Input, Real, SketchError, SketchOperator, check, stream, try_vec, try_zeros};
 
 /// Draws that are kept at once, unless one row has more.
 const BLOCK_DRAWS: usize = 1 << 15;
@@ -78,9 +79,18 @@ impl LessUniform {
         T::from_f64((self.n as f64 / self.d as f64 / self.vec_nnz as f64).sqrt())
     }
 
+    /// Rows of S that are drawn at once.
+    fn height(&self) -> usize {
+        (BLOCK_DRAWS / self.vec_nnz).max(1).min(self.d)
+    }
+
     /// Draws the rows of S\[:, columns\] a block at a time.
-    fn for_each_block<T: Real>(&self, columns: &Range<usize>, mut work: impl FnMut(&Draws<T>)) {
-        let height = (BLOCK_DRAWS / self.vec_nnz).max(1);
+    fn for_each_block<T: Real>(
+        &self,
+        columns: &Range<usize>,
+        mut work: impl FnMut(&Draws<T>) -> Result<(), SketchError>,
+    ) -> Result<(), SketchError> {
+        let height = self.height();
         let mut draws = Draws { rows: 0..0, starts: Vec::new(), indices: Vec::new(), signs: Vec::new() };
         for top in (0..self.d).step_by(height) {
             draws.rows = top..self.d.min(top + height);
@@ -93,83 +103,175 @@ impl LessUniform {
                 for _ in 0..self.vec_nnz {
                     let (index, sign) = stream::signed_index(&mut words, self.n as u64);
                     if columns.contains(&index) {
-                        draws.indices.push(index - columns.start);
-                        draws.signs.push(T::ONE.with_sign(sign));
+                        try_push("draws of S", &mut draws.indices, index - columns.start)?;
+                        try_push("draws of S", &mut draws.signs, T::ONE.with_sign(sign))?;
                     }
                 }
             }
             draws.starts.push(draws.indices.len());
-            work(&draws);
+            work(&draws)?;
         }
+        Ok(())
     }
 
-    fn accumulate_dense<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: MatRef<'_, T>, par: Par) {
+    fn accumulate_dense<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: &Range<usize>,
+        a: MatRef<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
         let scale: T = self.scale();
         let by_rows = a.col_stride() == 1 && a.row_stride() != 1;
+        let threads = parallel::threads(par);
+        let room = if by_rows { a.ncols() } else { 0 };
+        let mut memory =
+            (0..threads).map(|_| try_vec("row of S·A", room, 1, T::ZERO)).collect::<Result<Vec<_>, _>>()?;
         self.for_each_block(columns, |draws: &Draws<T>| {
-            let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
+            let mut out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
             // Threads share the rows if A is read by rows, its columns otherwise.
-            let pieces = if by_rows {
-                let height = out.nrows().div_ceil(parallel::threads(par));
-                split_rows(out, height)
+            if by_rows {
+                let height = out.nrows().div_ceil(threads);
+                for_each_with(&mut memory, split_rows(out.rb_mut(), height), |sums, (part, mut out)| {
+                    vectorized(
+                        #[inline(always)]
+                        || sum_rows(out.rb_mut(), part.start, draws, a, scale, sums),
+                    );
+                });
             } else {
-                let width = out.ncols().div_ceil(parallel::threads(par));
-                split_columns(out, width)
-            };
-            for_each(par, pieces, |(part, mut out)| {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        if by_rows {
-                            sum_rows(out.rb_mut(), part.start, draws, a, scale);
-                        } else {
-                            sum_entries(out.rb_mut(), draws, a.subcols(part.start, part.len()), scale);
-                        }
-                    },
-                );
-            });
-        });
+                let width = out.ncols().div_ceil(threads);
+                for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
+                    vectorized(
+                        #[inline(always)]
+                        || sum_entries(out.rb_mut(), draws, a.subcols(part.start, part.len()), scale),
+                    );
+                });
+            }
+            Ok(())
+        })
     }
 
     /// A by rows: each draw adds a sparse row.
-    fn accumulate_csr<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: Sparse<'_, T>, par: Par) {
+    fn accumulate_csr<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: &Range<usize>,
+        a: Sparse<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
         let scale: T = self.scale();
-        let all = 0..out.ncols();
         self.for_each_block(columns, |draws: &Draws<T>| {
             let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
             let height = out.nrows().div_ceil(parallel::threads(par));
             for_each(par, split_rows(out, height), |(part, mut out)| {
                 for k in part.clone() {
                     for (index, sign) in draws.row(k) {
-                        a.visit(&(index..index + 1), &all, |_, c, value| {
+                        let (columns, values) = a.line(index);
+                        for (&c, &value) in columns.iter().zip(values) {
                             out[(k - part.start, c)] += sign * (scale * value);
-                        });
+                        }
                     }
                 }
             });
-        });
+            Ok(())
+        })
     }
 
-    /// A by columns: each is laid out in full, which makes reading at random cheap, and cleared again.
-    fn accumulate_csc<T: Real>(&self, mut out: MatMut<'_, T>, columns: &Range<usize>, a: Sparse<'_, T>, par: Par) {
+    /// A by columns: the entries that some draw reads are laid out in full, which makes reading at
+    /// random cheap, and the rows of S with such a draw are summed.
+    fn accumulate_csc<T: Real>(
+        &self,
+        mut out: MatMut<'_, T>,
+        columns: &Range<usize>,
+        a: Sparse<'_, T>,
+        par: Par,
+    ) -> Result<(), SketchError> {
         let scale: T = self.scale();
-        let all = 0..columns.len();
+        let threads = parallel::threads(par);
+        let mut memory = (0..threads)
+            .map(|_| Ok((try_vec("column of A", columns.len(), 1, T::ZERO)?, Marks::new(self.height())?)))
+            .collect::<Result<Vec<_>, SketchError>>()?;
         self.for_each_block(columns, |draws: &Draws<T>| {
+            let readers = Readers::new(draws, columns.len())?;
             let out = out.rb_mut().subrows_mut(draws.rows.start, draws.rows.len());
-            let width = out.ncols().div_ceil(parallel::threads(par));
-            for_each(par, split_columns(out, width), |(part, mut out)| {
-                let mut full = vec![T::ZERO; columns.len()];
+            let width = out.ncols().div_ceil(threads);
+            for_each_with(&mut memory, split_columns(out, width), |(full, marks), (part, mut out)| {
                 for c in part.clone() {
-                    let one = c..c + 1;
-                    a.visit(&all, &one, |j, _, value| full[j] += value);
-                    for k in 0..draws.rows.len() {
+                    let (indices, values) = a.line(c);
+                    for (&j, &value) in indices.iter().zip(values).filter(|(j, _)| readers.any(**j)) {
+                        full[j] += value;
+                        readers.of(j).iter().for_each(|&(_, k)| marks.set(k));
+                    }
+                    for &k in &marks.list {
                         let sum = signed_sum(draws.row(k), |j| full[j]);
                         out[(k, c - part.start)] += scale * sum;
                     }
-                    a.visit(&all, &one, |j, _, _| full[j] = T::ZERO);
+                    marks.clear();
+                    indices.iter().filter(|j| readers.any(**j)).for_each(|&j| full[j] = T::ZERO);
                 }
             });
-        });
+            Ok(())
+        })
+    }
+}
+
+/// Which rows of a block of draws read a coordinate.
+struct Readers {
+    /// A bit per coordinate that is read at all.
+    bits: Vec<u64>,
+    /// (coordinate, row), ascending.
+    pairs: Vec<(usize, usize)>,
+}
+
+impl Readers {
+    fn new<T: Real>(draws: &Draws<T>, coordinates: usize) -> Result<Self, SketchError> {
+        let mut bits = try_vec("coordinates drawn", coordinates.div_ceil(64), 1, 0_u64)?;
+        let mut pairs = try_vec("draws of S", draws.indices.len(), 1, (0, 0))?;
+        for k in 0..draws.rows.len() {
+            let range = draws.starts[k]..draws.starts[k + 1];
+            for (pair, &j) in pairs[range.clone()].iter_mut().zip(&draws.indices[range]) {
+                *pair = (j, k);
+                bits[j / 64] |= 1 << (j % 64);
+            }
+        }
+        pairs.sort_unstable();
+        Ok(Self { bits, pairs })
+    }
+
+    #[inline(always)]
+    fn any(&self, j: usize) -> bool {
+        self.bits[j / 64] >> (j % 64) & 1 == 1
+    }
+
+    fn of(&self, j: usize) -> &[(usize, usize)] {
+        let from = &self.pairs[self.pairs.partition_point(|pair| pair.0 < j)..];
+        &from[..from.partition_point(|pair| pair.0 == j)]
+    }
+}
+
+/// A set of rows of a block.
+struct Marks {
+    is_set: Vec<bool>,
+    list: Vec<usize>,
+}
+
+impl Marks {
+    fn new(rows: usize) -> Result<Self, SketchError> {
+        let mut list = try_vec("rows of S", rows, 1, 0)?;
+        list.clear();
+        Ok(Self { is_set: try_vec("rows of S", rows, 1, false)?, list })
+    }
+
+    #[inline(always)]
+    fn set(&mut self, k: usize) {
+        if !self.is_set[k] {
+            self.is_set[k] = true;
+            self.list.push(k);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.list.drain(..).for_each(|k| self.is_set[k] = false);
     }
 }
 
@@ -179,10 +281,17 @@ fn signed_sum<T: Real>(draws: impl Iterator<Item = (usize, T)>, value: impl Fn(u
     draws.fold(T::ZERO, |sum, (index, sign)| sum + sign * value(index))
 }
 
-/// out += scale·S·A by rows of A. `first` is the row of the block that row 0 of `out` is.
+/// out += scale·S·A by rows of A, summed in `sums`. `first` is the row of the block that row 0 of
+/// `out` is.
 #[inline(always)]
-fn sum_rows<T: Real>(mut out: MatMut<'_, T>, first: usize, draws: &Draws<T>, a: MatRef<'_, T>, scale: T) {
-    let mut sums = vec![T::ZERO; a.ncols()];
+fn sum_rows<T: Real>(
+    mut out: MatMut<'_, T>,
+    first: usize,
+    draws: &Draws<T>,
+    a: MatRef<'_, T>,
+    scale: T,
+    sums: &mut [T],
+) {
     for i in 0..out.nrows() {
         sums.fill(T::ZERO);
         for (index, sign) in draws.row(first + i) {
@@ -236,10 +345,9 @@ impl<T: Real> SketchOperator<T> for LessUniform {
         }
         match a {
             Input::Dense(a) => self.accumulate_dense(out, &columns, a, par),
-            Input::Csc(a) => self.accumulate_csc(out, &columns, Sparse::columns(a), par),
-            Input::Csr(a) => self.accumulate_csr(out, &columns, Sparse::rows(a), par),
+            Input::Csc(a) => self.accumulate_csc(out, &columns, Sparse::csc(a), par),
+            Input::Csr(a) => self.accumulate_csr(out, &columns, Sparse::csr(a), par),
         }
-        Ok(())
     }
 
     fn adjoint_into(
@@ -272,12 +380,12 @@ impl<T: Real> SketchOperator<T> for LessUniform {
                     (0..part.len()).for_each(|c| (0..draws.rows.len()).for_each(|k| put(k, c)));
                 }
             });
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn to_dense(&self) -> Mat<T> {
-        let mut s = Mat::zeros(self.d, self.n);
+    fn to_dense(&self) -> Result<Mat<T>, SketchError> {
+        let mut s = try_zeros("S", self.d, self.n)?;
         for i in 0..self.d {
             let mut words = stream::coordinate(self.key, i);
             for _ in 0..self.vec_nnz {
@@ -285,6 +393,6 @@ impl<T: Real> SketchOperator<T> for LessUniform {
                 s[(i, index)] += self.scale::<T>().with_sign(sign);
             }
         }
-        s
+        Ok(s)
     }
 }

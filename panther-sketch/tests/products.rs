@@ -4,8 +4,8 @@ use faer::prelude::ReborrowMut;
 use faer::sparse::{SparseColMat, SparseRowMat, SymbolicSparseColMat, Triplet};
 use faer::{Mat, MatRef, Par};
 
-use crate::stream::splitmix_word;
-use crate::{Distribution, Input, Real, SketchError, SketchOperator};
+use panther_sketch::seed::mix;
+use panther_sketch::{Distribution, Input, Real, SketchError, SketchOperator};
 
 const FAMILIES: [Distribution; 6] = [
     Distribution::Gaussian,
@@ -35,10 +35,10 @@ fn families(d: usize, n: usize) -> Vec<Distribution> {
     families
 }
 
-/// A matrix of numbers in (−1, 1).
+/// A matrix of values in (−1, 1).
 fn matrix<T: Real>(rows: usize, columns: usize, seed: u64) -> Mat<T> {
     Mat::from_fn(rows, columns, |i, j| {
-        let word = splitmix_word(seed, (i * columns + j) as u64);
+        let word = mix(seed << 32 | (1 + i * columns + j) as u64);
         T::from_f64((word >> 40) as f64 / f64::from(1 << 23) - 1.0)
     })
 }
@@ -88,7 +88,7 @@ fn check_operator<T: Real>(family: Distribution, d: usize, n: usize, p: usize) {
     let what = format!("{family:?} {} {d}×{n}, {p} columns", T::NAME);
     let s = family.operator::<T>(d, n, 11).unwrap();
     assert_eq!((s.nrows(), s.ncols()), (d, n));
-    let dense = s.to_dense();
+    let dense = s.to_dense().unwrap();
     let both = [Par::Seq, Par::rayon(2)];
 
     // Dense A: by columns, by rows, reversed (no stride is 1), and with rows between that belong to another matrix.
@@ -226,8 +226,8 @@ fn columns_do_not_depend_on_their_neighbours() {
 fn precisions_draw_the_same() {
     for (d, n) in [(64, 200), (33, 65)] {
         for family in families(d, n) {
-            let single = family.operator::<f32>(d, n, 4).unwrap().to_dense();
-            let double = family.operator::<f64>(d, n, 4).unwrap().to_dense();
+            let single = family.operator::<f32>(d, n, 4).unwrap().to_dense().unwrap();
+            let double = family.operator::<f64>(d, n, 4).unwrap().to_dense().unwrap();
             // Gaussians agree to 2⁻²⁰ before they are scaled; the rest is the rounding of the entry itself.
             let absolute = if family == Distribution::Gaussian { 2.0_f64.powi(-20) / (d as f64).sqrt() } else { 0.0 };
             for i in 0..d {
@@ -245,7 +245,8 @@ fn precisions_draw_the_same() {
 /// A block of coordinates is drawn alike whatever n is, except by the families whose rule depends on n.
 #[test]
 fn seeds_and_families_differ() {
-    let dense = |family: Distribution, seed| bytes(family.operator::<f64>(8, 40, seed).unwrap().to_dense().as_ref());
+    let dense =
+        |family: Distribution, seed| bytes(family.operator::<f64>(8, 40, seed).unwrap().to_dense().unwrap().as_ref());
     for family in families(8, 40) {
         assert_eq!(dense(family, 1), dense(family, 1), "{family:?}");
         assert_ne!(dense(family, 1), dense(family, 2), "{family:?}");
@@ -278,7 +279,7 @@ fn bad_parameters_are_errors() {
     // Operators far larger than memory are fine as long as nothing of their size is asked for.
     for family in FAMILIES {
         let s = family.operator::<f64>(2, 1 << 62, 1).unwrap();
-        assert!(matches!(s.adjoint(Mat::zeros(2, 3).as_ref(), Par::Seq), Err(SketchError::TooLarge { .. })));
+        assert!(matches!(s.adjoint(Mat::zeros(2, 3).as_ref(), Par::Seq), Err(SketchError::OutOfMemory { .. })));
     }
 }
 

@@ -1,5 +1,11 @@
 //! What a sketch can be applied to.
 
+mod blocks;
+mod lines;
+
+pub(crate) use blocks::RowBlocks;
+pub(crate) use lines::Sparse;
+
 use faer::MatRef;
 use faer::sparse::{SparseColMatRef, SparseRowMatRef};
 

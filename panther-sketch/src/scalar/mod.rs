@@ -1,14 +1,16 @@
 //! The two scalar types that everything is written for.
 
+mod box_muller;
+
 use faer::traits::RealField;
 
-use crate::gaussian::{box_muller_f32, box_muller_f64};
+use box_muller::{box_muller_f32, box_muller_f64};
 
 pub(crate) mod sealed {
     /// What the kernels need of a scalar beside arithmetic. Every function is branch-free, so that a loop over lanes
     /// becomes vector code.
     pub trait Sealed: Sized {
-        /// The two Gaussian numbers of one word, times `scale`.
+        /// The two Gaussian values of one word, times `scale`.
         fn box_muller(hi: u32, lo: u32, scale: Self) -> (Self, Self);
         /// (2(w+½)2⁻³² − 1)·`scale`.
         fn uniform(w: u32, scale: Self) -> Self;
@@ -25,14 +27,14 @@ pub trait Real: RealField + Copy + Send + Sync + sealed::Sealed + 'static {
     const ZERO: Self;
     /// 1.
     const ONE: Self;
-    /// The smallest positive normal number.
+    /// The smallest positive normal value.
     const MIN_POSITIVE: Self;
     /// `"f32"` or `"f64"`, the name that numpy gives the type too.
     const NAME: &'static str;
 
-    /// The nearest number of this type.
+    /// The nearest value of this type.
     fn from_f64(x: f64) -> Self;
-    /// The same number in double precision.
+    /// The same value in double precision.
     fn to_f64(self) -> f64;
     /// √x.
     fn sqrt(self) -> Self;

@@ -1,16 +1,20 @@
 //! The subsampled randomized Hadamard transform.
 
-use std::collections::HashSet;
+mod hadamard;
+mod pieces;
+mod rows;
+
 use std::ops::Range;
 
 use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef, Par};
 
-use crate::parallel::{for_each, split_columns};
+use crate::input::{RowBlocks, Sparse};
+use crate::parallel::{self, for_each_with, split_columns};
 use crate::simd::vectorized;
-use crate::sparse::Sparse;
 use crate::tile::{self, Reader, with_width};
-use crate::{Input, Real, SketchError, SketchOperator, check, hadamard, stream};
+use crate::{Input, Real, SketchError, SketchOperator, check, stream, try_vec, try_zeros};
+use pieces::{Piece, pieces};
 
 /// Bytes that a tile may take: it is passed over three times and so belongs into the fast caches.
 const TILE_BYTES: usize = 1 << 17;
@@ -19,7 +23,7 @@ const TILE_BYTES: usize = 1 << 17;
 /// All entries are ±1/√d.
 ///
 /// Ailon and Chazelle (2009); Tropp, *Improved analysis of the subsampled randomized Hadamard transform* (2011). S·A costs
-/// O(n log d) additions a column of A and reads A once; H is never formed: aligned blocks of about d coordinates are
+/// O(n log d) additions per column of A and reads A once; H is never formed: aligned blocks of about d coordinates are
 /// transformed in cache, and of each block the d wanted rows of the whole transform take one entry. Beside the result it keeps
 /// n signs and a tile a thread. The kept rows are held by the operator, d numbers; drawing them takes
 /// 64·d bytes more at most.
@@ -50,38 +54,23 @@ pub struct Srht {
     rows: Vec<usize>,
 }
 
-/// Coordinates that are transformed together: part of an aligned block of 2^levels.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    levels: u32,
-    /// The block is `index`·2^levels … of the coordinates.
-    index: usize,
-    /// Coordinates in the piece; the others of the block count as zero.
-    first: usize,
-    len: usize,
+/// Memory of a thread.
+struct Scratch<T, const L: usize> {
+    /// A block of coordinates.
+    tile: Vec<[T; L]>,
+    /// As many rows as S has.
+    rows: Vec<[T; L]>,
+    entries: Vec<Entry<T>>,
 }
 
-impl Piece {
-    /// Where the piece starts in its block.
-    fn offset(&self) -> usize {
-        self.first - (self.index << self.levels)
-    }
-}
-
-/// Cuts coordinates at the multiples of 2^levels; each piece is put into the smallest aligned block that holds it.
-fn pieces(columns: Range<usize>, levels: u32) -> impl Iterator<Item = Piece> {
-    let mut first = columns.start;
-    std::iter::from_fn(move || {
-        if first >= columns.end {
-            return None;
-        }
-        // The last coordinate of the aligned block, which cannot overflow.
-        let last = (first | ((1 << levels) - 1)).min(columns.end - 1);
-        let levels = usize::BITS - (first ^ last).leading_zeros();
-        let piece = Piece { levels, index: first >> levels, first, len: last + 1 - first };
-        first = last + 1;
-        Some(piece)
-    })
+/// A nonzero of D·A in the columns of a tile.
+#[derive(Clone, Copy)]
+struct Entry<T> {
+    coordinate: usize,
+    /// Position among the entries as they are stored.
+    stored: usize,
+    lane: usize,
+    value: T,
 }
 
 impl Srht {
@@ -89,14 +78,14 @@ impl Srht {
     ///
     /// # Errors
     /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if d exceeds the next power of two of n or n exceeds
-    /// `isize::MAX`.
+    /// `isize::MAX`, [`SketchError::OutOfMemory`] if the kept rows cannot be held.
     pub fn new(d: usize, n: usize, seed: u64) -> Result<Self, SketchError> {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
         // n is at most 2⁶³−1, so this is at most 2⁶³.
         let padded = n.next_power_of_two();
         check::within("d", d, 1, padded)?;
-        Ok(Self { n, key: stream::family_key(seed, stream::SRHT_SIGNS), rows: choose_rows(d, padded, seed) })
+        Ok(Self { n, key: stream::family_key(seed, stream::SRHT_SIGNS), rows: rows::choose_rows(d, padded, seed)? })
     }
 
     /// The d rows of H that are kept, ascending.
@@ -116,11 +105,32 @@ impl Srht {
     }
 
     /// The diagonal of D over a column range.
-    fn signs<T: Real>(&self, columns: Range<usize>) -> Vec<T> {
+    fn signs<T: Real>(&self, columns: Range<usize>) -> Result<Vec<T>, SketchError> {
+        let mut signs = try_vec("signs of an SRHT", columns.len(), 1, T::ONE)?;
         vectorized(
             #[inline(always)]
-            || columns.clone().map(|j| T::ONE.with_sign(stream::first_bit(self.key, j))).collect(),
-        )
+            || {
+                for (sign, j) in signs.iter_mut().zip(columns.clone()) {
+                    *sign = T::ONE.with_sign(stream::first_bit(self.key, j));
+                }
+            },
+        );
+        Ok(signs)
+    }
+
+    /// Memory for each thread that works on p columns.
+    fn scratch<T: Real, const L: usize>(&self, p: usize, par: Par) -> Result<Vec<Scratch<T, L>>, SketchError> {
+        let threads = parallel::threads(par).min(p.div_ceil(L)).max(1);
+        let operation = "tiles of an SRHT";
+        (0..threads)
+            .map(|_| {
+                Ok(Scratch {
+                    tile: try_vec(operation, 1 << self.levels::<T, L>(), 1, [T::ZERO; L])?,
+                    rows: try_vec(operation, self.rows.len(), 1, [T::ZERO; L])?,
+                    entries: Vec::new(),
+                })
+            })
+            .collect()
     }
 
     fn accumulate_dense<T: Real, const L: usize>(
@@ -129,71 +139,91 @@ impl Srht {
         columns: Range<usize>,
         a: MatRef<'_, T>,
         par: Par,
-    ) {
+    ) -> Result<(), SketchError> {
         let first = columns.start;
-        self.accumulate_tiles::<T, L>(out, columns, par, |tile, signs, piece, part| {
-            let top = piece.first - first;
-            Reader::new(a, part.clone()).load(tile, top..top + piece.len);
-            for (lanes, &sign) in tile.iter_mut().zip(&signs[top..]) {
-                for lane in lanes {
-                    *lane *= sign;
-                }
-            }
-            true
+        let levels = self.levels::<T, L>();
+        let signs = self.signs::<T>(columns.clone())?;
+        let mut scratch = self.scratch::<T, L>(a.ncols(), par)?;
+        for_each_with(&mut scratch, split_columns(out, L), |Scratch { tile, rows: sums, .. }, (part, mut out)| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    sums.fill([T::ZERO; L]);
+                    for piece in pieces(columns.clone(), levels) {
+                        let tile = &mut tile[..1 << piece.levels];
+                        let (start, end) = (piece.offset(), piece.offset() + piece.len);
+                        tile[..start].fill([T::ZERO; L]);
+                        tile[end..].fill([T::ZERO; L]);
+                        let top = piece.first - first;
+                        Reader::new(a, part.clone()).load(&mut tile[start..end], top..top + piece.len);
+                        for (lanes, &sign) in tile[start..end].iter_mut().zip(&signs[top..]) {
+                            for lane in lanes {
+                                *lane *= sign;
+                            }
+                        }
+                        hadamard::transform(tile);
+                        self.choose(sums, tile, piece);
+                    }
+                    tile::add(out.rb_mut(), sums, self.scale());
+                },
+            );
         });
+        Ok(())
     }
 
+    /// As [`accumulate_dense`](Self::accumulate_dense), with the blocks without entries left out.
     fn accumulate_sparse<T: Real, const L: usize>(
         &self,
         out: MatMut<'_, T>,
         columns: Range<usize>,
         a: Sparse<'_, T>,
         par: Par,
-    ) {
-        let first = columns.start;
-        self.accumulate_tiles::<T, L>(out, columns, par, |tile, signs, piece, part| {
-            let top = piece.first - first;
-            let mut any = false;
-            tile.fill([T::ZERO; L]);
-            a.visit(&(top..top + piece.len), part, |j, c, value| {
-                tile[j - top][c - part.start] += signs[j] * value;
-                any = true;
-            });
-            any
-        });
-    }
-
-    /// out += S\[:, columns\]·A where `load(tile, signs, piece, part)` puts a piece of D·A into the tile and says
-    /// whether there is anything in it.
-    fn accumulate_tiles<T: Real, const L: usize>(
-        &self,
-        out: MatMut<'_, T>,
-        columns: Range<usize>,
-        par: Par,
-        load: impl Fn(&mut [[T; L]], &[T], Piece, &Range<usize>) -> bool + Send + Sync,
-    ) {
+    ) -> Result<(), SketchError> {
         let levels = self.levels::<T, L>();
-        let signs = self.signs::<T>(columns.clone());
-        for_each(par, split_columns(out, L), |(part, mut out)| {
+        let signs = self.signs::<T>(columns.clone())?;
+        let mut scratch = self.scratch::<T, L>(a.ncols(), par)?;
+        let parts = RowBlocks::new(a.transpose(), L, par)?;
+        let most = (0..a.ncols().div_ceil(L)).map(|part| parts.entries(part)).max().unwrap_or(0);
+        for scratch in &mut scratch {
+            scratch.entries = try_vec(
+                "entries of a part of A",
+                most,
+                1,
+                Entry { coordinate: 0, stored: 0, lane: 0, value: T::ZERO },
+            )?;
+        }
+        let all = 0..a.nrows();
+        for_each_with(&mut scratch, split_columns(out, L), |scratch, (part, mut out)| {
+            let Scratch { tile, rows: sums, entries } = scratch;
+            entries.clear();
+            parts.visit(part.start / L, &all, |lane, j, value| {
+                let stored = entries.len();
+                entries.push(Entry { coordinate: columns.start + j, stored, lane, value: signs[j] * value });
+            });
+            // Repeated entries stay in stored order.
+            entries.sort_unstable_by_key(|entry| (entry.coordinate, entry.stored));
             vectorized(
                 #[inline(always)]
                 || {
-                    let mut tile = vec![[T::ZERO; L]; 1 << levels];
-                    let mut sums = vec![[T::ZERO; L]; self.rows.len()];
-                    for piece in pieces(columns.clone(), levels) {
+                    sums.fill([T::ZERO; L]);
+                    let mut rest = &entries[..];
+                    while let Some(entry) = rest.first() {
+                        let piece = Piece::holding(entry.coordinate, &columns, levels);
+                        let (inside, later) = rest.split_at(rest.partition_point(|e| e.coordinate < piece.end()));
                         let tile = &mut tile[..1 << piece.levels];
-                        let (start, end) = (piece.offset(), piece.offset() + piece.len);
-                        tile[..start].fill([T::ZERO; L]);
-                        tile[end..].fill([T::ZERO; L]);
-                        if load(&mut tile[start..end], &signs, piece, &part) {
-                            hadamard::transform(tile);
-                            self.choose(&mut sums, tile, piece);
+                        tile.fill([T::ZERO; L]);
+                        for entry in inside {
+                            tile[entry.coordinate - piece.block_start()][entry.lane] += entry.value;
                         }
+                        hadamard::transform(tile);
+                        self.choose(sums, tile, piece);
+                        rest = later;
                     }
-                    tile::add(out.rb_mut(), &sums, self.scale());
+                    tile::add(out.rb_mut(), sums, self.scale());
                 },
             );
         });
+        Ok(())
     }
 
     /// Adds to each kept row what a transformed block has for it: entry (i, j) of H is that of the low bits of i and j
@@ -230,20 +260,19 @@ impl Srht {
         columns: Range<usize>,
         x: MatRef<'_, T>,
         par: Par,
-    ) {
+    ) -> Result<(), SketchError> {
         let levels = self.levels::<T, L>();
-        let signs = self.signs::<T>(columns.clone());
+        let signs = self.signs::<T>(columns.clone())?;
         let scale = self.scale::<T>();
-        for_each(par, split_columns(out, L), |(part, mut out)| {
+        let mut scratch = self.scratch::<T, L>(x.ncols(), par)?;
+        for_each_with(&mut scratch, split_columns(out, L), |Scratch { tile, rows: rows_of_x, .. }, (part, mut out)| {
             vectorized(
                 #[inline(always)]
                 || {
-                    let mut tile = vec![[T::ZERO; L]; 1 << levels];
-                    let mut rows_of_x = vec![[T::ZERO; L]; self.rows.len()];
-                    Reader::new(x, part.clone()).load(&mut rows_of_x, 0..x.nrows());
+                    Reader::new(x, part.clone()).load(rows_of_x, 0..x.nrows());
                     for piece in pieces(columns.clone(), levels) {
                         let tile = &mut tile[..1 << piece.levels];
-                        self.spread(tile, &rows_of_x, piece);
+                        self.spread(tile, rows_of_x, piece);
                         hadamard::transform(tile);
                         let top = piece.first - columns.start;
                         let result = &mut tile[piece.offset()..][..piece.len];
@@ -257,6 +286,7 @@ impl Srht {
                 },
             );
         });
+        Ok(())
     }
 }
 
@@ -264,51 +294,6 @@ impl Srht {
 #[inline(always)]
 fn high(i: usize, levels: u32) -> usize {
     i.checked_shr(levels).unwrap_or(0)
-}
-
-/// Up to so many padded coordinates for each chosen row a set of bits, then of 64 bytes a row at most, is faster than a hash table.
-const COORDINATES_A_ROW: usize = 512;
-
-/// d distinct rows of 0..padded, ascending.
-fn choose_rows(d: usize, padded: usize, seed: u64) -> Vec<usize> {
-    if padded / COORDINATES_A_ROW <= d { rows_in_bits(d, padded, seed) } else { rows_in_table(d, padded, seed) }
-}
-
-fn rows_in_bits(d: usize, padded: usize, seed: u64) -> Vec<usize> {
-    let mut chosen = vec![0_u64; padded.div_ceil(64)];
-    floyd(d, padded, seed, |row| {
-        let (word, bit) = (&mut chosen[row / 64], 1 << (row % 64));
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    });
-    let mut rows = Vec::with_capacity(d);
-    for (at, mut word) in chosen.into_iter().enumerate() {
-        while word != 0 {
-            rows.push(64 * at + word.trailing_zeros() as usize);
-            word &= word - 1;
-        }
-    }
-    rows
-}
-
-fn rows_in_table(d: usize, padded: usize, seed: u64) -> Vec<usize> {
-    let mut chosen = HashSet::with_capacity(d);
-    floyd(d, padded, seed, |row| chosen.insert(row));
-    let mut rows: Vec<_> = chosen.into_iter().collect();
-    rows.sort_unstable();
-    rows
-}
-
-/// Floyd's algorithm for d of `padded` rows; `insert` says whether a row is new.
-fn floyd(d: usize, padded: usize, seed: u64, mut insert: impl FnMut(usize) -> bool) {
-    let mut words = stream::coordinate(stream::family_key(seed, stream::SRHT_ROWS), 0);
-    for t in padded - d..padded {
-        let (row, _) = stream::signed_index(&mut words, t as u64 + 1);
-        if !insert(row) {
-            insert(t);
-        }
-    }
 }
 
 impl<T: Real> SketchOperator<T> for Srht {
@@ -335,14 +320,9 @@ impl<T: Real> SketchOperator<T> for Srht {
         }
         match a {
             Input::Dense(a) => with_width!(p, self.accumulate_dense::<T>(out, columns, a, par)),
-            Input::Csc(a) => {
-                with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::columns(a), par));
-            }
-            Input::Csr(a) => {
-                with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::rows(a), par));
-            }
+            Input::Csc(a) => with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::csc(a), par)),
+            Input::Csr(a) => with_width!(p, self.accumulate_sparse::<T>(out, columns, Sparse::csr(a), par)),
         }
-        Ok(())
     }
 
     fn adjoint_into(
@@ -353,31 +333,20 @@ impl<T: Real> SketchOperator<T> for Srht {
         par: Par,
     ) -> Result<(), SketchError> {
         check::adjoint((self.rows.len(), self.n), &columns, (out.nrows(), out.ncols()), (x.nrows(), x.ncols()))?;
-        if x.ncols() > 0 {
-            with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par));
+        if x.ncols() == 0 {
+            return Ok(());
         }
-        Ok(())
+        with_width!(x.ncols(), self.adjoint_dense::<T>(out, columns, x, par))
     }
 
-    fn to_dense(&self) -> Mat<T> {
+    fn to_dense(&self) -> Result<Mat<T>, SketchError> {
+        let mut s = try_zeros("S", self.rows.len(), self.n)?;
         let scale = self.scale::<T>();
-        Mat::from_fn(self.rows.len(), self.n, |i, j| {
-            scale.with_sign(hadamard::sign(self.rows[i], j) ^ stream::first_bit(self.key, j))
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_of_bits_chooses_what_a_table_does() {
-        for (d, padded) in [(1, 1), (1, 2), (2, 2), (5, 32), (33, 64), (64, 64), (700, 1024), (1, 8192), (50, 1 << 17)]
-        {
-            let rows = rows_in_table(d, padded, 3);
-            assert_eq!(rows_in_bits(d, padded, 3), rows, "{d} of {padded}");
-            assert!(rows.len() == d && rows.windows(2).all(|pair| pair[0] < pair[1]) && rows[d - 1] < padded);
+        for j in 0..self.n {
+            for (i, &row) in self.rows.iter().enumerate() {
+                s[(i, j)] = scale.with_sign(hadamard::sign(row, j) ^ stream::first_bit(self.key, j));
+            }
         }
+        Ok(s)
     }
 }

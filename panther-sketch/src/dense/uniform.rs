@@ -1,6 +1,6 @@
 //! The uniform sketch.
 
-use crate::dense::{DenseFamily, Shape};
+use super::{DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 

@@ -1,6 +1,6 @@
 //! The Rademacher sketch.
 
-use crate::dense::{CHUNK_ROWS, DenseFamily, Shape};
+use super::{CHUNK_ROWS, DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 

@@ -1,4 +1,13 @@
-//! What the three families with independent entries share: S is drawn a panel at a time and multiplied by faer.
+//! The families with independent entries: S is drawn panel by panel and multiplied by faer.
+
+mod gaussian;
+mod panel;
+mod rademacher;
+mod uniform;
+
+pub use gaussian::Gaussian;
+pub use rademacher::Rademacher;
+pub use uniform::Uniform;
 
 use std::ops::Range;
 
@@ -6,20 +15,13 @@ use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rand_xoshiro::rand_core::Rng;
 
+use crate::input::{RowBlocks, Sparse};
 use crate::parallel::{self, for_each};
 use crate::product::product;
 use crate::simd::vectorized;
-use crate::sparse::Sparse;
 use crate::stream::{self, LANES, LaneStreams};
-use crate::{Input, Real, SketchError, SketchOperator, check};
-
-/// Rows that one word of signs is enough for; rows are drawn in multiples of it.
-pub(crate) const CHUNK_ROWS: usize = 64;
-/// Columns of a panel. It is the depth of one matrix product, so it is fixed: the order of summation must not depend
-/// on the number of threads.
-const PANEL_COLUMNS: usize = LANES;
-/// Rows of a panel: a multiple of [`CHUNK_ROWS`]. Larger d is taken in several goes, which continue the streams.
-const PANEL_ROWS: usize = 2048;
+use crate::{Input, Real, SketchError, SketchOperator, check, try_vec, try_zeros};
+use panel::{CHUNK_ROWS, PANEL_COLUMNS, PANEL_ROWS, for_each_panel};
 
 /// Size and key of a dense operator.
 #[derive(Clone, Debug)]
@@ -51,80 +53,6 @@ pub(crate) trait DenseFamily: Send + Sync {
     fn scalar<T: Real>(words: &mut impl FnMut() -> u64, scale: T, out: &mut [T]);
 }
 
-/// Some columns of S, as many rows of them as are wanted next.
-struct Panel<T> {
-    columns: Range<usize>,
-    streams: LaneStreams,
-    entries: Vec<[T; PANEL_COLUMNS]>,
-}
-
-impl<T: Real> Panel<T> {
-    fn new(rows: usize) -> Self {
-        let rows = rows.min(PANEL_ROWS).next_multiple_of(CHUNK_ROWS);
-        Self { columns: 0..0, streams: LaneStreams::new(0, 0), entries: vec![[T::ZERO; PANEL_COLUMNS]; rows] }
-    }
-
-    /// Goes to the top of other columns.
-    fn start(&mut self, key: u64, columns: Range<usize>) {
-        self.streams = LaneStreams::new(key, columns.start);
-        self.columns = columns;
-    }
-
-    /// Draws the next `rows` rows.
-    fn draw<F: DenseFamily>(&mut self, rows: usize, scale: T) {
-        let Self { streams, entries, .. } = self;
-        let entries = &mut entries[..rows.next_multiple_of(CHUNK_ROWS)];
-        vectorized(
-            #[inline(always)]
-            || F::rows(streams, scale, entries),
-        );
-    }
-
-    /// The last `rows` rows drawn, rows × columns.
-    fn view(&self, rows: usize) -> MatRef<'_, T> {
-        MatRef::from_column_major_slice_with_stride(
-            self.entries[..rows].as_flattened(),
-            self.columns.len(),
-            rows,
-            PANEL_COLUMNS,
-        )
-        .transpose()
-    }
-}
-
-/// Draws S\[:, columns\] and hands it out as (panel, its rows, its columns) in a fixed order, whatever `par` is: with more
-/// threads more panels are drawn ahead, each by one of them.
-fn for_each_panel<F: DenseFamily, T: Real>(
-    family: &F,
-    columns: Range<usize>,
-    par: Par,
-    mut work: impl FnMut(MatRef<'_, T>, Range<usize>, Range<usize>),
-) {
-    let &Shape { d, key, .. } = family.shape();
-    let scale = T::from_f64(family.scale());
-    let mut starts = columns.clone().step_by(PANEL_COLUMNS);
-    let ahead = parallel::threads(par).min(starts.len());
-    let mut panels: Vec<_> = (0..ahead).map(|_| Panel::<T>::new(d)).collect();
-    loop {
-        let mut used = 0;
-        for (panel, start) in panels.iter_mut().zip(starts.by_ref().take(ahead)) {
-            panel.start(key, start..columns.end.min(start + PANEL_COLUMNS));
-            used += 1;
-        }
-        if used == 0 {
-            return;
-        }
-        let panels = &mut panels[..used];
-        for top in (0..d).step_by(PANEL_ROWS) {
-            let rows = PANEL_ROWS.min(d - top);
-            for_each(par, panels.iter_mut().collect(), |panel| panel.draw::<F>(rows, scale));
-            for panel in &*panels {
-                work(panel.view(rows), top..top + rows, panel.columns.clone());
-            }
-        }
-    }
-}
-
 /// out += S\[:, columns\]·A, A dense.
 fn accumulate_dense<F: DenseFamily, T: Real>(
     family: &F,
@@ -132,7 +60,7 @@ fn accumulate_dense<F: DenseFamily, T: Real>(
     columns: Range<usize>,
     a: MatRef<'_, T>,
     par: Par,
-) {
+) -> Result<(), SketchError> {
     let first = columns.start;
     for_each_panel(family, columns, par, |panel: MatRef<'_, T>, rows, columns| {
         product(
@@ -143,42 +71,49 @@ fn accumulate_dense<F: DenseFamily, T: Real>(
             T::ONE,
             par,
         );
-    });
+    })
 }
 
-/// out += S\[:, columns\]·A, A sparse: each nonzero adds a multiple of a column of S to a column of the output. Threads
-/// share the rows of the output, so each entry is summed in the order of the nonzeros.
+/// out += S\[:, columns\]·A, A sparse: each nonzero adds a multiple of a column of S to a column of
+/// the output. Threads share the rows of the output, so each entry is summed in the order of the
+/// nonzeros.
 fn accumulate_sparse<F: DenseFamily, T: Real>(
     family: &F,
     mut out: MatMut<'_, T>,
     columns: Range<usize>,
     a: Sparse<'_, T>,
     par: Par,
-) {
+) -> Result<(), SketchError> {
     let first = columns.start;
     let p = out.ncols();
-    let mut by_columns = vec![T::ZERO; family.shape().d.min(PANEL_ROWS) * PANEL_COLUMNS];
+    let blocks = RowBlocks::new(a, PANEL_COLUMNS, par)?;
+    let mut by_columns = try_vec("S·A", family.shape().d.min(PANEL_ROWS), PANEL_COLUMNS, T::ZERO)?;
     for_each_panel(family, columns, par, |panel: MatRef<'_, T>, rows, columns| {
+        let block = (columns.start - first) / PANEL_COLUMNS;
         // A nonzero needs a column of S in one piece.
         let height = rows.len();
         let by_columns = &mut by_columns[..height * columns.len()];
-        faer::MatMut::from_column_major_slice_mut(by_columns, height, columns.len()).copy_from(panel);
-        let block = columns.start - first..columns.end - first;
-        let pieces =
-            parallel::split_rows(out.rb_mut().subrows_mut(rows.start, height), height.div_ceil(parallel::threads(par)));
+        MatMut::from_column_major_slice_mut(by_columns, height, columns.len()).copy_from(panel);
+        let columns_of_s = &*by_columns;
+        let out = out.rb_mut().subrows_mut(rows.start, height);
+        let pieces = parallel::split_rows(out, height.div_ceil(parallel::threads(par)));
         for_each(par, pieces, |(rows, mut out)| {
-            let columns_of_s = &*by_columns;
             vectorized(
                 #[inline(always)]
                 || {
-                    a.visit(&block, &(0..p), |j, c, value| {
-                        let column = &columns_of_s[(j - block.start) * height..][rows.clone()];
-                        add_multiple(out.rb_mut().col_mut(c), value, column);
-                    });
+                    blocks.visit(
+                        block,
+                        &(0..p),
+                        #[inline(always)]
+                        |j, c, value| {
+                            let column = &columns_of_s[j * height..][rows.clone()];
+                            add_multiple(out.rb_mut().col_mut(c), value, column);
+                        },
+                    );
                 },
             );
         });
-    });
+    })
 }
 
 /// out += value·column.
@@ -219,10 +154,9 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
         }
         match a {
             Input::Dense(a) => accumulate_dense(self, out, columns, a, par),
-            Input::Csc(a) => accumulate_sparse(self, out, columns, Sparse::columns(a), par),
-            Input::Csr(a) => accumulate_sparse(self, out, columns, Sparse::rows(a), par),
+            Input::Csc(a) => accumulate_sparse(self, out, columns, Sparse::csc(a), par),
+            Input::Csr(a) => accumulate_sparse(self, out, columns, Sparse::csr(a), par),
         }
-        Ok(())
     }
 
     fn adjoint_into(
@@ -247,15 +181,14 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
                 T::ONE,
                 par,
             );
-        });
-        Ok(())
+        })
     }
 
-    fn to_dense(&self) -> Mat<T> {
+    fn to_dense(&self) -> Result<Mat<T>, SketchError> {
         let &Shape { d, n, key } = self.shape();
         let scale = T::from_f64(self.scale());
-        let mut s = Mat::zeros(d, n);
-        let mut column = vec![T::ZERO; d];
+        let mut s = try_zeros("S", d, n)?;
+        let mut column = try_vec("S", d, 1, T::ZERO)?;
         for j in 0..n {
             let mut stream = stream::coordinate(key, j);
             // For the machine's own fused multiply–add, which is slow in software.
@@ -267,6 +200,6 @@ impl<T: Real, F: DenseFamily> SketchOperator<T> for F {
                 s[(i, j)] = entry;
             }
         }
-        s
+        Ok(s)
     }
 }
