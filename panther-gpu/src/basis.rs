@@ -6,7 +6,7 @@ use std::ops::Range;
 use panther_linalg::rules::{
     CANCELLED, EXTENSIONS, FIRST_BLOCK, MISSED, Plan, ROUNDING, UNCONVERGED, VERIFICATION, exponent_of, fitted, sampled,
 };
-use panther_linalg::{LinalgError, Magnitude, RsvdOptions, RsvdPath, Target};
+use panther_linalg::{LinalgError, RsvdOptions, RsvdPath, ScaledNorm, Target};
 
 use crate::growing::Growing;
 use crate::magnitude::{NearOne, magnitude};
@@ -26,7 +26,7 @@ pub(crate) struct Basis<'a, T> {
     pub(crate) frobenius: f64,
     /// The power of two that was taken out of A.
     pub(crate) exponent: i32,
-    pub(crate) size: Magnitude,
+    pub(crate) size: ScaledNorm,
     pub(crate) path: RsvdPath,
     /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
     probe: Option<ErrorProbe<T>>,

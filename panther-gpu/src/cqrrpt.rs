@@ -4,7 +4,7 @@ use panther_linalg::rules::{
     DISTORTION, DROPPED, SKETCHES, WELL_CONDITIONED, derive_seed, exponent_of, power_of_two, quantum, rank_tolerance,
     scaled_back, sketch_rows,
 };
-use panther_linalg::{CqrrptOptions, LinalgError, Magnitude, PivotedQrOptions, QrFallback};
+use panther_linalg::{CqrrptOptions, LinalgError, PivotedQrOptions, QrFallback, ScaledNorm};
 use panther_sketch::Distribution;
 
 use crate::cholesky_qr::{cholesky_pass, stabilizing_shift};
@@ -61,7 +61,7 @@ fn general<T: DeviceReal>(
 /// CQRRPT with one sketch after the other; `None` if all were unlucky.
 fn try_sketches<T: DeviceReal>(
     near_one: &NearOne<'_, T>,
-    size: &Magnitude,
+    size: &ScaledNorm,
     relative: f64,
     d: usize,
     options: &CqrrptOptions,

@@ -1,7 +1,7 @@
 //! ‖A‖_F without overflow, and the power of two that brings A near one.
 
 use panther_linalg::rules::{exponent_of, power_of_two};
-use panther_linalg::{LinalgError, Magnitude};
+use panther_linalg::{LinalgError, ScaledNorm};
 
 use crate::buffer::Buffer;
 use crate::kernel::{KernelFile, kernel_file, launch};
@@ -58,7 +58,7 @@ pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<
 }
 
 /// ‖A‖_F, checking every entry.
-pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<Magnitude, GpuError> {
+pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<ScaledNorm, GpuError> {
     /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
     const SQUARABLE: i32 = 400;
     let unscaled = survey(a, 1.0)?;
@@ -68,16 +68,16 @@ pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, 
         return Err(LinalgError::NonFinite { argument, row, column, value }.into());
     }
     if unscaled.largest == 0.0 {
-        return Ok(Magnitude { frobenius: 0.0, exponent: 0 });
+        return Ok(ScaledNorm { frobenius: 0.0, exponent: 0 });
     }
     let exponent = exponent_of(unscaled.largest);
     if exponent.abs() <= SQUARABLE {
-        return Ok(Magnitude { frobenius: unscaled.squares.sqrt() * power_of_two(-exponent), exponent });
+        return Ok(ScaledNorm { frobenius: unscaled.squares.sqrt() * power_of_two(-exponent), exponent });
     }
     // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
     let lift = if exponent < -1000 { 128 } else { 0 };
     let scaled = survey(a, power_of_two(-exponent - lift))?;
-    Ok(Magnitude { frobenius: scaled.squares.sqrt() * power_of_two(lift), exponent })
+    Ok(ScaledNorm { frobenius: scaled.squares.sqrt() * power_of_two(lift), exponent })
 }
 
 /// A·2^exponent.
@@ -100,7 +100,7 @@ pub(crate) enum NearOne<'a, T> {
 }
 
 impl<'a, T: DeviceReal> NearOne<'a, T> {
-    pub(crate) fn new(a: MatrixRef<'a, T>, size: &Magnitude) -> Result<Self, GpuError> {
+    pub(crate) fn new(a: MatrixRef<'a, T>, size: &ScaledNorm) -> Result<Self, GpuError> {
         // A quarter of the exponents on either side leaves room for squares.
         if size.exponent.abs() <= T::MIN_POSITIVE.to_f64().log2().abs() as i32 / 4 {
             return Ok(Self::Itself(a));
@@ -124,7 +124,7 @@ impl<'a, T: DeviceReal> NearOne<'a, T> {
     }
 
     /// ‖A·2^−exponent‖_F.
-    pub(crate) fn frobenius(&self, size: &Magnitude) -> f64 {
+    pub(crate) fn frobenius(&self, size: &ScaledNorm) -> f64 {
         match self {
             Self::Itself(_) => size.norm(),
             Self::Copy(..) => size.frobenius,

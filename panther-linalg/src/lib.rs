@@ -44,48 +44,22 @@
 //! # Ok::<(), panther_linalg::LinalgError>(())
 //! ```
 
-mod basis;
-mod cholesky_qr;
-mod column_pivoting;
-mod cqrrpt;
 mod error;
-mod fn_operator;
-mod gather;
-mod householder;
+mod estimate;
 mod kernels;
-mod magnitude;
-mod matrices;
-mod narrow_product;
 mod operator;
 mod options;
-mod orthonormal;
-mod pivoted_qr;
-mod probe;
-mod projection;
-mod qb;
-mod range_finder;
-mod results;
-mod rsvd;
+mod qr;
 #[doc(hidden)]
 pub mod rules;
-mod scaled;
 mod seed;
-mod small_svd;
-mod sparse_product;
-mod triangular;
-mod views;
+mod svd;
 
-pub use cholesky_qr::{cholesky_qr2, shifted_cholesky_qr3};
-pub use cqrrpt::cqrrpt;
 pub use error::LinalgError;
 #[cfg(feature = "ndarray")]
 pub use faer_ext::{IntoFaer, IntoNdarray};
-pub use fn_operator::FnOperator;
-pub use operator::{LinearOperator, Magnitude};
+pub use operator::{FnOperator, LinearOperator, ScaledNorm};
 pub use options::{CqrrptOptions, PivotedQrOptions, RangeFinder, RsvdOptions, Target};
 pub use panther_sketch::{Distribution, Input, Real, SketchError};
-pub use pivoted_qr::pivoted_qr;
-pub use qb::qb;
-pub use range_finder::range_finder;
-pub use results::{NormSource, PivotedQr, Qb, QrFallback, Rsvd, RsvdPath, ThinQr};
-pub use rsvd::rsvd;
+pub use qr::{PivotedQr, QrFallback, ThinQr, cholesky_qr2, cqrrpt, pivoted_qr, shifted_cholesky_qr3};
+pub use svd::{NormSource, Qb, Rsvd, RsvdPath, qb, range_finder, rsvd};

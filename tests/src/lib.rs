@@ -6,9 +6,13 @@
 pub mod attention;
 pub mod cases;
 pub mod checks;
+pub mod fingerprint;
 pub mod gpu;
 pub mod gradients;
+pub mod layer_work;
 pub mod layouts;
 pub mod matrices;
 pub mod measure;
 pub mod random;
+pub mod snapshots;
+pub mod work;

@@ -7,7 +7,8 @@ use panther_nn::layers::{Layer, RandMultiHeadAttention, RandMultiHeadAttentionOp
 use panther_nn::{NnError, Scalar};
 
 use super::Check;
-use super::work::{self, Work};
+use super::work;
+use crate::work::Work;
 
 type Outcome = Result<(), String>;
 

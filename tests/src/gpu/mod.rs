@@ -9,6 +9,7 @@ mod memory;
 mod products;
 mod repeats;
 mod sketches;
+mod snapshots;
 mod work;
 
 use panther_gpu::Device;
@@ -34,6 +35,7 @@ pub fn checks() -> Vec<Check> {
         layers::layer_checks(),
         graphs::checks(),
         memory::checks(),
+        snapshots::checks(),
     ];
     groups.concat()
 }

@@ -8,31 +8,15 @@ use panther_gpu::{
     gaussian_matrix, pivoted_qr, qb, range_finder, rsvd, shifted_cholesky_qr3,
 };
 use panther_linalg::{CqrrptOptions, Distribution, PivotedQrOptions, RangeFinder, RsvdOptions, Target};
-use panther_nn::backend::{AttentionKernel, Random as _};
-use panther_nn::cuda::{Cuda, CudaTensor};
-use panther_nn::layers::{
-    AvgPool2d, Conv2d, Embedding, Layer, LayerNorm, Linear, MaxPool2d, MultiHeadAttention, MultiHeadAttentionOptions,
-    Padding, RandMultiHeadAttention, RandMultiHeadAttentionOptions, SkConv2d, SkConv2dOptions, SkLinear,
-    SkLinearOptions, Window,
-};
-use panther_nn::state::HostTensor;
-use panther_nn::{NnError, Parameter, Scalar};
+use panther_nn::backend::Random as _;
+use panther_nn::cuda::Cuda;
+use panther_nn::layers::{Layer, Linear};
+use panther_nn::{NnError, Scalar};
 
+use crate::fingerprint::Fingerprint;
+use crate::layer_work;
 use crate::matrices::{Family, Spectrum};
-
-/// Something that a device computes, from inputs that are there already.
-pub(super) struct Work {
-    /// What.
-    pub name: String,
-    /// Runs it; a fingerprint of all that comes out.
-    pub run: Box<dyn Fn() -> Result<u64, NnError>>,
-}
-
-impl Work {
-    fn new(name: impl Into<String>, run: impl Fn() -> Result<u64, NnError> + 'static) -> Self {
-        Self { name: name.into(), run: Box::new(run) }
-    }
-}
+use crate::work::Work;
 
 /// Makes the inputs of some works.
 pub(super) type Works = fn(&Device) -> Result<Vec<Work>, NnError>;
@@ -46,37 +30,12 @@ pub(super) fn all<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError> {
     Ok(works)
 }
 
-/// Numbers by their bits, in order: any other bit gives another fingerprint, but for one case in 2⁶⁴.
-#[derive(Default)]
-struct Fingerprint(u64);
-
-impl Fingerprint {
-    fn numbers<T: DeviceReal>(&mut self, numbers: &[T]) {
-        for x in numbers {
-            self.word(x.to_f64().to_bits());
-        }
-    }
-
-    fn word(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn matrix<T: DeviceReal>(&mut self, a: &Matrix<T>) -> Result<(), GpuError> {
-        let a = a.to_host()?;
-        a.col_iter().for_each(|column| column.iter().for_each(|x| self.word(x.to_f64().to_bits())));
-        Ok(())
-    }
-
-    fn tensor<T: Scalar>(&mut self, x: &CudaTensor<T>) -> Result<(), GpuError> {
-        self.numbers(&x.buffer().to_host()?);
-        Ok(())
-    }
-}
-
 /// A fingerprint of matrices.
 fn of<T: DeviceReal>(matrices: &[&Matrix<T>]) -> Result<Fingerprint, GpuError> {
     let mut fingerprint = Fingerprint::default();
-    matrices.iter().try_for_each(|a| fingerprint.matrix(a))?;
+    for a in matrices {
+        fingerprint.matrix(&a.to_host()?);
+    }
     Ok(fingerprint)
 }
 
@@ -121,7 +80,7 @@ pub(super) fn svds<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError> {
             works.push(Work::new(format!("rsvd {finder:?} {target:?}"), move || {
                 let found = rsvd((*a).as_ref(), target, &options)?;
                 let mut fingerprint = of(&[&found.u, &found.v])?;
-                fingerprint.numbers(&found.s);
+                fingerprint.values(&found.s);
                 Ok(fingerprint.0)
             }));
         }
@@ -180,82 +139,9 @@ fn pivots<T>(mut fingerprint: Fingerprint, found: &DevicePivotedQr<T>) -> Result
     Ok(fingerprint.0)
 }
 
-/// A layer from its options to its gradients.
-fn layer<T: Scalar, L: Layer<T, Cuda>>(
-    name: impl Into<String>,
-    cuda: &Cuda,
-    shape: &[usize],
-    make: impl Fn(&Cuda) -> Result<L, NnError> + 'static,
-) -> Work {
-    let (cuda, shape) = (cuda.clone(), shape.to_vec());
-    Work::new(name, move || {
-        let mut layer = make(&cuda)?;
-        let x = cuda.normal::<T>(&shape, 1.0, 2)?;
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.tensor(&layer.forward(&x)?)?;
-        let y = layer.forward_train(&x)?;
-        let dx = layer.backward(&cuda.normal(y.shape(), 1.0, 3)?)?;
-        fingerprint.tensor(&dx)?;
-        gradients(&mut fingerprint, &layer.parameters_mut())?;
-        Ok(fingerprint.0)
-    })
-}
-
-fn gradients<T: Scalar>(fingerprint: &mut Fingerprint, parameters: &[&mut Parameter<T, Cuda>]) -> Result<(), GpuError> {
-    parameters.iter().filter_map(|parameter| parameter.gradient.as_ref()).try_for_each(|x| fingerprint.tensor(x))
-}
-
 /// A step forward and backward of every layer that has kernels of its own.
 pub(super) fn layers<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError> {
-    let cuda = Cuda::of(device.clone());
-    let (rows, pictures, sequence) = ([33, 64], [3, 3, 13, 18], [2, 70, 24]);
-    let same = Window { padding: Padding::Same, ..Window::new([3, 3]) };
-    let halves = Window { stride: [2, 2], ..Window::new([2, 2]) };
-    let sk_linear = SkLinearOptions { num_terms: 2, low_rank: 6, bias: true, seed: 7 };
-    let sk_conv2d = SkConv2dOptions { num_terms: 1, low_rank: 4, bias: true, seed: 7 };
-    let mut works = vec![
-        layer("Linear", &cuda, &rows, |cuda| Linear::<T, _>::new(cuda, 64, 48, true, 1)),
-        layer("SkLinear", &cuda, &rows, move |cuda| SkLinear::<T, _>::new(cuda, 64, 48, sk_linear)),
-        layer("LayerNorm", &cuda, &rows, |cuda| LayerNorm::<T, _>::new(cuda, 64)),
-        layer("Conv2d", &cuda, &pictures, move |cuda| Conv2d::<T, _>::new(cuda, 3, 10, same, true, 7)),
-        layer("SkConv2d", &cuda, &pictures, move |cuda| SkConv2d::<T, _>::new(cuda, 3, 10, same, sk_conv2d)),
-        layer::<T, _>("MaxPool2d", &cuda, &pictures, move |cuda| MaxPool2d::new(cuda, halves)),
-        layer::<T, _>("AvgPool2d", &cuda, &pictures, move |cuda| AvgPool2d::new(cuda, halves)),
-    ];
-    for causal in [false, true] {
-        let options = MultiHeadAttentionOptions { causal, ..MultiHeadAttentionOptions::default() };
-        works.push(layer(format!("MultiHeadAttention, causal {causal}"), &cuda, &sequence, move |cuda| {
-            MultiHeadAttention::<T, _>::new(cuda, 24, 3, options)
-        }));
-        for kernel in [AttentionKernel::Softmax, AttentionKernel::Relu] {
-            let options = RandMultiHeadAttentionOptions {
-                causal,
-                kernel,
-                num_features: 40,
-                dropout: 0.2,
-                ..RandMultiHeadAttentionOptions::default()
-            };
-            let name = format!("RandMultiHeadAttention {kernel:?}, causal {causal}");
-            works.push(layer(name, &cuda, &sequence, move |cuda| {
-                RandMultiHeadAttention::<T, _>::new(cuda, 24, 3, options)
-            }));
-        }
-    }
-    works.push(embedding::<T>(&cuda));
-    Ok(works)
-}
-
-fn embedding<T: Scalar>(cuda: &Cuda) -> Work {
-    let cuda = cuda.clone();
-    Work::new("Embedding", move || {
-        let mut layer = Embedding::<T, _>::new(&cuda, 9, 5, 3)?;
-        let y = layer.forward_train(&HostTensor { shape: vec![2, 3], numbers: vec![1, 8, 1, 0, 1, 8] })?;
-        layer.backward(&cuda.normal(y.shape(), 1.0, 3)?)?;
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.tensor(&y)?;
-        gradients(&mut fingerprint, &layer.parameters_mut())?;
-        Ok(fingerprint.0)
-    })
+    Ok(layer_work::layers::<T, Cuda>(&Cuda::of(device.clone())))
 }
 
 /// What is refused, some of it on the way only.
