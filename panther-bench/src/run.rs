@@ -126,7 +126,7 @@ mod tests {
         let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
         let calls = Rc::new(Cell::new(0));
         let memory = || Some(NnError::Gpu(GpuError::OutOfMemory { bytes: 1 }));
-        let broken = || Some(NnError::NothingToGoBackFrom { layer: "fake" });
+        let broken = || Some(NnError::BackwardWithoutForward { layer: "fake" });
         let path = folder.path().join("fake.json");
         let run = |tasks: &[Box<dyn Task>]| suite("fake", tasks, &bench, &machine, &path).unwrap();
         // As far as the third.

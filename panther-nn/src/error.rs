@@ -59,7 +59,7 @@ pub enum NnError {
     },
     /// `backward` without a `forward_train` before it.
     #[error("{layer}: backward needs a forward_train before it")]
-    NothingToGoBackFrom {
+    BackwardWithoutForward {
         /// Which layer.
         layer: &'static str,
     },

@@ -44,7 +44,7 @@ impl<T: Scalar, B: Backend> Parameter<T, B> {
             self.gradient = Some(backend.zeros(&shape)?);
         }
         // Just filled.
-        self.gradient.as_mut().ok_or(NnError::NothingToGoBackFrom { layer: "parameter" })
+        self.gradient.as_mut().ok_or(NnError::BackwardWithoutForward { layer: "parameter" })
     }
 
     /// Numbers of the trainable rows.

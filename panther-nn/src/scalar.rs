@@ -20,8 +20,10 @@ pub trait Scalar: DeviceReal {
     fn sin(self) -> Self;
     /// cos x.
     fn cos(self) -> Self;
-    /// The larger of two numbers, neither of which is NaN.
+    /// The larger of two values; `other` where one of them is NaN.
     fn larger(self, other: Self) -> Self;
+    /// max(x, 0), and NaN where x is.
+    fn relu(self) -> Self;
 }
 
 macro_rules! scalar {
@@ -55,6 +57,11 @@ macro_rules! scalar {
             #[inline(always)]
             fn larger(self, other: Self) -> Self {
                 if self > other { self } else { other }
+            }
+            #[inline(always)]
+            fn relu(self) -> Self {
+                // No comparison holds for a NaN.
+                if self <= 0.0 { 0.0 } else { self }
             }
         }
     };

@@ -11,14 +11,15 @@ constexpr u32 RELU = 0;
 extern "C" __global__ void activate(u32 f, const real *x, real *y, u64 count) {
     FOR_EACH(i, count) {
         real v = x[i];
-        y[i] = f == RELU ? (v > 0 ? v : real(0)) : v * normal_cdf(v);
+        // No comparison holds for a NaN.
+        y[i] = f == RELU ? (v <= 0 ? real(0) : v) : v * normal_cdf(v);
     }
 }
 
 extern "C" __global__ void activate_backward(u32 f, const real *x, const real *dy, real *dx, u64 count) {
     FOR_EACH(i, count) {
         real v = x[i];
-        real slope = f == RELU ? (v > 0 ? real(1) : real(0)) : normal_cdf(v) + v * normal_density(v);
+        real slope = f == RELU ? (v > 0 ? real(1) : v <= 0 ? real(0) : v) : normal_cdf(v) + v * normal_density(v);
         dx[i] = slope * dy[i];
     }
 }

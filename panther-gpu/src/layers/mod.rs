@@ -16,6 +16,7 @@ pub mod optimizer;
 pub mod pooling;
 pub mod products;
 pub mod reductions;
+pub mod row_marks;
 pub mod sinusoids;
 pub mod softmax;
 

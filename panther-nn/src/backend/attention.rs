@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use crate::backend::Storage;
+use crate::backend::{AttentionMarks, Positions, RowMarks, Storage};
 use crate::{NnError, Scalar};
 
 /// The kernel that the features stand for.
@@ -70,6 +70,11 @@ pub(crate) struct AttentionSizes {
 }
 
 impl AttentionSizes {
+    /// Which positions see which.
+    pub const fn positions(&self, causal: bool) -> Positions {
+        Positions { batch: self.batch, queries: self.queries, keys: self.keys, causal }
+    }
+
     /// B×L×(H·d_v).
     pub fn output(&self) -> [usize; 3] {
         [self.batch, self.queries, self.heads * self.value_dimension]
@@ -122,6 +127,17 @@ impl<X> AttentionInputs<'_, X> {
         Ok([[batch, queries, width], [batch, keys, value_width]])
     }
 
+    /// Marks of the rows that must not be read, and of the outputs that depend on such as are not finite.
+    pub(crate) fn marks<T: Scalar, B: RowMarks<Tensor<T> = X>>(
+        &self,
+        backend: &B,
+        sizes: &AttentionSizes,
+    ) -> Result<AttentionMarks<T, B>, NnError> {
+        let only_non_finite = self.arithmetic == Arithmetic::Original;
+        let inputs = [&self.query, &self.key, &self.value];
+        AttentionMarks::new(backend, sizes.positions(self.causal), inputs, self.mask, only_non_finite)
+    }
+
     /// As [`sizes`](Self::sizes), of the way back from `output` with the gradient `dy`, where there is one.
     pub(crate) fn sizes_backward<T: Scalar, S: Storage<Tensor<T> = X>>(
         &self,
@@ -152,7 +168,12 @@ pub type Attended<T, B> = (<B as Storage>::Tensor<T>, <B as LinearAttention>::Sa
 /// yᵢ = Σⱼ φ(qᵢ)·φ(kⱼ) vⱼ / Σⱼ φ(qᵢ)·φ(kⱼ), over the attended keys j (and j ≤ i where causal). A query whose denominator is
 /// zero (no key to attend, or with the relu kernel no feature in common, up to rounding) gives 0, and passes no gradient.
 /// With `causal` neither value nor rounding of an output depends on anything that comes after it.
-pub trait LinearAttention: Storage {
+///
+/// What the mask hides is never read: any values there, NaN and infinity too, give the bytes that zeros give, and gradients of zero. (The
+/// original's features read hidden keys that are finite.) A query that holds a NaN or an infinity, or sees a key or value that does,
+/// gives NaN, and so do the gradients that depend on it; a row of zeros in the gradient by the output passes nothing to what lies before
+/// it. All other rows keep their bytes: a NaN in the future does not reach the past.
+pub trait LinearAttention: RowMarks {
     /// What the way back needs beside inputs and output: little against them.
     type SavedAttention<T: Scalar>: Debug + Send + Sync;
 

@@ -5,6 +5,7 @@
 //! results of every operation are the same bytes each time, for any number of threads.
 
 mod attention;
+mod attention_marks;
 mod convolution;
 mod elementwise;
 mod gather;
@@ -15,11 +16,13 @@ mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod row_marks;
 mod sinusoids;
 mod softmax;
 mod storage;
 
 pub(crate) use attention::AttentionSizes;
+pub(crate) use attention_marks::{AttentionMarks, Positions};
 pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
 pub use convolution::{Convolution, Geometry};
 pub(crate) use convolution::{ConvolutionSizes, batch_shape, channel_sums, images};
@@ -38,6 +41,8 @@ pub use products::{Layout, Products};
 pub(crate) use products::{check_product, product_layout};
 pub use random::Random;
 pub use reductions::Reductions;
+pub use row_marks::{Dependence, Marked, RowMarks};
+pub(crate) use row_marks::{HIDDEN, TAINTED, check_mask, dependent_rows, marked_rows, rows_of_marks};
 pub use sinusoids::{SequenceRows, Sinusoids, Waves};
 pub(crate) use sinusoids::{WaveSizes, wave_gradient_sizes, wave_sizes};
 pub(crate) use softmax::score_sizes;
@@ -54,6 +59,7 @@ pub trait Backend:
     + Gather
     + Normalization
     + Softmax
+    + RowMarks
     + Sinusoids
     + Losses
     + OptimizerSteps
@@ -71,6 +77,7 @@ impl<B> Backend for B where
         + Gather
         + Normalization
         + Softmax
+        + RowMarks
         + Sinusoids
         + Losses
         + OptimizerSteps

@@ -11,7 +11,7 @@ impl Elementwise for Cpu {
     fn activate<T: Scalar>(&self, f: Activation, x: &CpuTensor<T>) -> Result<CpuTensor<T>, NnError> {
         let mut y = x.clone();
         on_pieces(self.par, PIECE, y.as_mut_slice(), |_, y| match f {
-            Activation::Relu => y.iter_mut().for_each(|y| *y = y.larger(T::ZERO)),
+            Activation::Relu => y.iter_mut().for_each(|y| *y = y.relu()),
             Activation::Gelu => y.iter_mut().for_each(|y| *y = *y * normal_cdf(*y)),
         });
         Ok(y)
@@ -28,8 +28,7 @@ impl Elementwise for Cpu {
         on_pairs(self.par, x.as_slice(), dx.as_mut_slice(), |x, dx| {
             for (x, dx) in x.iter().zip(dx) {
                 let slope = match f {
-                    Activation::Relu if *x > T::ZERO => T::ONE,
-                    Activation::Relu => T::ZERO,
+                    Activation::Relu => relu_slope(*x),
                     Activation::Gelu => normal_cdf(*x) + *x * normal_density(*x),
                 };
                 *dx *= slope;
@@ -72,6 +71,17 @@ pub(crate) fn same_count<T: Scalar>(
     got: &CpuTensor<T>,
 ) -> Result<(), NnError> {
     crate::backend::same_count(operation, argument, expected.shape(), got.shape())
+}
+
+/// The derivative of max(x, 0), 0 at 0, and NaN where x is.
+fn relu_slope<T: Scalar>(x: T) -> T {
+    if x > T::ZERO {
+        T::ONE
+    } else if x <= T::ZERO {
+        T::ZERO
+    } else {
+        x
+    }
 }
 
 /// Φ(x).

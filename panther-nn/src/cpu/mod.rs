@@ -13,6 +13,7 @@ mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod row_marks;
 mod sinusoids;
 mod slab;
 mod softmax;

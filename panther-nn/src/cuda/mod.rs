@@ -40,6 +40,7 @@ mod pooling;
 mod products;
 mod random;
 mod reductions;
+mod row_marks;
 mod sinusoids;
 mod softmax;
 mod tensor;

@@ -1,7 +1,7 @@
 //! An activation as a layer.
 
 use crate::backend::{Activation, Backend};
-use crate::layers::Layer;
+use crate::layers::{Layer, Saved};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -10,7 +10,7 @@ use crate::{NnError, Parameter, Scalar};
 pub struct ActivationLayer<T: Scalar, B: Backend> {
     backend: B,
     f: Activation,
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> ActivationLayer<T, B> {
@@ -26,7 +26,7 @@ impl<T: Scalar, B: Backend> ActivationLayer<T, B> {
 
     /// Any of the activations.
     pub fn new(backend: &B, f: Activation) -> Self {
-        Self { backend: backend.clone(), f, inputs: Vec::new() }
+        Self { backend: backend.clone(), f, saved: Saved::new("activation") }
     }
 }
 
@@ -37,12 +37,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for ActivationLayer<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let x = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "activation" })?;
+        let x = self.saved.take(B::shape(dy))?;
         self.backend.activate_backward(self.f, &x, dy)
     }
 

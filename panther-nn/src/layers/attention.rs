@@ -1,8 +1,9 @@
 //! Dense multi-head attention.
 
-use crate::backend::Backend;
+use crate::backend::{AttentionMarks, Backend, Marked};
 use crate::layers::dot_product_attention::DotProductAttention;
-use crate::layers::{Layer, Linear, check_gradient, in_range, rows_of};
+use crate::layers::visible::visible;
+use crate::layers::{Layer, Linear, Saved, in_range, rows_of};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -42,23 +43,24 @@ pub struct MultiHeadAttention<T: Scalar, B: Backend> {
     output: Linear<T, B>,
     /// Uses in training so far: each drops other outputs.
     uses: u64,
-    saved: Vec<Saved<B::Tensor<T>>>,
+    saved: Saved<Use<T, B>>,
 }
 
 /// What one use leaves behind.
 #[derive(Debug)]
-struct Saved<X> {
-    heads: Heads<X>,
+struct Use<T: Scalar, B: Backend> {
+    heads: Heads<T, B>,
     dropout_seed: u64,
 }
 
 /// What the heads work on.
 #[derive(Debug)]
-struct Heads<X> {
+struct Heads<T: Scalar, B: Backend> {
     shape: DotProductAttention,
-    /// q, k and v.
-    projected: [X; 3],
-    penalty: Option<X>,
+    /// q, k and v, with zeros in the marked rows.
+    projected: [B::Tensor<T>; 3],
+    marks: AttentionMarks<T, B>,
+    penalty: Option<B::Tensor<T>>,
 }
 
 /// Names of the packed projections in PyTorch's files.
@@ -95,7 +97,7 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
             projections: [packed(0)?, packed(1)?, packed(2)?],
             output: linear((embed as f64).sqrt().recip(), seed.wrapping_add(3))?,
             uses: 0,
-            saved: Vec::new(),
+            saved: Saved::new(NAME),
         })
     }
 
@@ -134,7 +136,7 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
         let shape = self.shape([query, key, value])?;
         let [of_query, of_key, of_value] = &self.projections;
         let projected = [of_query.forward(query)?, of_key.forward(key)?, of_value.forward(value)?];
-        let heads = Heads { shape, projected, penalty: self.penalty(shape, mask)? };
+        let heads = self.readable(shape, projected, mask, self.penalty(shape, mask)?)?;
         self.output.forward(&self.context(&heads, query)?)
     }
 
@@ -151,9 +153,10 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
     ) -> Result<B::Tensor<T>, NnError> {
         let shape = self.shape([query, key, value])?;
         let penalty = self.penalty(shape, mask)?;
+        let [key, value] = [visible(&self.backend, key, mask, false)?, visible(&self.backend, value, mask, false)?];
         let [of_query, of_key, of_value] = &mut self.projections;
-        let projected = [of_query.forward_train(query)?, of_key.forward_train(key)?, of_value.forward_train(value)?];
-        let heads = Heads { shape, projected, penalty };
+        let projected = [of_query.forward_train(query)?, of_key.forward_train(&key)?, of_value.forward_train(&value)?];
+        let heads = self.readable(shape, projected, mask, penalty)?;
         let context = self.context(&heads, query)?;
         let mut y = self.output.forward_train(&context)?;
         // Far from the seeds of the weights.
@@ -162,35 +165,50 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
         if self.options.dropout > 0.0 {
             self.backend.dropout(self.options.dropout, dropout_seed, &mut y)?;
         }
-        self.saved.push(Saved { heads, dropout_seed });
+        self.saved.push(B::shape(&y), Use { heads, dropout_seed });
         Ok(y)
     }
 
     /// From the gradient by the output to those by query, key and value; the gradients by the parameters are added to theirs.
     ///
     /// # Errors
-    /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where dy does not fit.
+    /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where dy does not fit.
     pub fn attend_backward(&mut self, dy: &B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
-        let nothing = NnError::NothingToGoBackFrom { layer: NAME };
-        let Some(saved) = self.saved.last() else { return Err(nothing) };
-        check_gradient("multi_head_attention backward", B::shape(dy), B::shape(&saved.heads.projected[0]))?;
-        let Saved { heads: Heads { shape, projected, penalty }, dropout_seed } = self.saved.pop().ok_or(nothing)?;
+        let Use { heads: Heads { shape, projected, marks, penalty }, dropout_seed } = self.saved.take(B::shape(dy))?;
         let mut dy = dy.clone();
         if self.options.dropout > 0.0 {
             self.backend.dropout(self.options.dropout, dropout_seed, &mut dy)?;
         }
-        let d_context = self.output.backward(&dy)?;
+        let mut d_context = self.output.backward(&dy)?;
+        let spoilt = marks.of_gradients(&self.backend, shape.positions(), &d_context)?;
+        self.backend.fill_marked(&spoilt.query, Marked::Any, T::ZERO, &mut d_context)?;
         let [q, k, v] = &projected;
-        let [dq, dk, dv] = shape.backward(&self.backend, [q, k, v], penalty.as_ref(), &d_context)?;
+        let [mut dq, mut dk, mut dv] = shape.backward(&self.backend, [q, k, v], penalty.as_ref(), &d_context)?;
+        marks.spoil_gradients(&self.backend, &spoilt, [&mut dq, &mut dk, &mut dv])?;
         let [of_query, of_key, of_value] = &mut self.projections;
         Ok([of_query.backward(&dq)?, of_key.backward(&dk)?, of_value.backward(&dv)?])
     }
 
     /// The heads' results side by side, in the query's shape.
-    fn context(&self, heads: &Heads<B::Tensor<T>>, query: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
+    fn context(&self, heads: &Heads<T, B>, query: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let [q, k, v] = &heads.projected;
-        let context = heads.shape.forward(&self.backend, [q, k, v], heads.penalty.as_ref())?;
+        let mut context = heads.shape.forward(&self.backend, [q, k, v], heads.penalty.as_ref())?;
+        let nan = T::from_f64(f64::NAN);
+        self.backend.fill_marked(&heads.marks.output, Marked::Tainted, nan, &mut context)?;
         self.backend.reshape(&context, B::shape(query))
+    }
+
+    /// The heads with marks of what must not be read of query, key and value.
+    fn readable(
+        &self,
+        shape: DotProductAttention,
+        [mut q, mut k, mut v]: [B::Tensor<T>; 3],
+        mask: Option<&[bool]>,
+        penalty: Option<B::Tensor<T>>,
+    ) -> Result<Heads<T, B>, NnError> {
+        let marks = AttentionMarks::new(&self.backend, shape.positions(), [&q, &k, &v], mask, false)?;
+        marks.clear(&self.backend, [&mut q, &mut k, &mut v])?;
+        Ok(Heads { shape, projected: [q, k, v], marks, penalty })
     }
 
     fn shape(&self, [query, key, value]: [&B::Tensor<T>; 3]) -> Result<DotProductAttention, NnError> {

@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Geometry};
 use crate::layers::window::{as_batch, as_given};
-use crate::layers::{Layer, Window, in_range};
+use crate::layers::{Layer, Saved, Window, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -15,7 +15,7 @@ pub struct Conv2d<T: Scalar, B: Backend> {
     geometry: Geometry,
     weight: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> Conv2d<T, B> {
@@ -59,7 +59,7 @@ impl<T: Scalar, B: Backend> Conv2d<T, B> {
             geometry: window.geometry()?,
             weight: Parameter::learned(weight),
             bias: bias.map(Parameter::learned),
-            inputs: Vec::new(),
+            saved: Saved::new("conv2d"),
         })
     }
 
@@ -111,12 +111,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Conv2d<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let given = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "conv2d" })?;
+        let given = self.saved.take(B::shape(dy))?;
         let (c_in, c_out) = self.channels();
         let dy = as_batch(&self.backend, "conv2d backward", "dy", dy, Some(c_out))?;
         let x = as_batch(&self.backend, "conv2d", "x", &given, Some(c_in))?;

@@ -1,6 +1,6 @@
 //! Softmax attention of all heads, by blocks of query rows.
 
-use crate::backend::{Backend, KeysSeen, Layout};
+use crate::backend::{Backend, KeysSeen, Layout, Positions};
 use crate::{NnError, Scalar};
 
 /// A block of query rows has at the least so many, for the products' sake.
@@ -31,6 +31,12 @@ struct Block {
 }
 
 impl DotProductAttention {
+    /// Which positions see which.
+    pub(crate) const fn positions(&self) -> Positions {
+        let Self { batch, queries, keys, causal, .. } = *self;
+        Positions { batch, queries, keys, causal }
+    }
+
     /// The attended values, (batch·queries)×(heads·width). The penalty is batch×keys, 0 or −∞.
     pub(crate) fn forward<T: Scalar, B: Backend>(
         &self,

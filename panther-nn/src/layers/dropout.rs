@@ -4,7 +4,7 @@ use panther_sketch::stream;
 use rand_core::Rng;
 
 use crate::backend::Backend;
-use crate::layers::Layer;
+use crate::layers::{Layer, Saved};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -22,8 +22,8 @@ pub struct Dropout<B: Backend> {
     key: u64,
     /// Draws so far.
     draws: usize,
-    /// Seed and shape of the uses to go back through.
-    saved: Vec<(u64, Vec<usize>)>,
+    /// The seed of each use.
+    saved: Saved<u64>,
 }
 
 impl<B: Backend> Dropout<B> {
@@ -36,7 +36,7 @@ impl<B: Backend> Dropout<B> {
             return Err(NnError::InvalidNumber { argument: "rate", requirement: "in [0, 1)", got: rate });
         }
         let key = stream::family_key(seed, DROPOUT);
-        Ok(Self { backend: backend.clone(), rate, key, draws: 0, saved: Vec::new() })
+        Ok(Self { backend: backend.clone(), rate, key, draws: 0, saved: Saved::new("dropout") })
     }
 }
 
@@ -50,15 +50,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Dropout<B> {
         let mut y = x.clone();
         self.backend.dropout(self.rate, seed, &mut y)?;
         self.draws += 1;
-        self.saved.push((seed, B::shape(x).to_vec()));
+        self.saved.push(B::shape(x), seed);
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let (seed, shape) = self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: "dropout" })?;
-        if B::shape(dy) != shape {
-            return Err(NnError::shape("dropout backward", "dy", format!("{shape:?}"), B::shape(dy)));
-        }
+        let seed = self.saved.take(B::shape(dy))?;
         let mut dx = dy.clone();
         self.backend.dropout(self.rate, seed, &mut dx)?;
         Ok(dx)

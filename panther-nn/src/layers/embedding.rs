@@ -1,7 +1,7 @@
 //! A learned row for each of so many symbols.
 
 use crate::backend::Backend;
-use crate::layers::in_range;
+use crate::layers::{Saved, in_range};
 use crate::state::{HostTensor, State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -11,7 +11,8 @@ use crate::{NnError, Parameter, Scalar};
 pub struct Embedding<T: Scalar, B: Backend> {
     backend: B,
     weight: Parameter<T, B>,
-    saved: Vec<Vec<usize>>,
+    /// The indices of each use.
+    saved: Saved<Vec<usize>>,
 }
 
 impl<T: Scalar, B: Backend> Embedding<T, B> {
@@ -34,7 +35,7 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
             [symbols, width] if symbols > 0 && width > 0 => {}
             ref shape => return Err(NnError::shape("embedding", "weight", "symbols×width, neither of them 0", shape)),
         }
-        Ok(Self { backend: backend.clone(), weight: Parameter::learned(weight), saved: Vec::new() })
+        Ok(Self { backend: backend.clone(), weight: Parameter::learned(weight), saved: Saved::new("embedding") })
     }
 
     /// The weight, symbols×width.
@@ -64,16 +65,16 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
     /// As [`forward`](Self::forward).
     pub fn forward_train(&mut self, indices: &HostTensor<usize>) -> Result<B::Tensor<T>, NnError> {
         let rows = self.forward(indices)?;
-        self.saved.push(indices.numbers.clone());
+        self.saved.push(B::shape(&rows), indices.numbers.clone());
         Ok(rows)
     }
 
     /// Adds the gradient by the output to that of the rows that were used.
     ///
     /// # Errors
-    /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where dy does not fit.
+    /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where dy does not fit.
     pub fn backward(&mut self, dy: &B::Tensor<T>) -> Result<(), NnError> {
-        let indices = self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: "embedding" })?;
+        let indices = self.saved.take(B::shape(dy))?;
         self.backend.scatter_add_rows(dy, &indices, self.weight.gradient_mut(&self.backend)?)
     }
 

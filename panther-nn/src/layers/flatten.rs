@@ -1,7 +1,7 @@
 //! From images to rows.
 
 use crate::backend::Backend;
-use crate::layers::Layer;
+use crate::layers::{Layer, Saved};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -9,13 +9,14 @@ use crate::{NnError, Parameter, Scalar};
 #[derive(Debug)]
 pub struct Flatten<B: Backend> {
     backend: B,
-    shapes: Vec<Vec<usize>>,
+    /// The shape of each input.
+    saved: Saved<Vec<usize>>,
 }
 
 impl<B: Backend> Flatten<B> {
     /// There is nothing to set.
     pub fn new(backend: &B) -> Self {
-        Self { backend: backend.clone(), shapes: Vec::new() }
+        Self { backend: backend.clone(), saved: Saved::new("flatten") }
     }
 }
 
@@ -29,12 +30,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Flatten<B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.shapes.push(B::shape(x).to_vec());
+        self.saved.push(B::shape(&y), B::shape(x).to_vec());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let shape = self.shapes.pop().ok_or(NnError::NothingToGoBackFrom { layer: "flatten" })?;
+        let shape = self.saved.take(B::shape(dy))?;
         self.backend.reshape(dy, &shape)
     }
 

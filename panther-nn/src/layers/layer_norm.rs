@@ -1,7 +1,7 @@
 //! Layer normalisation.
 
 use crate::backend::{Backend, Normalized};
-use crate::layers::{Layer, in_range};
+use crate::layers::{Layer, Saved, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -15,12 +15,12 @@ pub struct LayerNorm<T: Scalar, B: Backend> {
     backend: B,
     weight: Parameter<T, B>,
     bias: Parameter<T, B>,
-    saved: Vec<Saved<B::Tensor<T>>>,
+    saved: Saved<Normalizing<B::Tensor<T>>>,
 }
 
 /// What one use leaves behind.
 #[derive(Debug)]
-struct Saved<X> {
+struct Normalizing<X> {
     x: X,
     moments: X,
 }
@@ -36,7 +36,7 @@ impl<T: Scalar, B: Backend> LayerNorm<T, B> {
             backend: backend.clone(),
             weight: Parameter::learned(backend.upload(&[width], vec![T::ONE; width])?),
             bias: Parameter::learned(backend.zeros(&[width])?),
-            saved: Vec::new(),
+            saved: Saved::new("layer_norm"),
         })
     }
 
@@ -53,12 +53,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for LayerNorm<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let Normalized { y, moments } = self.normalize(x)?;
-        self.saved.push(Saved { x: x.clone(), moments });
+        self.saved.push(B::shape(&y), Normalizing { x: x.clone(), moments });
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let Saved { x, moments } = self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: "layer_norm" })?;
+        let Normalizing { x, moments } = self.saved.take(B::shape(dy))?;
         // A clone shares the numbers.
         let weight = self.weight.value.clone();
         let gradients = (self.weight.gradient_mut(&self.backend)?, self.bias.gradient_mut(&self.backend)?);

@@ -1,7 +1,7 @@
 //! The dense linear layer.
 
 use crate::backend::{Backend, Layout};
-use crate::layers::{Layer, check_gradient, in_range, rows_of, with_last};
+use crate::layers::{Layer, Saved, in_range, rows_of, with_last};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -11,7 +11,7 @@ pub struct Linear<T: Scalar, B: Backend> {
     backend: B,
     weight: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> Linear<T, B> {
@@ -43,7 +43,7 @@ impl<T: Scalar, B: Backend> Linear<T, B> {
             backend: backend.clone(),
             weight: Parameter::learned(weight),
             bias: bias.map(Parameter::learned),
-            inputs: Vec::new(),
+            saved: Saved::new("linear"),
         })
     }
 
@@ -79,16 +79,13 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Linear<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let nothing = NnError::NothingToGoBackFrom { layer: "linear" };
+        let x = self.saved.take(B::shape(dy))?;
         let (d_out, d_in) = self.dimensions();
-        let Some(x) = self.inputs.last() else { return Err(nothing) };
-        check_gradient("linear backward", B::shape(dy), &with_last(B::shape(x), d_out))?;
-        let x = self.inputs.pop().ok_or(nothing)?;
         let rows = rows_of("linear backward", "dy", B::shape(dy), d_out)?;
         let (x_at, dy_at, weight_at) =
             (Layout::matrix(rows, d_in), Layout::matrix(rows, d_out), Layout::matrix(d_out, d_in));

@@ -13,10 +13,12 @@ mod linear;
 mod pooling;
 mod random_attention;
 mod residual;
+mod saved;
 mod sequential;
 mod sk_conv2d;
 mod sk_linear;
 mod stochastic_encoding;
+mod visible;
 mod window;
 
 use std::fmt::Debug;
@@ -33,6 +35,7 @@ pub use linear::Linear;
 pub use pooling::{AvgPool2d, MaxPool2d};
 pub use random_attention::{PositionalEncodingOptions, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
 pub use residual::Residual;
+pub(crate) use saved::Saved;
 pub use sequential::Sequential;
 pub use sk_conv2d::{SkConv2d, SkConv2dOptions};
 pub(crate) use sk_linear::signs;
@@ -64,7 +67,7 @@ pub trait Layer<T: Scalar, B: Backend>: Debug + Send {
     /// From the gradient by the output to that by the input; the gradients by the parameters are added to theirs.
     ///
     /// # Errors
-    /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where dy does not fit.
+    /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where dy does not fit.
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError>;
 
     /// The parameters that are learned.

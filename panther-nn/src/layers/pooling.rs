@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Geometry};
 use crate::layers::window::{as_batch, as_given};
-use crate::layers::{Layer, Window, check_gradient};
+use crate::layers::{Layer, Saved, Window};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -11,7 +11,7 @@ use crate::{NnError, Parameter, Scalar};
 pub struct MaxPool2d<T: Scalar, B: Backend> {
     backend: B,
     geometry: Geometry,
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> MaxPool2d<T, B> {
@@ -20,7 +20,7 @@ impl<T: Scalar, B: Backend> MaxPool2d<T, B> {
     /// # Errors
     /// Those of [`Window::geometry`].
     pub fn new(backend: &B, window: Window) -> Result<Self, NnError> {
-        Ok(Self { backend: backend.clone(), geometry: window.geometry()?, inputs: Vec::new() })
+        Ok(Self { backend: backend.clone(), geometry: window.geometry()?, saved: Saved::new("max_pool2d") })
     }
 }
 
@@ -32,12 +32,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for MaxPool2d<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let given = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "max_pool2d" })?;
+        let given = self.saved.take(B::shape(dy))?;
         let dy = as_batch(&self.backend, "max_pool2d backward", "dy", dy, None)?;
         let x = as_batch(&self.backend, "max_pool2d", "x", &given, None)?;
         as_given(&self.backend, self.backend.max_pool_backward(&x, &dy, self.geometry)?, &given)
@@ -62,7 +62,7 @@ pub struct AvgPool2d<T: Scalar, B: Backend> {
     backend: B,
     geometry: Geometry,
     /// The inputs' shapes are all that is needed, but a clone shares its numbers.
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> AvgPool2d<T, B> {
@@ -71,7 +71,7 @@ impl<T: Scalar, B: Backend> AvgPool2d<T, B> {
     /// # Errors
     /// Those of [`Window::geometry`].
     pub fn new(backend: &B, window: Window) -> Result<Self, NnError> {
-        Ok(Self { backend: backend.clone(), geometry: window.geometry()?, inputs: Vec::new() })
+        Ok(Self { backend: backend.clone(), geometry: window.geometry()?, saved: Saved::new("avg_pool2d") })
     }
 }
 
@@ -83,15 +83,13 @@ impl<T: Scalar, B: Backend> Layer<T, B> for AvgPool2d<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let given = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "avg_pool2d" })?;
+        let given = self.saved.take(B::shape(dy))?;
         let dy = as_batch(&self.backend, "avg_pool2d backward", "dy", dy, None)?;
-        let x = as_batch(&self.backend, "avg_pool2d", "x", &given, None)?;
-        check_gradient("avg_pool2d backward", &B::shape(&dy)[..2], &B::shape(&x)[..2])?;
         let (rows, columns) = match *B::shape(&given) {
             [.., rows, columns] => (rows, columns),
             _ => return Err(NnError::shape("avg_pool2d", "x", "…×rows×columns", B::shape(&given))),

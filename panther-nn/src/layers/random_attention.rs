@@ -1,7 +1,8 @@
 //! Multi-head attention through random features.
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
-use crate::layers::{Layer, Linear, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features};
+use crate::layers::visible::visible;
+use crate::layers::{Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -77,12 +78,12 @@ pub struct RandMultiHeadAttention<T: Scalar, B: Backend> {
     features: Parameter<T, B>,
     /// Uses in training so far: each drops other outputs.
     uses: u64,
-    saved: Vec<Saved<T, B>>,
+    saved: Saved<Use<T, B>>,
 }
 
 /// What one use leaves behind.
 #[derive(Debug)]
-struct Saved<T: Scalar, B: Backend> {
+struct Use<T: Scalar, B: Backend> {
     /// As the features see it, and so is the key.
     query: B::Tensor<T>,
     key: B::Tensor<T>,
@@ -148,7 +149,7 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         let dimension = encoding.as_ref().map_or(embed / heads, |encoding| encoding.options().realizations);
         let features = draw(backend, options.num_features, dimension, options.seed)?;
         let backend = backend.clone();
-        Ok(Self { backend, heads, options, projections, encoding, features, uses: 0, saved: Vec::new() })
+        Ok(Self { backend, heads, options, projections, encoding, features, uses: 0, saved: Saved::new(NAME) })
     }
 
     /// E.
@@ -200,7 +201,13 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         mask: Option<&[bool]>,
     ) -> Result<B::Tensor<T>, NnError> {
         let shape = B::shape(query);
-        let attended = self.attended(self.checked([query, key, value], mask)?, mask)?;
+        let [query, mut key, mut value] = self.checked([query, key, value], mask)?;
+        // The original's features read projected keys that are hidden, which must be finite.
+        if self.options.arithmetic == Arithmetic::Original {
+            key = visible(&self.backend, &key, mask, true)?;
+            value = visible(&self.backend, &value, mask, true)?;
+        }
+        let attended = self.attended([query, key, value], mask)?;
         self.backend.reshape(&self.projections[3].forward(&attended)?, shape)
     }
 
@@ -231,6 +238,8 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         }
         let shapes = [query, key, value].map(|x| B::shape(x).to_vec());
         let [query, key, value] = self.checked([query, key, value], mask)?;
+        let key = visible(&self.backend, &key, mask, false)?;
+        let value = visible(&self.backend, &value, mask, false)?;
         let [wq, wk, wv, _] = &mut self.projections;
         let (query, key, value) = (wq.forward_train(&query)?, wk.forward_train(&key)?, wv.forward_train(&value)?);
         let [query, key] = match &mut self.encoding {
@@ -250,7 +259,7 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         self.drop_out(dropout_seed, &mut y)?;
         let y = self.backend.reshape(&y, &shapes[0])?;
         let mask = mask.map(<[bool]>::to_vec);
-        self.saved.push(Saved { query, key, value, attended, state, mask, dropout_seed, shapes });
+        self.saved.push(B::shape(&y), Use { query, key, value, attended, state, mask, dropout_seed, shapes });
         Ok(y)
     }
 
@@ -258,20 +267,12 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
     /// added to theirs.
     ///
     /// # Errors
-    /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where dy does not fit.
+    /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where dy does not fit.
     pub fn attend_backward(&mut self, dy: &B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
-        let Some(saved) = self.saved.last() else {
-            return Err(NnError::NothingToGoBackFrom { layer: NAME });
-        };
-        if B::shape(dy) != saved.shapes[0] {
-            return Err(NnError::shape(NAME, "dy", format!("{:?}", saved.shapes[0]), B::shape(dy)));
-        }
+        let saved = self.saved.take(B::shape(dy))?;
         let mut dy = self.backend.reshape(dy, B::shape(&saved.attended))?;
         self.drop_out(saved.dropout_seed, &mut dy)?;
         let dy = self.projections[3].backward(&dy)?;
-        let Some(saved) = self.saved.pop() else {
-            return Err(NnError::NothingToGoBackFrom { layer: NAME });
-        };
         let shapes = saved.shapes.clone();
         let [dq, dk, dv] = self.heads_backward(saved, dy)?;
         let [dq, dk] = match &mut self.encoding {
@@ -290,8 +291,8 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
     }
 
     /// The gradients by what the heads saw. Frees what one use left behind.
-    fn heads_backward(&self, saved: Saved<T, B>, dy: B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
-        let Saved { query, key, value, attended, state, mask, .. } = saved;
+    fn heads_backward(&self, saved: Use<T, B>, dy: B::Tensor<T>) -> Result<[B::Tensor<T>; 3], NnError> {
+        let Use { query, key, value, attended, state, mask, .. } = saved;
         let inputs = self.inputs([query, key, value], mask.as_deref());
         self.backend.linear_attention_backward(inputs, attended, state, dy)
     }

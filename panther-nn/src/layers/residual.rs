@@ -1,7 +1,7 @@
 //! A residual connection (He et al. 2016).
 
 use crate::backend::Backend;
-use crate::layers::Layer;
+use crate::layers::{Layer, Saved};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
 
@@ -10,12 +10,14 @@ use crate::{NnError, Parameter, Scalar};
 pub struct Residual<B: Backend, F> {
     backend: B,
     f: F,
+    /// Uses in training.
+    saved: Saved<()>,
 }
 
 impl<B: Backend, F> Residual<B, F> {
     /// Around `f`.
     pub fn new(backend: &B, f: F) -> Self {
-        Self { backend: backend.clone(), f }
+        Self { backend: backend.clone(), f, saved: Saved::new("residual") }
     }
 
     /// sum += x, for tensors of one shape.
@@ -36,10 +38,13 @@ impl<T: Scalar, B: Backend, F: Layer<T, B>> Layer<T, B> for Residual<B, F> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.f.forward_train(x)?;
-        self.add(x, y)
+        let y = self.add(x, y)?;
+        self.saved.push(B::shape(&y), ());
+        Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
+        self.saved.take(B::shape(dy))?;
         let dx = self.f.backward(dy)?;
         self.add(dy, dx)
     }

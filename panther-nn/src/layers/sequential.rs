@@ -1,22 +1,30 @@
 //! Layers one after the other.
 
 use crate::backend::Backend;
-use crate::layers::Layer;
+use crate::layers::{Layer, Saved};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
 /// y = fₙ(… f₁(f₀(x))); without layers y = x. Tensors of layer i are named `prefix.i.…`, as in PyTorch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sequential<T: Scalar, B: Backend> {
     /// The layers, the first to be applied first.
     pub layers: Vec<Box<dyn Layer<T, B>>>,
+    /// Uses in training.
+    saved: Saved<()>,
+}
+
+impl<T: Scalar, B: Backend> Default for Sequential<T, B> {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 impl<T: Scalar, B: Backend> Sequential<T, B> {
     /// The layers in the order in which they are applied.
     #[must_use]
-    pub fn new(layers: Vec<Box<dyn Layer<T, B>>>) -> Self {
-        Self { layers }
+    pub const fn new(layers: Vec<Box<dyn Layer<T, B>>>) -> Self {
+        Self { layers, saved: Saved::new("sequential") }
     }
 }
 
@@ -26,10 +34,13 @@ impl<T: Scalar, B: Backend> Layer<T, B> for Sequential<T, B> {
     }
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        self.layers.iter_mut().try_fold(x.clone(), |x, layer| layer.forward_train(&x))
+        let y = self.layers.iter_mut().try_fold(x.clone(), |x, layer| layer.forward_train(&x))?;
+        self.saved.push(B::shape(&y), ());
+        Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
+        self.saved.take(B::shape(dy))?;
         self.layers.iter_mut().rev().try_fold(dy.clone(), |dy, layer| layer.backward(&dy))
     }
 

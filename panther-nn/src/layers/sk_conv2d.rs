@@ -4,7 +4,7 @@ use crate::backend::{Backend, Geometry, Layout};
 use crate::layers::conv2d::check_sizes;
 use crate::layers::sk_linear::{product_norm, signs};
 use crate::layers::window::{as_batch, as_given};
-use crate::layers::{Layer, Window, check_terms, in_range};
+use crate::layers::{Layer, Saved, Window, check_terms, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -36,7 +36,7 @@ pub struct SkConv2d<T: Scalar, B: Backend> {
     /// All U1ᵢ, 2Tk×C_out.
     u1: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
-    inputs: Vec<B::Tensor<T>>,
+    saved: Saved<B::Tensor<T>>,
 }
 
 impl<T: Scalar, B: Backend> SkConv2d<T, B> {
@@ -111,7 +111,7 @@ impl<T: Scalar, B: Backend> SkConv2d<T, B> {
             s1: Parameter::learned(s1),
             u1: Parameter::fixed(u1),
             bias: bias.map(Parameter::learned),
-            inputs: Vec::new(),
+            saved: Saved::new("sk_conv2d"),
         })
     }
 
@@ -162,12 +162,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkConv2d<T, B> {
 
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let y = self.forward(x)?;
-        self.inputs.push(x.clone());
+        self.saved.push(B::shape(&y), x.clone());
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let given = self.inputs.pop().ok_or(NnError::NothingToGoBackFrom { layer: "sk_conv2d" })?;
+        let given = self.saved.take(B::shape(dy))?;
         let ((c_in, c_out), hidden) = (self.channels(), self.hidden());
         let dy = as_batch(&self.backend, "sk_conv2d backward", "dy", dy, Some(c_out))?;
         let x = as_batch(&self.backend, "sk_conv2d", "x", &given, Some(c_in))?;

@@ -3,7 +3,7 @@
 use panther_sketch::Distribution;
 
 use crate::backend::{Backend, Layout};
-use crate::layers::{Layer, check_gradient, check_terms, in_range, rows_of, with_last};
+use crate::layers::{Layer, Saved, check_terms, in_range, rows_of, with_last};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -35,12 +35,12 @@ pub struct SkLinear<T: Scalar, B: Backend> {
     /// E, 2Tk×d_out: the second half, S2, is learned.
     up: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
-    saved: Vec<Saved<B::Tensor<T>>>,
+    saved: Saved<Projected<B::Tensor<T>>>,
 }
 
 /// What one use leaves behind.
 #[derive(Debug)]
-struct Saved<X> {
+struct Projected<X> {
     x: X,
     /// x·D.
     hidden: X,
@@ -103,7 +103,7 @@ impl<T: Scalar, B: Backend> SkLinear<T, B> {
             down: Parameter::partly_learned(down, 0..rows / 2),
             up: Parameter::partly_learned(up, rows / 2..rows),
             bias: bias.map(Parameter::learned),
-            saved: Vec::new(),
+            saved: Saved::new("sk_linear"),
         })
     }
 
@@ -234,16 +234,12 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkLinear<T, B> {
     fn forward_train(&mut self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let hidden = self.project(x)?;
         let y = self.combine(x, &hidden)?;
-        self.saved.push(Saved { x: x.clone(), hidden });
+        self.saved.push(B::shape(&y), Projected { x: x.clone(), hidden });
         Ok(y)
     }
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
-        let nothing = NnError::NothingToGoBackFrom { layer: "sk_linear" };
-        let Some(saved) = self.saved.last() else { return Err(nothing) };
-        let expected = with_last(B::shape(&saved.x), self.dimensions().1);
-        check_gradient("sk_linear backward", B::shape(dy), &expected)?;
-        let Saved { x, hidden } = self.saved.pop().ok_or(nothing)?;
+        let Projected { x, hidden } = self.saved.take(B::shape(dy))?;
         let rows = rows_of("sk_linear backward", "dy", B::shape(dy), self.dimensions().1)?;
         let (at, mean, half) = (self.layouts(rows), self.mean(), self.num_terms * self.low_rank);
         // d(x·D) = dy·Eᵀ/(2T).

@@ -1,7 +1,7 @@
 //! Stochastic positional encoding by sinusoids.
 
 use crate::backend::{Backend, Layout, SequenceRows, Waves};
-use crate::layers::{in_range, rows_of, with_last};
+use crate::layers::{Saved, in_range, rows_of, with_last};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
@@ -46,7 +46,7 @@ pub struct StochasticEncoding<T: Scalar, B: Backend> {
     /// Z, (E·2K)×R.
     codes: Parameter<T, B>,
     /// Query and key of each use.
-    saved: Vec<[B::Tensor<T>; 2]>,
+    saved: Saved<[B::Tensor<T>; 2]>,
 }
 
 /// Whether queries are encoded or keys, which have no phases.
@@ -82,7 +82,7 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
             backend: backend.clone(),
             heads,
             options,
-            saved: Vec::new(),
+            saved: Saved::new(NAME),
         })
     }
 
@@ -125,20 +125,29 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
     /// As [`encode`](Self::encode).
     pub fn encode_train(&mut self, query: &B::Tensor<T>, key: &B::Tensor<T>) -> Result<[B::Tensor<T>; 2], NnError> {
         let encoded = self.encode(query, key)?;
-        self.saved.push([query.clone(), key.clone()]);
+        self.saved.push(B::shape(&encoded[0]), [query.clone(), key.clone()]);
         Ok(encoded)
     }
 
     /// From the gradients by q̂ and k̂ to those by queries and keys; the gradients by the parameters are added to theirs.
     ///
     /// # Errors
-    /// [`NnError::NothingToGoBackFrom`], [`NnError::Shape`] where they do not fit.
+    /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where they do not fit.
     pub fn encode_backward(
         &mut self,
         d_query: &B::Tensor<T>,
         d_key: &B::Tensor<T>,
     ) -> Result<[B::Tensor<T>; 2], NnError> {
-        let [query, key] = self.saved.pop().ok_or(NnError::NothingToGoBackFrom { layer: NAME })?;
+        let width = self.heads * self.options.realizations;
+        let [query, key] = self.saved.take_if(|_, [query, key]| {
+            for (side, x, gradient) in [(Side::Query, query, d_query), (Side::Key, key, d_key)] {
+                let (expected, got) = (with_last(B::shape(x), width), B::shape(gradient));
+                if got != expected {
+                    return Err(NnError::shape(NAME, side.argument(), format!("{expected:?}"), got));
+                }
+            }
+            Ok(())
+        })?;
         Ok([self.backward_side(Side::Query, &query, d_query)?, self.backward_side(Side::Key, &key, d_key)?])
     }
 
@@ -193,15 +202,6 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
     ) -> Result<B::Tensor<T>, NnError> {
         let shape = B::shape(x);
         let rows = rows_of(NAME, side.argument(), shape, self.embed())?;
-        let expected = with_last(shape, self.heads * self.options.realizations);
-        if B::shape(d_encoded) != expected {
-            return Err(NnError::shape(
-                "stochastic_encoding backward",
-                side.argument(),
-                format!("{expected:?}"),
-                B::shape(d_encoded),
-            ));
-        }
         let mut dx = self.backend.zeros(shape)?;
         let zeros = || self.backend.zeros(B::shape(&self.gains.value));
         let phases = (side == Side::Query).then(zeros).transpose()?;

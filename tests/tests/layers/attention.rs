@@ -417,7 +417,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(refused, NnError::Shape { argument: "mask", .. }));
     let refused = causal.attend(&query, &key, &key, None).unwrap_err();
     assert!(matches!(refused, NnError::Shape { argument: "key", .. }));
-    assert!(matches!(layer.attend_backward(&query), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(layer.attend_backward(&query), Err(NnError::BackwardWithoutForward { .. })));
     layer.attend_train(&query, &key, &key, None).unwrap();
     assert!(matches!(layer.attend_backward(&x(&[2, 3, 5])), Err(NnError::Shape { argument: "dy", .. })));
     assert_eq!(Cpu::shape(&layer.forward(&x(&[0, 3, 6])).unwrap()), [0, 3, 6]);

@@ -339,7 +339,7 @@ fn sizes_that_do_not_fit_are_refused() {
         for shape in [[1, 2, 5, 5].as_slice(), &[1, 3, 2, 5], &[3, 5, 2], &[3, 5], &[1, 1, 3, 5, 5], &[1, 3, 0, 5]] {
             assert!(matches!(layer.forward(&image(shape)), Err(NnError::Shape { argument: "x", .. })), "{shape:?}");
         }
-        assert!(matches!(layer.backward(&image(&[1, 4, 3, 3])), Err(NnError::NothingToGoBackFrom { .. })));
+        assert!(matches!(layer.backward(&image(&[1, 4, 3, 3])), Err(NnError::BackwardWithoutForward { .. })));
         for shape in [[1, 4, 3, 4].as_slice(), &[2, 4, 3, 3], &[1, 3, 3, 3], &[4, 2, 3], &[9]] {
             layer.forward_train(&image(&[1, 3, 5, 5])).unwrap();
             assert!(matches!(layer.backward(&image(shape)), Err(NnError::Shape { argument: "dy", .. })), "{shape:?}");

@@ -64,7 +64,7 @@ fn gradients_of_equal_indices_are_summed() {
         }
     }
     assert_eq!(layer.parameters_mut()[0].gradient.as_ref().unwrap().as_slice(), expected);
-    assert!(matches!(layer.backward(&c), Err(NnError::NothingToGoBackFrom { layer: "embedding" })));
+    assert!(matches!(layer.backward(&c), Err(NnError::BackwardWithoutForward { layer: "embedding" })));
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn sizes_that_do_not_fit_are_refused() {
     let mut layer = SkLinear::<f64, _>::new(&cpu, 12, 9, options(1, 3, true)).unwrap();
     let x = gaussian(&[3, 11], &mut Random::new(5));
     assert!(matches!(layer.forward(&x), Err(NnError::Shape { argument: "x", .. })));
-    assert!(matches!(layer.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(layer.backward(&x), Err(NnError::BackwardWithoutForward { .. })));
     // A gradient of another shape is refused, and the right one still finds its way back.
     let mut dense = Linear::<f64, _>::new(&cpu, 12, 9, true, 1).unwrap();
     let x = gaussian(&[4, 12], &mut Random::new(5));

@@ -136,7 +136,7 @@ fn what_does_not_fit_is_refused() {
         assert!(matches!(layer.forward(&x), Err(NnError::Shape { argument: "x", .. })), "{shape:?}");
     }
     let x = gaussian(&[4, 6], &mut random);
-    assert!(matches!(layer.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(layer.backward(&x), Err(NnError::BackwardWithoutForward { .. })));
     layer.forward_train(&x).unwrap();
     let dy = gaussian(&[3, 6], &mut random);
     assert!(matches!(layer.backward(&dy), Err(NnError::Shape { argument: "dy", .. })));

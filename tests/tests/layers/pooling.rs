@@ -143,7 +143,7 @@ fn sizes_that_do_not_fit_are_refused() {
             [Box::new(MaxPool2d::new(&cpu, window).unwrap()), Box::new(AvgPool2d::new(&cpu, window).unwrap())];
         for layer in &mut layers {
             assert!(matches!(layer.forward(&image(&[1, 1, 3, 3])), Err(NnError::Shape { argument: "x", .. })));
-            assert!(matches!(layer.backward(&image(&[1, 1, 3, 3])), Err(NnError::NothingToGoBackFrom { .. })));
+            assert!(matches!(layer.backward(&image(&[1, 1, 3, 3])), Err(NnError::BackwardWithoutForward { .. })));
         }
     }
     let mut layer = MaxPool2d::<f32, _>::new(&cpu, window).unwrap();

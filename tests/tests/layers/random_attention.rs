@@ -344,7 +344,7 @@ fn dropout_drops_the_same_outputs_and_gradients() {
             assert!((gradient - kept as f64 / 0.75).abs() <= 1e-10);
         }
     }
-    assert!(matches!(attention.backward(&ones), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(attention.backward(&ones), Err(NnError::BackwardWithoutForward { .. })));
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn sizes_that_do_not_fit_are_refused() {
     refused(attention.attend(&x, &x, &other, None), "value");
     refused(attention.attend_train(&x, &other, &other, Some(&[true; 10])), "mask");
     // A refused use leaves nothing behind.
-    assert!(matches!(attention.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(attention.backward(&x), Err(NnError::BackwardWithoutForward { .. })));
     attention.forward_train(&x).unwrap();
     assert!(matches!(attention.backward(&other), Err(NnError::Shape { argument: "dy", .. })));
     attention.backward(&x).unwrap();

@@ -92,7 +92,7 @@ fn dropout_goes_back_through_the_places_it_kept() {
     assert_ne!(first, second);
     assert_eq!(layer.backward(&x).unwrap(), second);
     assert_eq!(layer.backward(&x).unwrap(), first);
-    assert!(matches!(layer.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(layer.backward(&x), Err(NnError::BackwardWithoutForward { .. })));
     // The same seed drops the same places, in both precisions; another seed does not.
     let again = Dropout::new(&cpu, 0.3, 5).unwrap().forward_train(&x).unwrap();
     let double = Dropout::new(&cpu, 0.3, 5).unwrap().forward_train(&ones::<f64>(&shape)).unwrap();
@@ -158,7 +158,7 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(narrow.forward(&x), Err(NnError::Shape { argument: "f(x)", .. })));
     assert!(matches!(narrow.forward_train(&x), Err(NnError::Shape { argument: "f(x)", .. })));
     let mut relu = ActivationLayer::relu(&cpu);
-    assert!(matches!(relu.backward(&x), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(relu.backward(&x), Err(NnError::BackwardWithoutForward { .. })));
     relu.forward_train(&x).unwrap();
     assert!(matches!(relu.backward(&gaussian(&[2, 6], &mut Random::new(5))), Err(NnError::Shape { .. })));
     let mut dropout = Dropout::new(&cpu, 0.5, 1).unwrap();

@@ -281,7 +281,7 @@ fn what_does_not_fit_is_refused() {
     let (good, bad) = (gaussian(&[4, 6], &mut random), gaussian(&[4, 5], &mut random));
     assert!(matches!(encoding.encode(&bad, &good), Err(NnError::Shape { argument: "query", .. })));
     assert!(matches!(encoding.encode(&good, &bad), Err(NnError::Shape { argument: "key", .. })));
-    assert!(matches!(encoding.encode_backward(&good, &good), Err(NnError::NothingToGoBackFrom { .. })));
+    assert!(matches!(encoding.encode_backward(&good, &good), Err(NnError::BackwardWithoutForward { .. })));
     encoding.encode_train(&good, &good).unwrap();
     assert!(matches!(encoding.encode_backward(&good, &bad), Err(NnError::Shape { argument: "key", .. })));
     let nothing = cpu.upload(&[0, 6], Vec::new()).unwrap();

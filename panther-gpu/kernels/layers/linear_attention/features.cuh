@@ -28,6 +28,8 @@ struct Attention {
     const unsigned char *mask;
     // The largest ω·k of each head, for the original's features.
     const real *largest;
+    // Marks of the rows of query, key and value, batch×length: those that are not 0 read as zeros. None where the pointer is null.
+    const real *query_marks, *key_marks, *value_marks;
     i64 batch, heads, queries, keys, d, dv, m, mode;
     // What ω·x is multiplied by, half of its square, bounds, and the base where there are no keys.
     real scale, half_square, most, most_relu, headroom, least, start, ratio, epsilon;
@@ -53,12 +55,16 @@ struct alignas(16) Four {
 
 typedef real Numbers[4][4];
 
-// Rows i < count at first + i·pitch, each times its factor where there are factors.
+// Rows i < count at first + i·pitch, each times its factor where there are factors. A row with a mark or with the factor 0 reads as
+// zeros: what it holds may be NaN.
 struct Rows {
     const real *first;
     i64 pitch;
     int count;
     const real *factors;
+    const real *marks;
+
+    __device__ __forceinline__ bool reads(int row) const { return row < count && (!marks || marks[row] == 0); }
 };
 
 struct Shared {
@@ -143,8 +149,8 @@ __device__ void multiply_rows(Shared &s, const Rows &a, const Rows &b, i64 depth
     // This thread's part of a slab: four numbers of a row of each.
     int row = threadIdx.x / 4, k = 4 * (threadIdx.x % 4);
     const real *of_a = a.first + row * a.pitch, *of_b = b.first + row * b.pitch;
-    i64 end_a = row < a.count ? depth : 0, end_b = row < b.count ? depth : 0;
     real factor = a.factors && row < a.count ? a.factors[row] : real(1);
+    i64 end_a = a.reads(row) && factor != 0 ? depth : 0, end_b = b.reads(row) ? depth : 0;
     Four x = four(of_a, k, end_a), y = four(of_b, k, end_b);
     for (i64 first = 0; first < depth; first += DEPTH) {
         __syncthreads();
@@ -163,13 +169,13 @@ __device__ void multiply_rows(Shared &s, const Rows &a, const Rows &b, i64 depth
 // sums[i][j] += Σ over k < TILE of tile[k][i] times number first + j of b's row k, for first + j < columns.
 __device__ void multiply_tile(Shared &s, const real (*tile)[PITCH], const Rows &b, i64 first, i64 columns, Numbers &sums) {
     int k = threadIdx.x / 16, column = 4 * (threadIdx.x % 16);
-    auto take = [&](int row) { return four(b.first + row * b.pitch, first + column, row < b.count ? columns : 0); };
+    auto take = [&](int row) { return four(b.first + row * b.pitch, first + column, b.reads(row) ? columns : 0); };
     Four x = take(k);
     for (int start = 0; start < b.count; start += DEPTH) {
         __syncthreads();
         if (b.factors && start + k < b.count) {
 #pragma unroll
-            for (int c = 0; c < 4; c++) x.v[c] *= b.factors[start + k];
+            for (int c = 0; c < 4; c++) x.v[c] = b.factors[start + k] == 0 ? real(0) : x.v[c] * b.factors[start + k];
         }
         *reinterpret_cast<Four *>(&s.b[k][column]) = x;
         __syncthreads();
@@ -201,35 +207,36 @@ __device__ __forceinline__ void store(const Numbers &x, real (*tile)[PITCH]) {
 }
 
 // Positions of a head, from `first` on and before `end`, at most TILE: `width` numbers each.
-__device__ __forceinline__ Rows positions(const Attention &at, const real *x, i64 width, i64 length, i64 head, i64 first, i64 end) {
-    i64 count = end - first;
-    const real *start = x + ((head / at.heads * length + first) * at.heads + head % at.heads) * width;
-    return {start, at.heads * width, (int)(count < 0 ? 0 : count < TILE ? count : TILE), nullptr};
+__device__ __forceinline__ Rows positions(const Attention &at, const real *x, i64 width, i64 length, i64 head, i64 first, i64 end,
+                                          const real *marks = nullptr) {
+    i64 count = end - first, place = head / at.heads * length + first;
+    const real *start = x + (place * at.heads + head % at.heads) * width;
+    return {start, at.heads * width, (int)(count < 0 ? 0 : count < TILE ? count : TILE), nullptr, marks ? marks + place : nullptr};
 }
 
 __device__ __forceinline__ Rows queries(const Attention &at, i64 head, i64 first, i64 end) {
-    return positions(at, at.query, at.d, at.queries, head, first, end);
+    return positions(at, at.query, at.d, at.queries, head, first, end, at.query_marks);
 }
 
 __device__ __forceinline__ Rows keys(const Attention &at, i64 head, i64 first, i64 end) {
-    return positions(at, at.key, at.d, at.keys, head, first, end);
+    return positions(at, at.key, at.d, at.keys, head, first, end, at.key_marks);
 }
 
 __device__ __forceinline__ Rows values(const Attention &at, i64 head, i64 first, i64 end) {
-    return positions(at, at.value, at.dv, at.keys, head, first, end);
+    return positions(at, at.value, at.dv, at.keys, head, first, end, at.value_marks);
 }
 
 // Features from `first` on of a matrix with a row for each: Ω, or the columns of a state.
 __device__ __forceinline__ Rows features(const Attention &at, const real *x, i64 width, i64 first) {
     i64 count = at.m - first;
-    return {x + first * width, width, (int)(count < TILE ? count : TILE), nullptr};
+    return {x + first * width, width, (int)(count < TILE ? count : TILE), nullptr, nullptr};
 }
 
 // half_square·‖k‖² of each key. Visible after the next barrier.
 __device__ void squares(const Attention &at, Shared &s, const Rows &x) {
     int row = threadIdx.x / 4, part = threadIdx.x % 4;
     real sum = 0;
-    if (row < x.count) {
+    if (x.reads(row)) {
         for (i64 k = part; k < at.d; k += 4) sum = fma(x.first[row * x.pitch + k], x.first[row * x.pitch + k], sum);
     }
     sum += __shfl_xor_sync(ALL_LANES, sum, 1);

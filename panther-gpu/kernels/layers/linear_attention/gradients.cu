@@ -1,12 +1,15 @@
 // The way back. The features are made again.
 
-// inverses and by_denominators of each query: 16 queries a block. count = heads·queries.
+// inverses and by_denominators of each query: 16 queries a block. count = heads·queries. Both are 0 for rows of dy with a mark, and for
+// rows of y with one, which are not read; those of them whose dy is not zero have a mark there too.
 extern "C" __global__ void __launch_bounds__(256)
-quotients(Attention at, const real *y, const real *dy, const real *denominators, real *inverses, real *by_denominators, i64 count) {
-    i64 k = (i64)blockIdx.x * 16 + down(), head = k / at.queries, row = k % at.queries;
-    i64 start = ((head / at.heads * at.queries + row) * at.heads + head % at.heads) * at.dv;
-    real inverse = k < count && denominators[k] >= at.least ? real(1) / denominators[k] : real(0), sum = 0;
-    for (i64 j = right(); k < count && j < at.dv; j += 16) sum = fma(y[start + j], inverse * dy[start + j], sum);
+quotients(Attention at, const real *y, const real *dy, const real *output_marks, const real *gradient_marks, const real *denominators,
+          real *inverses, real *by_denominators, i64 count) {
+    i64 k = (i64)blockIdx.x * 16 + down(), head = k / at.queries, place = head / at.heads * at.queries + k % at.queries;
+    i64 start = (place * at.heads + head % at.heads) * at.dv;
+    bool reads = k < count && output_marks[place] == 0 && gradient_marks[place] == 0;
+    real inverse = reads && denominators[k] >= at.least ? real(1) / denominators[k] : real(0), sum = 0;
+    for (i64 j = right(); reads && j < at.dv; j += 16) sum = fma(y[start + j], inverse * dy[start + j], sum);
     sum = row_sum(sum);
     if (k < count && right() == 0) {
         inverses[k] = inverse;
@@ -251,7 +254,8 @@ __device__ __forceinline__ void key_gradients(const Attention &at, const Sums &b
 #pragma unroll
         for (int c = 0; c < 4; c++) {
             i64 j = column + 4 * right() + c, place = (of_dk.first - dk) + row * of_dk.pitch + j;
-            if (j < at.d) dk[place] = at.mode == STABLE ? fma(factor, at.key[place], at.scale * by_key[r][c]) : at.scale * by_key[r][c];
+            real by_square = at.mode == STABLE && own_keys.reads(row) && j < at.d ? at.key[place] : real(0);
+            if (j < at.d) dk[place] = fma(factor, by_square, at.scale * by_key[r][c]);
             if (j < at.dv) dv[(of_dv.first - dv) + row * of_dv.pitch + j] = by_value[r][c];
         }
     }

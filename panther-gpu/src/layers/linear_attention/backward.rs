@@ -15,7 +15,8 @@ pub(crate) const GRADIENTS: KernelFile =
     kernel_file!("layers/linear_attention/gradients", "layers/linear_attention/features.cuh");
 
 /// The gradients by query, key and value from that by y. Each tensor that nobody else holds is freed when it was read for the last time,
-/// so that without causality five tensors of the length are held at most, and seven with it.
+/// so that without causality five tensors of the length are held at most, and seven with it. `marks` are those of the rows of y and dy,
+/// batch×queries: rows with a mark are not read and pass nothing back.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -24,6 +25,7 @@ pub fn attend_backward<T: DeviceReal>(
     y: Arc<Buffer<T>>,
     saved: &Saved<T>,
     dy: Arc<Buffer<T>>,
+    marks: [&Buffer<T>; 2],
 ) -> Result<[Buffer<T>; 3], GpuError> {
     const NAME: &str = "attend_backward";
     let call = Call::new(NAME, &inputs)?;
@@ -31,12 +33,15 @@ pub fn attend_backward<T: DeviceReal>(
     holds(NAME, "y", &y, shape.output_len())?;
     holds(NAME, "dy", &dy, shape.output_len())?;
     holds(NAME, "saved", &saved.tops, call.all() * shape.queries)?;
+    for marks in marks {
+        holds(NAME, "marks", marks, shape.batch * shape.queries)?;
+    }
     if inputs.query.is_empty() || inputs.key.is_empty() {
         let zeros = |like: &Buffer<T>| Buffer::zeros(&call.device, like.len());
         return Ok([zeros(&inputs.query)?, zeros(&inputs.key)?, zeros(&inputs.value)?]);
     }
     call.check_saved(NAME, saved)?;
-    let quotients = call.quotients(saved, &y, &dy)?;
+    let quotients = call.quotients(saved, [&y, &dy], marks)?;
     drop(y);
     let [inverses, by_denominators] = quotients.each_ref().map(Buffer::pointer);
     let slopes = Slopes { dy: dy.pointer(), tops: saved.tops.pointer(), inverses, by_denominators };
@@ -78,7 +83,12 @@ impl<T: DeviceReal> Call<T> {
     }
 
     /// 1/denominator and dy·y/denominator of each query.
-    fn quotients(&self, saved: &Saved<T>, y: &Buffer<T>, dy: &Buffer<T>) -> Result<[Buffer<T>; 2], GpuError> {
+    fn quotients(
+        &self,
+        saved: &Saved<T>,
+        [y, dy]: [&Buffer<T>; 2],
+        [of_y, of_dy]: [&Buffer<T>; 2],
+    ) -> Result<[Buffer<T>; 2], GpuError> {
         /// Queries of a block.
         const ROWS: usize = 16;
         let count = self.all() * self.shape.queries;
@@ -93,6 +103,8 @@ impl<T: DeviceReal> Call<T> {
             self.arguments(),
             y.pointer(),
             dy.pointer(),
+            of_y.pointer(),
+            of_dy.pointer(),
             saved.denominators.pointer(),
             inverses.pointer(),
             by_denominators.pointer(),

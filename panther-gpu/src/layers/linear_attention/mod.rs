@@ -68,8 +68,21 @@ pub struct Attention<'a, T> {
     pub projection: &'a Buffer<T>,
     /// batch×keys: which keys are attended. All where there is none.
     pub mask: Option<&'a [bool]>,
+    /// Which rows are not read.
+    pub marks: Marks<'a, T>,
     /// How large it is, and of which kind.
     pub shape: Shape,
+}
+
+/// Marks of rows, as [`row_marks`](crate::layers::row_marks) gives them: a row whose mark is not 0 is taken for zeros and not read.
+#[derive(Clone, Copy, Debug)]
+pub struct Marks<'a, T> {
+    /// batch×queries.
+    pub query: &'a Buffer<T>,
+    /// batch×keys.
+    pub key: &'a Buffer<T>,
+    /// batch×keys.
+    pub value: &'a Buffer<T>,
 }
 
 /// How large an attention is, and of which kind.
@@ -145,6 +158,9 @@ impl<T: DeviceReal> Call<T> {
         holds(name, "key", &inputs.key, batch * keys * heads * d)?;
         holds(name, "value", &inputs.value, batch * keys * heads * dv)?;
         holds(name, "projection", inputs.projection, m * d)?;
+        holds(name, "marks of the query", inputs.marks.query, batch * queries)?;
+        holds(name, "marks of the key", inputs.marks.key, batch * keys)?;
+        holds(name, "marks of the value", inputs.marks.value, batch * keys)?;
         if m == 0 || d == 0 || dv == 0 || (shape.causal && queries != keys) {
             let expected = "a feature, columns of keys and values and, where causal, as many keys as queries";
             return Err(GpuError::shape(name, "key", expected, format!("{m}, {d}, {dv}, {keys} and {queries}")));

@@ -14,7 +14,7 @@ use feature_map::FeatureMap;
 use rayon::prelude::*;
 use state::State;
 
-use crate::backend::{AttentionInputs, LinearAttention, Storage};
+use crate::backend::{AttentionInputs, AttentionMarks, LinearAttention, Marked, RowMarks, Storage};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
@@ -23,7 +23,10 @@ const CHUNK: usize = 64;
 
 /// What each head keeps for the way back: its sums over all keys, or, where causal, its denominators and where its chunks began.
 #[derive(Debug)]
-pub struct SavedAttention<T: Scalar>(Vec<SavedHead<T>>);
+pub struct SavedAttention<T: Scalar> {
+    heads: Vec<SavedHead<T>>,
+    marks: AttentionMarks<T, Cpu>,
+}
 
 #[derive(Debug)]
 enum SavedHead<T: Scalar> {
@@ -68,22 +71,25 @@ impl LinearAttention for Cpu {
         inputs: &AttentionInputs<'_, CpuTensor<T>>,
     ) -> Result<(CpuTensor<T>, SavedAttention<T>), NnError> {
         let sizes = inputs.sizes::<T, Self>()?;
-        let map = FeatureMap::new(inputs, &sizes);
+        let (marks, mut inputs) = (inputs.marks(self, &sizes)?, inputs.clone());
+        marks.clear(self, [&mut inputs.query, &mut inputs.key, &mut inputs.value])?;
+        let map = FeatureMap::new(&inputs, &sizes);
         let mut output = self.zeros(&sizes.output())?;
-        let tasks: Vec<_> = heads(inputs).into_iter().zip(split(&mut output, inputs.heads)).collect();
+        let tasks: Vec<_> = heads(&inputs).into_iter().zip(split(&mut output, inputs.heads)).collect();
         let saved = in_order(self.par, tasks, |(head, out)| match inputs.causal {
             true => SavedHead::Causal(causal::forward(&map, &head, out)),
             false => SavedHead::Full(full::forward(&map, &head, out)),
         });
-        Ok((output, SavedAttention(saved)))
+        self.fill_marked(&marks.output, Marked::Tainted, T::from_f64(f64::NAN), &mut output)?;
+        Ok((output, SavedAttention { heads: saved, marks }))
     }
 
     fn linear_attention_backward<T: Scalar>(
         &self,
-        inputs: AttentionInputs<'_, CpuTensor<T>>,
-        output: CpuTensor<T>,
-        SavedAttention(saved): SavedAttention<T>,
-        dy: CpuTensor<T>,
+        mut inputs: AttentionInputs<'_, CpuTensor<T>>,
+        mut output: CpuTensor<T>,
+        SavedAttention { heads: saved, marks }: SavedAttention<T>,
+        mut dy: CpuTensor<T>,
     ) -> Result<[CpuTensor<T>; 3], NnError> {
         const NAME: &str = "linear_attention_backward";
         let sizes = inputs.sizes_backward::<T, Self>(&output, &dy)?;
@@ -93,6 +99,10 @@ impl LinearAttention for Cpu {
             let expected = format!("of {heads_in_use} heads");
             return Err(NnError::shape(NAME, "saved", expected, &[saved.len()]));
         }
+        let spoilt = marks.of_gradients(self, sizes.positions(inputs.causal), &dy)?;
+        marks.clear(self, [&mut inputs.query, &mut inputs.key, &mut inputs.value])?;
+        self.fill_marked(&marks.output, Marked::Tainted, T::ZERO, &mut output)?;
+        self.fill_marked(&spoilt.query, Marked::Tainted, T::ZERO, &mut dy)?;
         let map = FeatureMap::new(&inputs, &sizes);
         let (mut dq, mut dk, mut dv) =
             (self.zeros(inputs.query.shape())?, self.zeros(inputs.key.shape())?, self.zeros(inputs.value.shape())?);
@@ -106,6 +116,7 @@ impl LinearAttention for Cpu {
             SavedHead::Full(state) => full::backward(&map, &head, state, &output, gradients),
             SavedHead::Causal(course) => causal::backward(&map, &head, course, &output, gradients),
         });
+        marks.spoil_gradients(self, &spoilt, [&mut dq, &mut dk, &mut dv])?;
         Ok([dq, dk, dv])
     }
 }

@@ -2,6 +2,7 @@
 
 mod convolutions;
 mod linear_attention;
+mod non_finite;
 mod precisions;
 mod tensors;
 mod training;
@@ -146,6 +147,9 @@ pub fn layer_checks() -> Vec<Check> {
         check!("layers: linear attention with wide values", linear_attention::wide_values, 4096.0),
         check!("layers: linear attention of growing keys", linear_attention::growing_keys, 4096.0),
         check!("layers: linear attention of large inputs", linear_attention::large_attention, 0.0),
+        check!("layers: rows that a mask hides are not read", non_finite::hidden_rows, 0.0),
+        check!("layers: a NaN in the future does not reach the past", non_finite::future, 0.0),
+        check!("layers: comparisons pass NaN on", non_finite::comparisons, 0.0),
         check!("layers: linear and convolution layers", whole_layers::simple_layers, 2048.0),
         check!("layers: attention layers", whole_layers::attention_layers, 8192.0),
         check!("layers: attention with positions", whole_layers::encoded_attention, 16384.0),
