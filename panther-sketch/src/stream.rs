@@ -48,7 +48,8 @@ pub const SRHT_SIGNS: u64 = 0x9b05_688c_2b3e_6c1f;
 /// Tag of the rows that [`Srht`](crate::Srht) keeps.
 pub const SRHT_ROWS: u64 = 0x1f83_d9ab_fb41_bd6b;
 
-const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
+/// φ, the increment of SplitMix64.
+pub const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a long loop over arrays is
 /// vectorised for any width, a short one is unrolled into scalars.

@@ -1,7 +1,7 @@
 // The way back. The features are made again.
 
 // inverses and by_denominators of each query: 16 queries a block. count = heads·queries.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS)
 quotients(Attention at, const real *y, const real *dy, const real *denominators, real *inverses, real *by_denominators, i64 count) {
     i64 k = (i64)blockIdx.x * 16 + down(), head = k / at.queries, row = k % at.queries;
     i64 start = ((head / at.heads * at.queries + row) * at.heads + head % at.heads) * at.dv;
