@@ -1,7 +1,7 @@
 //! Seeds for the second and later draws of one computation, and the mixing function behind every seed.
 
 /// φ, the increment of SplitMix64: the odd integer nearest to 2⁶⁴ divided by the golden ratio.
-pub(crate) const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The output function of SplitMix64 (Steele, Lea and Flood 2014, with the constants of Vigna): a bijection of 64-bit words that maps 0,
 /// and only 0, to 0.

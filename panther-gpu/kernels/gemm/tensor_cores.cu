@@ -7,19 +7,13 @@
 
 #if defined(REAL_IS_FLOAT) && defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// How the factors lie.
-#ifndef A_BY_ROWS
-#define A_BY_ROWS true
-#define B_BY_COLUMNS true
-#endif
-
-constexpr u32 BRINGING = 256, MULTIPLYING = 256, TILE_ROWS = 128, DEPTH = 32, STAGES = 4;
+constexpr u32 BRINGING = BLOCK_THREADS / 2, MULTIPLYING = BLOCK_THREADS / 2;
 // What one load brings, and the loads of a row of B in a tile.
 constexpr u32 WIDE = 4, CHUNKS = DEPTH / WIDE;
 
 // Numbers from one row of a tile of A to the next, or from one column, such that a warp meets every bank once as it reads 8 rows of 4
 // columns.
-constexpr u32 STRIDE_BY_ROWS = DEPTH + 4, STRIDE_BY_COLUMNS = TILE_ROWS + 8;
+constexpr u32 STRIDE_BY_ROWS = DEPTH + A_PADDING, STRIDE_BY_COLUMNS = TILE_ROWS + 8;
 constexpr u32 A_NUMBERS = TILE_ROWS * STRIDE_BY_ROWS;
 static_assert(A_NUMBERS >= DEPTH * STRIDE_BY_COLUMNS, "either layout fits");
 
@@ -41,6 +35,7 @@ struct Product {
     u32 b_is_wide;
     u32 tiles_right;
 };
+static_assert(sizeof(Product) == SIZE_OF_PRODUCT, "the layout of Rust's struct");
 
 // The part of the product that a block makes: rows and columns of C from here on, and terms of the sums.
 struct Part {

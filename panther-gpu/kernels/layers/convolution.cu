@@ -15,15 +15,11 @@ struct Correlation {
     // Extents of the patch of the source that a tile of targets reads.
     i64 patch[2];
 };
+static_assert(sizeof(Correlation) == SIZE_OF_CORRELATION, "the layout of Rust's struct");
 
 // A thread makes GROUP target channels of ROWS pixels below each other; a warp COLUMNS of those side by side.
-constexpr int GROUP = 8;
-constexpr int ROWS = 8;
-constexpr int COLUMNS = 32;
-// Warps of a block below each other.
-constexpr int BANDS = 2;
-// Columns of the patches of small kernels, known to the compiler so that addresses need no arithmetic.
-constexpr int PITCH = 40;
+// BANDS warps of a block are below each other.
+// The patches of small kernels have PITCH columns, known to the compiler so that addresses need no arithmetic.
 
 // The GROUP numbers at an address that is a multiple of 16.
 __device__ __forceinline__ void take_group(const real *from, real (&numbers)[GROUP]) {
@@ -199,9 +195,9 @@ __device__ __forceinline__ void store(const Correlation &c, const Share &at, con
 }
 
 #ifdef REAL_IS_FLOAT
-#define TILE_BOUNDS __launch_bounds__(256, 2)
+#define TILE_BOUNDS __launch_bounds__(BLOCK_THREADS, 2)
 #else
-#define TILE_BOUNDS __launch_bounds__(256, 1)
+#define TILE_BOUNDS __launch_bounds__(BLOCK_THREADS, 1)
 #endif
 
 // The sums over the first share of source channels, then those over the next: target[share][image][channel][pixel]. Grid: tiles (columns
@@ -290,7 +286,6 @@ extern "C" __global__ void correlate_simply(Correlation c, const real *source, c
 
 // Gradient by the weight. Its columns are the pairs of a source channel and a tap; a thread makes PAIRS neighbouring ones for GROUP
 // targets, from one pixel of COLUMNS side by side. The lanes are summed at the end.
-constexpr int PAIRS = 9;
 // Targets of a block, in BANDS groups.
 constexpr int BLOCK_TARGETS = BANDS * GROUP;
 

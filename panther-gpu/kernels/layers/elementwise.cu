@@ -6,8 +6,6 @@ __device__ __forceinline__ real normal_density(real x) {
     return exp(real(-0.5) * x * x) * real(0.39894228040143267794);
 }
 
-constexpr u32 RELU = 0;
-
 extern "C" __global__ void activate(u32 f, const real *x, real *y, u64 count) {
     FOR_EACH(i, count) {
         real v = x[i];

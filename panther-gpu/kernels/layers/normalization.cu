@@ -1,8 +1,5 @@
 // Normalisation of rows: x̂ = (x·scale − mean)·inverse; scale, mean and inverse are kept of each row. A block a row.
 
-constexpr u32 COLUMNS = 32;
-constexpr u32 LANES = 8;
-
 extern "C" __global__ void normalize(const real *x, const real *weight, const real *bias, u64 rows, u64 width,
                                      double epsilon, real *y, real *moments) {
     __shared__ real scratch[WARP];

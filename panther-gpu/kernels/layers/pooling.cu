@@ -4,6 +4,7 @@ struct Windows {
     u64 planes, height, width, rows, columns;
     i64 kernel[2], stride[2], before[2], dilation[2];
 };
+static_assert(sizeof(Windows) == SIZE_OF_WINDOWS, "the layout of Rust's struct");
 
 // The first pixel under a window whose number none exceeds; a NaN exceeds all.
 __device__ u64 largest(const Windows &w, const real *x, i64 row, i64 column) {

@@ -1,8 +1,5 @@
 // Sums in a fixed order: shares first, then the shares one after another.
 
-constexpr u32 COLUMNS = 32;
-constexpr u32 LANES = 8;
-
 // shares[s][c] = Σ x[r][c] over the rows of share s. Blocks of COLUMNS×LANES threads, one for COLUMNS columns of a share.
 extern "C" __global__ void sum_rows(const real *x, u64 rows, u64 width, u64 share, real *shares) {
     __shared__ real sums[LANES][COLUMNS + 1];

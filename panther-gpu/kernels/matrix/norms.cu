@@ -3,7 +3,7 @@
 // What a first look at a matrix tells: the largest |entry|, the sum of the squares, and whether all are finite.
 //
 // A block's share of (factor·a)'s largest entry, sum of squares and count of entries that are not finite, into
-// result[3·block ...]. The first of those entries, in column-major order, into `first`, which starts as all ones.
+// result[SUMMARY·block ...]. The first of those entries, in column-major order, into `first`, which starts as all ones.
 extern "C" __global__ void survey(const real *a, u64 down, u64 right, u64 rows, u64 columns, double factor, double *result,
                                   u64 *first) {
     __shared__ double scratch[WARP];
@@ -51,9 +51,9 @@ extern "C" __global__ void survey(const real *a, u64 down, u64 right, u64 rows, 
     bad = block_sum(bad, scratch);
     largest = block_max(largest, 0.0, scratch);
     if (threadIdx.x == 0) {
-        result[3 * blockIdx.x] = largest;
-        result[3 * blockIdx.x + 1] = squares;
-        result[3 * blockIdx.x + 2] = bad;
+        result[SUMMARY * blockIdx.x + LARGEST] = largest;
+        result[SUMMARY * blockIdx.x + SQUARES] = squares;
+        result[SUMMARY * blockIdx.x + NOT_FINITE] = bad;
     }
 }
 

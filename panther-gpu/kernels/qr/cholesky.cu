@@ -5,21 +5,19 @@
 // not where the one before was not, of which `before` tells, if there is one.
 __device__ __forceinline__ bool judge(double least, double greatest, int code, double tolerance, double ratio, const double *before,
                                       double *report) {
-    const bool follows = before == nullptr || before[1] != 0;
+    const bool follows = before == nullptr || before[SOUND] != 0;
     const bool sound = follows && code == 0 && least > tolerance && least > ratio * greatest && greatest <= HIGHEST;
     if (threadIdx.x == 0) {
-        report[0] = code;
-        report[1] = sound;
+        report[BREAKDOWN] = code;
+        report[SOUND] = sound;
     }
     return sound;
 }
 
 // One block of SIDE² threads, n ≤ SIDE·TILES: ‖G − I‖²_F, and R with zeros below its diagonal. A thread holds the entries whose row and
 // column leave its remainders by SIDE; elimination without square roots takes one barrier a row.
-constexpr u32 SIDE = 16;
-
 template <u32 TILES>
-__device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect,
+__device__ __forceinline__ void eliminate(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect,
                                        const double *before, double *report) {
     __shared__ double scratch[WARP];
     __shared__ real pivots[2][TILES * SIDE], heads[TILES * SIDE];
@@ -102,16 +100,17 @@ __device__ __forceinline__ void factor(const real *g, u64 ldg, u32 n, double tol
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
-    factor_64(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
+// Up to half of MOST_COLUMNS.
+extern "C" __global__ void __launch_bounds__(SIDE *SIDE)
+    factor_half(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
                double *report) {
-    factor<4>(g, ldg, n, tolerance, ratio, r, defect, before, report);
+    eliminate<MOST_COLUMNS / SIDE / 2>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
-extern "C" __global__ void __launch_bounds__(256)
-    factor_128(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
+extern "C" __global__ void __launch_bounds__(SIDE *SIDE)
+    factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
                double *report) {
-    factor<8>(g, ldg, n, tolerance, ratio, r, defect, before, report);
+    eliminate<MOST_COLUMNS / SIDE>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
 // One block: the judgement of a factor that a library has made in the upper triangle of r.
@@ -134,7 +133,7 @@ extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int
 
 // r = the upper triangle of a factor that is sound, or the identity.
 extern "C" __global__ void accepted_factor(const real *factor, u64 ldf, u64 n, const double *report, real *r) {
-    const bool sound = report[1] != 0;
+    const bool sound = report[SOUND] != 0;
     FOR_EACH(k, n * n) {
         u64 i, j;
         split(k, n, i, j);

@@ -5,7 +5,8 @@
 
 // A column that may be chosen, as a number that is the greater the longer the column is, and of equals the further left it stands: the
 // bits of its squared norm, the last of which make room for its place.
-constexpr u64 PLACES = 0xfffff;
+constexpr u64 PLACES = MOST_COLUMNS - 1;
+static_assert((MOST_COLUMNS & PLACES) == 0, "a power of two");
 constexpr u64 NO_COLUMN = 0;
 
 __device__ __forceinline__ u64 candidate(double squared_norm, u32 column) {
@@ -29,8 +30,6 @@ struct Offer {
     real norm;
 };
 
-constexpr u32 MOST_OFFERS = 16;
-
 // a is m×n. Takes up to `most` steps, until the sum of the squares left is at most `tolerance`. order[j] becomes the step that
 // took column j (it starts as −1), *steps their number. The rows of R are left in the rows of `a`, whose columns stay in
 // their places; the reflector of a step, I − factors[step]·v·vᵀ, is v in the rows from `step` on of that column of `reflectors`.
@@ -39,7 +38,7 @@ template <bool CLUSTER>
 __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                       real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
     __shared__ u64 of_warps[WARP], chosen;
-    __shared__ Offer offers[2][MOST_OFFERS];
+    __shared__ Offer offers[2][CLUSTER_BLOCKS];
     __shared__ double scratch[WARP];
     const u32 blocks = gridDim.x, block = blockIdx.x;
     const u32 mine = block < n ? (n - block + blocks - 1) / blocks : 0;
@@ -192,13 +191,13 @@ __device__ void pivot(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance
     if (block == 0 && threadIdx.x == 0) *steps = step;
 }
 
-extern "C" __global__ void __launch_bounds__(512, 1)
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1)
     pivot_grid(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
     pivot<false>(a, lda, m, n, most, tolerance, order, steps, reflectors, factors, candidates, sums, published, counter);
 }
 
-extern "C" __global__ void CLUSTER_OF(16) __launch_bounds__(512, 1)
+extern "C" __global__ void CLUSTER_OF(CLUSTER_BLOCKS) __launch_bounds__(BLOCK_THREADS, 1)
     pivot_cluster(real *a, u64 lda, u32 m, u32 n, u32 most, double tolerance, int *order, int *steps, real *reflectors,
                   real *factors, u64 *candidates, double *sums, real *published, u32 *counter) {
     pivot<true>(a, lda, m, n, most, tolerance, order, steps, reflectors, factors, candidates, sums, published, counter);
@@ -235,7 +234,7 @@ extern "C" __global__ void upper_permuted(const real *a, u64 lda, const int *per
 }
 
 // A warp a column: the leading columns of the product of the reflectors, m×columns. Shared memory holds m numbers a warp.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(FORM_Q_WARPS *WARP)
     form_q(const real *reflectors, const real *factors, u32 m, const int *steps, real *q, u32 columns) {
     const u32 lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const u32 j = blockIdx.x * (blockDim.x / WARP) + warp;

@@ -4,10 +4,10 @@ extern __shared__ double memory[];
 
 // a = a·R⁻¹ by substitution, four threads a row, with the upper triangle of R, n×n. Columns are solved in panels; a thread holds
 // four of a panel. Shared memory holds R, n rounded up to panels and squared with some more in each row, and as many numbers a row of a.
-extern "C" __global__ void __launch_bounds__(128) solve_rows(real *a, u64 lda, u64 m, u32 n, const real *r, u64 ldr) {
-    constexpr u32 PANEL = 16, EACH = 4, SHARE = PANEL / EACH, QUAD = sizeof(Quad) / sizeof(real);
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) solve_rows(real *a, u64 lda, u64 m, u32 n, const real *r, u64 ldr) {
+    constexpr u32 EACH = PANEL / SHARE, QUAD = sizeof(Quad) / sizeof(real);
     // Rows of R begin in different banks.
-    const u32 padded = (n + PANEL - 1) / PANEL * PANEL, pitch = padded + QUAD, rows = blockDim.x / SHARE;
+    const u32 padded = (n + PANEL - 1) / PANEL * PANEL, pitch = padded + QUAD, rows = BLOCK_THREADS / SHARE;
     real *factor = (real *)memory, *numbers = factor + padded * pitch;
     const u32 row = threadIdx.x / SHARE, share = threadIdx.x % SHARE;
     for (u32 k = threadIdx.x; k < padded * padded; k += blockDim.x) {

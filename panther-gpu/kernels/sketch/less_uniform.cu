@@ -35,7 +35,7 @@ __device__ void sort_list(u32 *sorted, const u32 *list, u32 length) {
 
 // Sorts nonzeros into lists: list b is lists[starts[b]] … up to lists[starts[b + 1]], codes ascending. A block's work. `lists` may be
 // `buckets`; only integers are added atomically, and the order in which that happens is sorted away.
-extern "C" __global__ void __launch_bounds__(1024, 1)
+extern "C" __global__ void __launch_bounds__(LIST_THREADS, 1)
     build_lists(u32 *lists, u32 *starts, const u32 *buckets, const u32 *codes, u32 *slots, u32 *unsorted, u64 count, u64 size) {
     __shared__ u32 scratch[WARP];
     for (u64 b = threadIdx.x; b <= size; b += blockDim.x) starts[b] = 0;

@@ -1,9 +1,6 @@
 // Random fill: number e is entry (e mod 1024, ⌊e/1024⌋) of an operator of 1024 rows. A thread draws a stream; a warp hands
 // what its 32 streams gave over in shared memory, so that neighbouring threads write neighbouring numbers.
 
-constexpr u32 STREAM_LENGTH = 1024;
-constexpr u32 FILL_THREADS = 64;
-
 // Calls put(e, number) for every e below count.
 template <typename Pairs, typename T, typename Put>
 __device__ __forceinline__ void for_each_number(u64 count, u64 key, T scale, Put put) {

@@ -6,13 +6,11 @@ typedef unsigned short u16;
 
 // A chunk of some columns of A lies in shared memory as a tile of 128 bytes a row, which eight neighbouring threads read, 16
 // bytes each: all banks at once.
-constexpr u32 ROW_BYTES = 128, ROW_THREADS = ROW_BYTES / sizeof(Quad);
+static_assert(ROW_THREADS == ROW_BYTES / sizeof(Quad), "a thread reads 16 bytes");
 constexpr u32 SKETCH_COLUMNS = ROW_BYTES / sizeof(real), QUAD_COLUMNS = sizeof(Quad) / sizeof(real);
 constexpr u32 QUAD_ENTRIES = sizeof(Quad) / sizeof(u16);
-// Rows of S·A that a thread sums at most.
-constexpr u32 SUMMED_ROWS = 8;
-// How many times 16 bytes a thread brings of a tile, and has on their way at a time.
-constexpr u32 BROUGHT_QUADS = 4, HELD_QUADS = BROUGHT_QUADS / 2;
+// How many times 16 bytes of a tile a thread has on their way at a time.
+constexpr u32 HELD_QUADS = BROUGHT_QUADS / 2;
 
 // Where the first 16 bytes of a row lie, and the others: eight rows have theirs in eight places, so that threads that write
 // down a column do not meet in a bank.
@@ -36,7 +34,7 @@ extern "C" __global__ void draw_sparse_sign(u32 *nonzeros, u64 key, u64 first, u
 
 // The lists of a chunk and a slice, a block each: where that of row r begins among them is starts[r], and an entry is the byte of
 // a row in a tile, with the sign in bit 0. Which coordinates a row has is a set of bits; reading it in order sorts the list.
-extern "C" __global__ void __launch_bounds__(1024, 1)
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1)
     list_sparse_sign(u16 *lists, u32 *starts, const u32 *nonzeros, u64 count, u64 d, u64 zeta, u32 chunk, u32 slice,
                      u32 list_room, u32 start_room) {
     extern __shared__ __align__(16) unsigned char memory[];
@@ -145,7 +143,7 @@ __device__ __forceinline__ void add_listed(Quad &sum, const unsigned char *tile,
 
 // S·A for some chunks, part y of them, a slice and SKETCH_COLUMNS columns of A a block: while it sums what a chunk has, the next
 // is on its way. Part y of the sums, times factor, goes to out + y·step, or is added to it.
-extern "C" __global__ void __launch_bounds__(1024, 1)
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1)
     sparse_sign_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right,
                      const u16 *lists, const u32 *starts, u64 d, u64 p, u64 count, u32 chunk, u32 slice, u32 list_room,
                      u32 start_room, u64 chunks_per_part, real factor, u32 add) {

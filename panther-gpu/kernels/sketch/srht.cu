@@ -1,11 +1,8 @@
 // The subsampled randomized Hadamard transform: aligned tiles of 1024 coordinates are transformed, a column a warp, and of each tile
 // the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of their high bits.
 
-constexpr u32 SIZE = 1024;
 // Columns that a block takes at most, a warp each: 64 bytes where they lie side by side.
-constexpr u32 MOST_COLUMNS = 64 / sizeof(real);
-// How many rows a lane has in work at a time where rows are chosen.
-constexpr u32 AHEAD = 8;
+constexpr u32 MOST_COLUMNS = COLUMN_BYTES / sizeof(real);
 // A column lies in shared memory as 32 pieces of 32 rows, so far apart that neither along a piece nor across all of them
 // two lanes meet in a bank.
 constexpr u32 PIECE = WARP + 1, COLUMN_ROOM = WARP * PIECE;
@@ -14,6 +11,7 @@ constexpr u32 PIECE = WARP + 1, COLUMN_ROOM = WARP * PIECE;
 struct alignas(8) Kept {
     u32 place, high;
 };
+static_assert(sizeof(Kept) == SIZE_OF_KEPT, "the layout of Rust's struct");
 
 // In bit 0: whether H is negative in this row and the first coordinate of a tile.
 __device__ __forceinline__ u32 hadamard_sign(Kept row, u64 tile) { return __popc(row.high & (u32)tile); }

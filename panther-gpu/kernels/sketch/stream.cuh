@@ -1,7 +1,5 @@
 // The random words of panther-sketch's module `stream` and what its families make of them, bit for bit.
 
-constexpr u64 PHI = 0x9e3779b97f4a7c15ull;
-
 // Word k of a key's SplitMix64 sequence.
 __device__ __forceinline__ u64 splitmix_word(u64 key, u64 k) {
     u64 z = key + (k + 1) * PHI;

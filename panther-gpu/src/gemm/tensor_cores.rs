@@ -6,39 +6,46 @@ use cudarc::driver::{DeviceRepr, LaunchConfig};
 
 use crate::gemm::operands::Operands;
 use crate::matrix::raw::Place;
-use crate::runtime::kernel::{Kernel, KernelFile};
+use crate::runtime::kernel::{Constant, Kernel, KernelFile, kernel_source};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
 /// The kernels for factors that lie like this.
-macro_rules! kernels {
-    ($name:literal, $a_by_rows:literal, $b_by_columns:literal) => {
-        KernelFile {
-            name: $name,
-            source: concat!(
-                "#define A_BY_ROWS ",
-                $a_by_rows,
-                "\n#define B_BY_COLUMNS ",
-                $b_by_columns,
-                "\n",
-                crate::runtime::kernel::kernel_source!("gemm/tensor_cores", "gemm/wgmma.cuh")
-            ),
-        }
-    };
+const fn kernels(name: &'static str, constants: &'static [Constant]) -> KernelFile {
+    KernelFile { name, source: kernel_source!("gemm/tensor_cores", "gemm/wgmma.cuh"), constants }
+}
+
+const fn constants(a_by_rows: bool, b_by_columns: bool) -> [Constant; 8] {
+    [
+        Constant::bool("A_BY_ROWS", a_by_rows),
+        Constant::bool("B_BY_COLUMNS", b_by_columns),
+        Constant::u32("TILE_ROWS", TILE_ROWS),
+        Constant::u32("DEPTH", DEPTH),
+        Constant::u32("STAGES", STAGES),
+        Constant::u32("BLOCK_THREADS", THREADS as usize),
+        Constant::u32("A_PADDING", A_PADDING),
+        Constant::size_of::<Product>("SIZE_OF_PRODUCT"),
+    ]
 }
 
 /// By whether A lies by rows, and whether B lies by columns.
 pub(crate) const KERNELS: [[KernelFile; 2]; 2] = [
-    [kernels!("tensor_product_nt", false, false), kernels!("tensor_product_nn", false, true)],
-    [kernels!("tensor_product_tt", true, false), kernels!("tensor_product_tn", true, true)],
+    [
+        kernels("gemm/tensor_cores_nt", &constants(false, false)),
+        kernels("gemm/tensor_cores_nn", &constants(false, true)),
+    ],
+    [kernels("gemm/tensor_cores_tt", &constants(true, false)), kernels("gemm/tensor_cores_tn", &constants(true, true))],
 ];
 
-/// As in the kernels.
+/// Rows of a tile of C, terms of a step, steps that are on their way at a time, and threads of a block.
 const TILE_ROWS: usize = 128;
 const DEPTH: usize = 32;
 const STAGES: usize = 4;
 const THREADS: u32 = 512;
+/// Numbers by which the rows of a tile of A are longer than its terms, against conflicts of banks.
+const A_PADDING: usize = 4;
+/// Columns of a tile of C.
 const WIDTHS: [(usize, &str); 4] = [(64, "product_64"), (96, "product_96"), (112, "product_112"), (128, "product_128")];
 
 /// Below so many columns most of the narrowest tile would be idle.
@@ -54,7 +61,7 @@ const LEAST_COLUMNS_OF_A_BATCH: usize = 16;
 const LEAST_ROWS_OF_A_BATCH: usize = 64;
 const LEAST_WORK_OF_A_BATCH: usize = 1 << 26;
 
-/// As the kernels know it.
+/// The argument of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct Product {
@@ -203,7 +210,7 @@ fn splits(multiprocessors: usize, tiles: usize, numbers: usize, k: usize) -> usi
 
 /// Tiles of B in two parts at multiples of 1024 bytes, A, and what aligns the first.
 const fn shared_bytes(width: usize) -> usize {
-    const A_BYTES: usize = TILE_ROWS * (DEPTH + 4) * size_of::<f32>();
+    const A_BYTES: usize = TILE_ROWS * (DEPTH + A_PADDING) * size_of::<f32>();
     STAGES * (2 * width * DEPTH * size_of::<f32>() + A_BYTES).next_multiple_of(1024) + 1024
 }
 

@@ -1,12 +1,12 @@
 //! Normalisation of rows.
 
-use crate::layers::reductions::{RowShares, add_shares};
+use crate::layers::reductions::{ROW_SHARES, RowShares, add_shares};
 use crate::layers::{block_a_row, holds};
 use crate::runtime::kernel::{KernelFile, kernel_file};
 use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("layers/normalization");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/normalization").with(&ROW_SHARES);
 
 /// Threads for a row.
 const THREADS: u32 = 128;

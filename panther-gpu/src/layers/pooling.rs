@@ -4,13 +4,13 @@ use cudarc::driver::DeviceRepr;
 
 use crate::layers::convolution::Window;
 use crate::layers::{THREADS, holds};
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("layers/pooling");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/pooling").with(&[Constant::size_of::<Windows>("SIZE_OF_WINDOWS")]);
 
-/// Planes of images and the windows on them, as the kernels know them.
+/// Planes of images and the windows on them: the argument of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct Windows {

@@ -4,11 +4,23 @@ use panther_linalg::rules::{exponent_of, power_of_two};
 use panther_linalg::{LinalgError, ScaledNorm};
 
 use crate::matrix::report::Report;
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, launch};
 use crate::{Buffer, DeviceReal, GpuError, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("matrix/norms");
+pub(crate) const KERNELS: KernelFile = kernel_file!("matrix/norms").with(&[
+    Constant::u32("LARGEST", LARGEST),
+    Constant::u32("SQUARES", SQUARES),
+    Constant::u32("NOT_FINITE", NOT_FINITE),
+    Constant::u32("SUMMARY", SUMMARY),
+]);
+
+/// What a block tells of its entries: the places of the largest magnitude, the sum of the squares and the count of those that are not
+/// finite, and how many numbers that are.
+const LARGEST: usize = 0;
+const SQUARES: usize = 1;
+const NOT_FINITE: usize = 2;
+const SUMMARY: usize = 3;
 
 /// Blocks that a matrix is read by: fixed, so that the sums do not depend on the device.
 const BLOCKS: usize = 512;
@@ -26,7 +38,7 @@ pub(crate) struct Survey {
 
 /// Reads factor·A once.
 pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<Survey, GpuError> {
-    let result = Buffer::<f64>::zeros(a.device, 3 * BLOCKS)?;
+    let result = Buffer::<f64>::zeros(a.device, SUMMARY * BLOCKS)?;
     let first = Buffer::<u64>::from_host(a.device, &[u64::MAX])?;
     let (down, right) = a.place().strides();
     launch!(
@@ -46,10 +58,10 @@ pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<
     let blocks = result.to_host()?;
     let mut all = Survey { largest: 0.0, squares: 0.0, first_bad: None };
     let mut bad = 0.0;
-    for block in blocks.chunks_exact(3) {
-        all.largest = all.largest.max(block[0]);
-        all.squares += block[1];
-        bad += block[2];
+    for block in blocks.chunks_exact(SUMMARY) {
+        all.largest = all.largest.max(block[LARGEST]);
+        all.squares += block[SQUARES];
+        bad += block[NOT_FINITE];
     }
     if bad > 0.0 {
         all.first_bad = Some(first.to_host()?[0] as usize);

@@ -19,6 +19,10 @@ pub(crate) struct Report {
     start: usize,
 }
 
+/// Of the numbers that are told of a factor, the places of the column of a breakdown and of whether the factor was used.
+pub(crate) const BREAKDOWN: usize = 0;
+pub(crate) const SOUND: usize = 1;
+
 /// How many numbers there are to a report.
 const LENGTH: usize = 2 * PARTS + 2;
 
@@ -89,8 +93,8 @@ impl Report {
             Reported {
                 squares: numbers[..PARTS].iter().sum(),
                 defect: numbers[PARTS..2 * PARTS].iter().sum::<f64>().sqrt(),
-                breakdown: numbers[2 * PARTS] as usize,
-                sound: numbers[2 * PARTS + 1] != 0.0,
+                breakdown: numbers[2 * PARTS + BREAKDOWN] as usize,
+                sound: numbers[2 * PARTS + SOUND] != 0.0,
             }
         }))
     }

@@ -3,13 +3,22 @@
 use cudarc::cusolver::sys as cusolver;
 
 use crate::error::Named;
-use crate::matrix::report::Report;
+use crate::matrix::report::{BREAKDOWN, Report, SOUND};
 use crate::qr::householder::{leading, size};
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixMut};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky");
+pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky").with(&[
+    Constant::u32("SIDE", SIDE),
+    Constant::u32("MOST_COLUMNS", MOST_COLUMNS),
+    Constant::u32("BREAKDOWN", BREAKDOWN),
+    Constant::u32("SOUND", SOUND),
+]);
+
+/// The kernels have blocks of SIDE² threads.
+const SIDE: usize = 16;
+const THREADS: u32 = (SIDE * SIDE) as u32;
 
 /// Up to so many columns our kernels are faster than the libraries.
 pub(crate) const MOST_COLUMNS: usize = 128;
@@ -39,8 +48,8 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     let mut r = Matrix::uninitialized(&device, n, n)?;
     let (from, to) = (g.as_ref().place().pointer, r.as_mut().place().pointer);
     if n <= MOST_COLUMNS {
-        let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_64" } else { "factor_128" });
-        let config = block_each(1, 256);
+        let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_half" } else { "factor" });
+        let config = block_each(1, THREADS);
         let (defect, judgement) = (report.defect_at(), report.judgement_at());
         launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, before, judgement)?;
         return Ok(r);

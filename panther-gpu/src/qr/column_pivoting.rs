@@ -2,13 +2,21 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::runtime::kernel::{Kernel, KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, Kernel, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("qr/column_pivoting", "barrier.cuh");
+pub(crate) const KERNELS: KernelFile = kernel_file!("qr/column_pivoting", "barrier.cuh").with(&[
+    Constant::u32("BLOCK_THREADS", THREADS as usize),
+    Constant::u32("CLUSTER_BLOCKS", CLUSTER as usize),
+    Constant::u64("MOST_COLUMNS", MOST_COLUMNS as u64),
+    Constant::u32("FORM_Q_WARPS", FORM_Q_WARPS),
+]);
 
 const THREADS: u32 = 512;
+
+/// Warps of a block that forms Q, at most.
+const FORM_Q_WARPS: usize = 8;
 
 /// Blocks of a cluster: the largest that a Hopper device has.
 const CLUSTER: u32 = 16;
@@ -16,7 +24,7 @@ const CLUSTER: u32 = 16;
 /// Up to so many columns a cluster is taken: its barrier is cheaper than that of the whole device.
 const CLUSTER_COLUMNS: usize = 512;
 
-/// As many columns as the kernel can tell apart.
+/// As many columns as the kernel can tell apart, a power of two.
 const MOST_COLUMNS: usize = 1 << 20;
 
 /// What pivoting tells. It stays on the device, but for three numbers.
@@ -45,15 +53,14 @@ struct Reflectors<T> {
 impl<T: DeviceReal> Pivoted<T> {
     /// The leading min(m, n) columns of Q; those beyond the rank complete it.
     pub(crate) fn q(&self) -> Result<Matrix<T>, GpuError> {
-        const WARPS: usize = 8;
         let Reflectors { v, factors, steps } = &self.reflectors;
         let (m, columns) = (v.nrows(), v.ncols());
         let mut q = Matrix::uninitialized(v.device(), m, columns)?;
         // A column a warp; fewer warps a block where columns are long.
-        let warps = (v.device().shared_bytes() as usize / 2 / (m * size_of::<T>()).max(1)).clamp(1, WARPS);
+        let warps = (v.device().shared_bytes() as usize / 2 / (m * size_of::<T>()).max(1)).clamp(1, FORM_Q_WARPS);
         let config = LaunchConfig {
             grid_dim: (columns.div_ceil(warps) as u32, 1, 1),
-            block_dim: (32 * warps as u32, 1, 1),
+            block_dim: ((WARP * warps) as u32, 1, 1),
             shared_mem_bytes: (warps * m * size_of::<T>()) as u32,
         };
         launch!(
@@ -169,7 +176,7 @@ fn permuted<T: DeviceReal>(
     let (m, n) = (a.nrows(), a.ncols());
     let rows = m.min(n);
     let permutation = Buffer::<i32>::uninitialized(device, n)?;
-    let warp = LaunchConfig { grid_dim: (1, 1, 1), block_dim: (32, 1, 1), shared_mem_bytes: 0 };
+    let warp = LaunchConfig { grid_dim: (1, 1, 1), block_dim: (WARP as u32, 1, 1), shared_mem_bytes: 0 };
     launch!(
         device,
         T,

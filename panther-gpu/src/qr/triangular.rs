@@ -2,15 +2,20 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::launch;
 use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef, product};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("qr/triangular");
+pub(crate) const KERNELS: KernelFile = kernel_file!("qr/triangular").with(&[
+    Constant::u32("BLOCK_THREADS", THREADS),
+    Constant::u32("PANEL", PANEL),
+    Constant::u32("SHARE", SHARE),
+]);
 
-/// As in the kernel: threads of a block, rows that they solve at a time, and columns of a panel.
+/// Threads of a block, threads of a row, rows that a block solves at a time, and columns of a panel.
 const THREADS: usize = 128;
-const ROWS: usize = THREADS / 4;
+const SHARE: usize = 4;
+const ROWS: usize = THREADS / SHARE;
 const PANEL: usize = 16;
 
 /// Columns that the kernel solves at once: of any number of rows, and of so few that all are under way at a time.

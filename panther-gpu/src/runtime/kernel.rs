@@ -6,15 +6,86 @@ use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 
 use crate::GpuError;
 use crate::error::Named;
+use crate::runtime::scalar::sealed::Libraries as _;
 
 /// What every file begins with.
 const COMMON: &str = include_str!("../../kernels/common.cuh");
+
+/// What it shares with Rust.
+const COMMON_CONSTANTS: [Constant; 1] = [Constant::u32("WARP", WARP)];
+
+/// Threads of a warp.
+pub(crate) const WARP: usize = 32;
 
 /// A file of kernels, written for a type `real` that is float or double.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KernelFile {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
+    /// Macros of the source, by which it shares constants and the sizes of structs with the Rust file that launches it.
+    pub(crate) constants: &'static [Constant],
+}
+
+/// A macro of a file of kernels whose value comes from Rust.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Constant {
+    name: &'static str,
+    value: Value,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    /// A literal of type `int`: what it is compared with or added to decides whether it counts as unsigned.
+    Int(i32),
+    U32(u32),
+    U64(u64),
+    Bool(bool),
+    /// The size of a struct that has members of type `real`, in f32 and in f64.
+    Sizes([u32; 2]),
+}
+
+impl Constant {
+    /// A count, an extent or an index, unsigned in the kernels.
+    pub(crate) const fn u32(name: &'static str, value: usize) -> Self {
+        assert!(value <= u32::MAX as usize, "a constant of 32 bits");
+        Self { name, value: Value::U32(value as u32) }
+    }
+
+    /// As [`u32`](Self::u32), for kernels that count in signed numbers.
+    pub(crate) const fn int(name: &'static str, value: usize) -> Self {
+        assert!(value <= i32::MAX as usize, "a constant of 31 bits");
+        Self { name, value: Value::Int(value as i32) }
+    }
+
+    pub(crate) const fn u64(name: &'static str, value: u64) -> Self {
+        Self { name, value: Value::U64(value) }
+    }
+
+    pub(crate) const fn bool(name: &'static str, value: bool) -> Self {
+        Self { name, value: Value::Bool(value) }
+    }
+
+    /// The size of T, for a `static_assert` beside the kernels' struct.
+    pub(crate) const fn size_of<T>(name: &'static str) -> Self {
+        Self::u32(name, size_of::<T>())
+    }
+
+    /// The size of a struct of the kernels that is S where `real` is float, and D where it is double.
+    pub(crate) const fn sizes_of<S, D>(name: &'static str) -> Self {
+        Self { name, value: Value::Sizes([size_of::<S>() as u32, size_of::<D>() as u32]) }
+    }
+
+    /// The option of the compiler that defines it.
+    fn option(self, real: &str) -> String {
+        let value = match self.value {
+            Value::Int(value) => value.to_string(),
+            Value::U32(value) => format!("{value}u"),
+            Value::U64(value) => format!("{value:#x}ull"),
+            Value::Bool(value) => value.to_string(),
+            Value::Sizes([single, double]) => format!("{}u", if real == f32::CUDA_NAME { single } else { double }),
+        };
+        format!("-D{}={value}", self.name)
+    }
 }
 
 /// The file `kernels/<name>.cu`, behind the headers that it needs, which are named with their extension.
@@ -23,6 +94,7 @@ macro_rules! kernel_file {
         $crate::runtime::kernel::KernelFile {
             name: $name,
             source: $crate::runtime::kernel::kernel_source!($name $(, $header)*),
+            constants: &[],
         }
     };
 }
@@ -51,6 +123,11 @@ pub(crate) struct Kernel {
 }
 
 impl KernelFile {
+    /// The file with these constants.
+    pub(crate) const fn with(self, constants: &'static [Constant]) -> Self {
+        Self { constants, ..self }
+    }
+
     pub(crate) const fn kernel(self, name: &'static str) -> Kernel {
         Kernel { file: self, name }
     }
@@ -94,14 +171,16 @@ fn architecture((major, minor): (i32, i32)) -> String {
 /// Compiles a file for one type and one kind of device. Needs NVRTC, and no device.
 pub(crate) fn compile(file: KernelFile, real: &str, capability: (i32, i32)) -> Result<Ptx, GpuError> {
     let source = format!("{COMMON}\n{}", file.source);
+    let mut options = vec![
+        architecture(capability),
+        format!("-Dreal={real}"),
+        format!("-DREAL_IS_{}", real.to_uppercase()),
+        "--std=c++17".to_owned(),
+        "-default-device".to_owned(),
+    ];
+    options.extend(COMMON_CONSTANTS.iter().chain(file.constants).map(|constant| constant.option(real)));
     let options = CompileOptions {
-        options: vec![
-            architecture(capability),
-            format!("-Dreal={real}"),
-            format!("-DREAL_IS_{}", real.to_uppercase()),
-            "--std=c++17".to_owned(),
-            "-default-device".to_owned(),
-        ],
+        options,
         name: Some(format!("{}.cu", file.name)),
         ..CompileOptions::default()
     };

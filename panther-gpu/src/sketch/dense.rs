@@ -5,13 +5,15 @@ use panther_sketch::{Distribution, stream};
 use crate::gemm::operands::Operands;
 use crate::gemm::product::gemm;
 use crate::matrix::raw::Place;
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef, Precision};
 
 pub(crate) const KERNELS: KernelFile =
-    kernel_file!("sketch/dense", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh");
+    kernel_file!("sketch/dense", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+]);
 
 /// Numbers of S that are held at a time …
 const PANEL_NUMBERS: usize = 1 << 24;
@@ -52,7 +54,7 @@ impl Dense {
         let by_threads = |kernel| Drawing { kernel, columns: 64, threads: 64 };
         let (tag, drawing, scale) = match family {
             Distribution::Gaussian => {
-                (stream::GAUSSIAN, Drawing { kernel: "draw_gaussian", columns: 32, threads: 256 }, 1.0 / root)
+                (stream::GAUSSIAN, Drawing { kernel: "draw_gaussian", columns: WARP, threads: 256 }, 1.0 / root)
             }
             Distribution::Rademacher => (stream::RADEMACHER, by_threads("draw_rademacher"), 1.0 / root),
             Distribution::Uniform => (stream::UNIFORM, by_threads("draw_uniform"), 3.0_f64.sqrt() / root),

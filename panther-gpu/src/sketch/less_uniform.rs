@@ -1,14 +1,19 @@
 //! The sketch whose rows are sparse: gathers, and for Sᵀ·X lists of what each coordinate takes.
 
-use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
 use super::sparse::{WINDOW, below_2_31};
-use crate::runtime::kernel::{KernelFile, kernel_file};
-use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sketch/stream.cuh");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sketch/stream.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+    Constant::u32("LIST_THREADS", LIST_THREADS),
+]);
+
+/// Threads of the block that makes the lists.
+const LIST_THREADS: usize = 1024;
 
 /// A row-sparse operator.
 #[derive(Debug)]
@@ -181,7 +186,7 @@ impl Lists {
             self.starts.device(),
             T,
             KERNELS.kernel("build_lists"),
-            LaunchConfig { grid_dim: (1, 1, 1), block_dim: (1024, 1, 1), shared_mem_bytes: 0 },
+            block_each(1, LIST_THREADS as u32),
             nonzeros.buckets.pointer(),
             self.starts.pointer(),
             nonzeros.buckets.pointer(),

@@ -2,16 +2,20 @@
 
 use panther_sketch::stream;
 
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const KERNELS: KernelFile =
-    kernel_file!("sketch/random_fill", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh");
+    kernel_file!("sketch/random_fill", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+    Constant::u32("STREAM_LENGTH", STREAM),
+    Constant::u32("FILL_THREADS", THREADS as usize),
+]);
 
-/// Numbers that come from one stream, as in the kernels: number e is entry (e mod 1024, ⌊e/1024⌋) of an operator of 1024 rows.
+/// Numbers that come from one stream: number e is entry (e mod 1024, ⌊e/1024⌋) of an operator of 1024 rows.
 const STREAM: usize = 1024;
-/// As in the kernels.
+/// Threads of a block.
 const THREADS: u32 = 64;
 
 /// Fills a buffer with numbers uniform on ±`limit`.

@@ -5,18 +5,25 @@ use panther_sketch::stream;
 
 use super::sparse::{WINDOW, below_2_31};
 use super::tiling::{Tiling, equal_slice};
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketch/stream.cuh");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketch/stream.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+    Constant::u32("ROW_BYTES", ROW_BYTES),
+    Constant::u32("ROW_THREADS", ROW_THREADS),
+    Constant::u32("SUMMED_ROWS", SUMMED_ROWS),
+    Constant::u32("BROUGHT_QUADS", BROUGHT_QUADS),
+    Constant::u32("MOST_THREADS", MOST_THREADS),
+]);
 
-/// Bytes of a row of a tile, and threads that read it, as in the kernels.
+/// Bytes of a row of a tile, and threads that read it, 16 bytes each.
 const ROW_BYTES: usize = 128;
-const ROW_THREADS: usize = 8;
-/// Rows of the output that a thread sums at most, as in the kernels.
+const ROW_THREADS: usize = ROW_BYTES / 16;
+/// Rows of the output that a thread sums at most.
 const SUMMED_ROWS: usize = 8;
-/// How many times 16 bytes a thread brings of a tile, as in the kernels. A tile has 512 rows at most: their places in it have 16 bits.
+/// How many times 16 bytes a thread brings of a tile. A tile has 512 rows at most: their places in it have 16 bits.
 const BROUGHT_QUADS: usize = 4;
 /// Threads of a block at most.
 const MOST_THREADS: usize = 1024;

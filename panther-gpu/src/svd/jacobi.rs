@@ -5,23 +5,38 @@ use panther_linalg::LinalgError;
 
 use crate::matrix::entries::identity;
 use crate::qr::orthonormalize::complete;
-use crate::runtime::kernel::{Kernel, KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, Kernel, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::svd::factors::Svd;
 use crate::{Buffer, Device, DeviceReal, GpuError, Matrix};
 
-pub(crate) const RESIDENT: KernelFile = kernel_file!("svd/jacobi/resident", "barrier.cuh", "svd/jacobi/rotation.cuh");
-pub(crate) const EXCHANGED: KernelFile = kernel_file!("svd/jacobi/exchanged", "barrier.cuh", "svd/jacobi/rotation.cuh");
+pub(crate) const RESIDENT: KernelFile = kernel_file!("svd/jacobi/resident", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
+pub(crate) const EXCHANGED: KernelFile = kernel_file!("svd/jacobi/exchanged", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
 
-/// As in the kernels: threads of a block at the most, columns of a block, and rows of a part.
+/// What both files share with Rust.
+const CONSTANTS: [Constant; 7] = [
+    Constant::u32("BLOCK_THREADS", THREADS),
+    Constant::u32("MOST_WIDTH", MOST_WIDTH),
+    Constant::u32("PART", PART),
+    Constant::u32("MOST_SWEEPS", MOST_SWEEPS),
+    Constant::u32("NOISE_DIVISOR", NOISE_DIVISOR),
+    Constant::u32("FEW_BLOCKS", FEW_BLOCKS),
+    Constant::u32("MANY_BLOCKS", MANY_BLOCKS),
+];
+
+/// Threads of a block at the most, columns of a block, rows of a part, and sweeps.
 const THREADS: usize = 512;
 const MOST_WIDTH: usize = 16;
 const PART: usize = 256;
-const MOST_SWEEPS: i32 = 40;
+const MOST_SWEEPS: usize = 40;
+
+/// Blocks of the clusters.
+const FEW_BLOCKS: usize = 4;
+const MANY_BLOCKS: usize = 16;
 
 /// Kernels that keep all columns in the shared memory of a cluster: most rows, name, and blocks of the cluster.
 const RESIDENTS: [(usize, &str, usize); 3] =
-    [(64, "orthogonalize_64", 4), (128, "orthogonalize_128", 4), (256, "orthogonalize_256", 16)];
+    [(64, "orthogonalize_64", FEW_BLOCKS), (128, "orthogonalize_128", FEW_BLOCKS), (256, "orthogonalize_256", MANY_BLOCKS)];
 
 /// How the columns are dealt out.
 struct Deal {
@@ -53,15 +68,15 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Dea
     let resident = |(rows, name, blocks): (usize, &'static str, usize)| {
         let width = n.div_ceil(2 * blocks).max(1);
         let bytes = 4 * width * (2 * rows + 1) * size_of::<T>();
-        deal(RESIDENT.kernel(name), width, blocks, 32 * width, bytes, true)
+        deal(RESIDENT.kernel(name), width, blocks, WARP * width, bytes, true)
     };
     // A column in whole parts, a column of rotations, and the norm.
-    let bytes = (m.next_multiple_of(PART) + 32 + 1) * size_of::<T>();
+    let bytes = (m.next_multiple_of(PART) + WARP + 1) * size_of::<T>();
     let exchanged = |name, width: usize, tables, clustered| {
         deal(EXCHANGED.kernel(name), width, tables, THREADS, 2 * width * bytes, clustered)
     };
     let residents = RESIDENTS.into_iter().filter(|&(rows, ..)| m <= rows).filter_map(resident);
-    for deal in residents.chain(exchanged("orthogonalize_16", n.div_ceil(32).max(1), 16, true)) {
+    for deal in residents.chain(exchanged("orthogonalize_cluster", n.div_ceil(2 * MANY_BLOCKS).max(1), MANY_BLOCKS, true)) {
         if device.runs_cluster::<T>(deal.kernel, deal.tables as u32, THREADS as u32)? {
             return Ok(Some(deal));
         }
@@ -71,9 +86,9 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Dea
     Ok(on_grid(least.max(8)).or_else(|| on_grid(least)).or_else(|| (1..=MOST_WIDTH).rev().find_map(on_grid)))
 }
 
-/// Part of ε·σ₁ below which a column is rounding errors, without a direction of its own. The kernel's, of the longest column,
-/// is not above it.
-const NOISE: f64 = 1.0 / 16.0;
+/// ε·σ₁ divided by this is the length below which a column is rounding errors, without a direction of its own. The kernels take the
+/// longest column for σ₁, and so less.
+const NOISE_DIVISOR: usize = 16;
 
 /// Rotates the columns of `x`, m×n with m ≥ n, until they are orthogonal, but for those that are far below ε·σ₁.
 pub(crate) fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T>) -> Result<Svd<T>, GpuError> {
@@ -88,7 +103,7 @@ pub(crate) fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T
         ));
     };
     let mut v = identity::<T>(&device, n)?;
-    let changed = Buffer::<i32>::zeros(&device, MOST_SWEEPS as usize)?;
+    let changed = Buffer::<i32>::zeros(&device, MOST_SWEEPS)?;
     let largest = Buffer::<u64>::zeros(&device, 1)?;
     // The lengths of the columns of x and v, and the number of sweeps.
     let report = Buffer::<f64>::zeros(&device, 2 * n + 1)?;
@@ -140,7 +155,7 @@ fn sorted<T: DeviceReal>(
         )?;
     }
     let report = report.to_host()?;
-    if report[2 * n] >= f64::from(MOST_SWEEPS) {
+    if report[2 * n] >= MOST_SWEEPS as f64 {
         return Err(LinalgError::NoConvergence { operation, shape: (m, n) }.into());
     }
     let (of_x, of_v) = report[..2 * n].split_at(n);
@@ -149,7 +164,7 @@ fn sorted<T: DeviceReal>(
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| sigma[j].total_cmp(&sigma[i]));
     // Shorter columns may not have been rotated.
-    let least = 2.0 * NOISE * T::EPSILON.to_f64() * order.first().map_or(0.0, |&j| sigma[j]);
+    let least = 2.0 / NOISE_DIVISOR as f64 * T::EPSILON.to_f64() * order.first().map_or(0.0, |&j| sigma[j]);
     let known = order.iter().take_while(|&&j| sigma[j] > least).count();
     let columns: Vec<i32> = order.iter().map(|&j| j as i32).collect();
     let inverse = |lengths: &[f64]| -> Vec<f64> {

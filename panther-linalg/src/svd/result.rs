@@ -53,7 +53,7 @@ pub struct Rsvd<T, M = Mat<T>> {
     pub s: Vec<T>,
     /// Right singular vectors, n×k (not transposed).
     pub v: M,
-    /// How many of the k singular values exceed √max(m, n)·ε·σ₁: the numerical rank, as far as k sees it.
+    /// How many of the k singular values exceed ε·max(√l, 4√s)·σ₁, l = max(m, n), s = min(m, n): the numerical rank, as far as k sees it.
     pub rank: usize,
     /// ‖A − UΣVᵀ‖_F is at most this, but for [`failure_probability`](Self::failure_probability).
     pub error_estimate: f64,

@@ -35,7 +35,7 @@ fn rsvd_finds_a_multiple_singular_value_under_a_flat_tail() {
     assert_near_best("17 ones", &sigma, 10, &RsvdOptions::default());
     let a = with_singular_values(600, 600, &sigma, 5);
     let found = rsvd(&a, Target::Rank(10), &RsvdOptions::default(), Par::Seq).unwrap();
-    assert!(found.s.iter().all(|s| (s - 1.0).abs() < 1e-3), "{:?}", found.s);
+    assert!(found.s.iter().all(|s| (s - 1.0).abs() < 0.01), "{:?}", found.s);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 // Scans over the chunks `first`.. of a segment. A block takes 32 numbers, and each of its warps one RANGES-th of the chunks: first the
 // whole of it, then, from what the ranges before give, chunk by chunk.
-constexpr int RANGES = 8;
 
 // bases[c + 1] = the largest of bases[c] and chunk c's maxima; bases[0] = start. The maxima are the segment's.
 extern "C" __global__ void __launch_bounds__(32 * RANGES)

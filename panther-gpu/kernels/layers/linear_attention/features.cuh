@@ -8,9 +8,7 @@
 // φ = e^(query's exponent + base − top), top being the largest of a query's exponents with the largest exponents of the keys that it
 // sees. A sum over keys or queries is a state: for each feature dv columns, feature after feature, and then a weight for each feature.
 
-constexpr int TILE = 64;
-constexpr int DEPTH = 16;
-constexpr int PITCH = TILE + 4;
+static_assert(TILE == 64 && BLOCK_THREADS == 256 && DEPTH == 16, "16 x 16 threads with 4 x 4 numbers each");
 
 // Blocks that registers are to leave room for.
 #ifdef REAL_IS_FLOAT
@@ -18,9 +16,7 @@ constexpr int RESIDENT = 2;
 #else
 constexpr int RESIDENT = 1;
 #endif
-#define ATTENTION_KERNEL extern "C" __global__ void __launch_bounds__(256, RESIDENT)
-
-constexpr i64 STABLE = 0, ORIGINAL = 1, RELU = 2;
+#define ATTENTION_KERNEL extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, RESIDENT)
 
 struct Attention {
     const real *query, *key, *value, *omega;
@@ -34,6 +30,7 @@ struct Attention {
     // What ω·x is multiplied by, half of its square, bounds, and the base where there are no keys.
     real scale, half_square, most, most_relu, headroom, least, start, ratio, epsilon;
 };
+static_assert(sizeof(Attention) == SIZE_OF_ATTENTION, "the layout of Rust's struct");
 
 // Sums over keys or queries, and what the features stand to: those of chunk c are `base_stride` and `state_stride` numbers behind
 // those of the chunk before (0 where there is one for all). The first state is that of `first`.
@@ -43,11 +40,13 @@ struct Sums {
     const real *states;
     i64 state_stride, first;
 };
+static_assert(sizeof(Sums) == SIZE_OF_SUMS, "the layout of Rust's struct");
 
 // What goes back into the sums of each query: dy, its top, 1/denominator (0 where that counts as zero), and dy·y/denominator.
 struct Slopes {
     const real *dy, *tops, *inverses, *by_denominators;
 };
+static_assert(sizeof(Slopes) == SIZE_OF_SLOPES, "the layout of Rust's struct");
 
 struct alignas(16) Four {
     real v[4];
@@ -81,6 +80,8 @@ struct Shared {
     real other[TILE][PITCH];
     real third[TILE][PITCH];
 };
+static_assert(sizeof(Shared) == SHARED_NUMBERS_OF_CHUNKS * sizeof(real), "what Rust asks for");
+static_assert(__builtin_offsetof(Shared, other) == SHARED_NUMBERS * sizeof(real), "what Rust asks for");
 
 __device__ __forceinline__ Shared &shared() {
     extern __shared__ __align__(16) unsigned char memory[];

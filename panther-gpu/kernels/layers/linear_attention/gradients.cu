@@ -2,7 +2,7 @@
 
 // inverses and by_denominators of each query: 16 queries a block. count = heads·queries. Both are 0 for rows of dy with a mark, and for
 // rows of y with one, which are not read; those of them whose dy is not zero have a mark there too.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS)
 quotients(Attention at, const real *y, const real *dy, const real *output_marks, const real *gradient_marks, const real *denominators,
           real *inverses, real *by_denominators, i64 count) {
     i64 k = (i64)blockIdx.x * 16 + down(), head = k / at.queries, place = head / at.heads * at.queries + k % at.queries;

@@ -126,7 +126,7 @@ extern "C" __global__ void join_states(const real *states, const real *maxima, u
 // The largest ω·k of all keys of a split, attended or not, with a tile of features: largest[(tile·splits + split)·heads + head].
 // Grid: (splits·heads, tiles of features).
 ATTENTION_KERNEL largest_products(Attention at, i64 share, real *largest) {
-    __shared__ real scratch[256 / WARP];
+    __shared__ real scratch[BLOCK_THREADS / WARP];
     Shared &s = shared();
     i64 all = at.batch * at.heads, head = blockIdx.x % all, split = blockIdx.x / all, feature = (i64)blockIdx.y * TILE;
     i64 end = (split + 1) * share < at.keys ? (split + 1) * share : at.keys;

@@ -1,7 +1,7 @@
 // Columns in global memory, which two blocks at a time leave for the shared memory of a thread block.
 
 // Columns lie in shared memory in parts.
-constexpr u32 GROUPS = 8, PART = GROUPS * WARP;
+constexpr u32 GROUPS = PART / WARP;
 
 // Makes two columns in shared memory orthogonal; whether they were not. By a warp: `x` and `y` are what its lane has of them, in parts
 // and a last group with the column of the product of the rotations. Of one part all is read once.
@@ -55,9 +55,6 @@ __device__ __forceinline__ real fetch(real *to, const real *from, u32 rows, u32 
     }
     return warp_sum(sum);
 }
-
-// Columns of a block.
-constexpr u32 MOST_WIDTH = 16;
 
 // v[:, columns] = v[:, columns]·J of at most COLUMNS columns, a warp for 32 rows, or two with half of the columns each. `at(c)` is where
 // column c of v begins, or null; column c of J is at j + c·stride. By the whole block.
@@ -177,7 +174,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
     if (blockIdx.x == 0 && threadIdx.x == 0) *problem.sweeps = sweep;
 }
 
-ORTHOGONALIZE(orthogonalize_16, CLUSTER_OF(16), orthogonalize<true>)
+ORTHOGONALIZE(orthogonalize_cluster, CLUSTER_OF(MANY_BLOCKS), orthogonalize<true>)
 ORTHOGONALIZE(orthogonalize_grid, , orthogonalize<false>)
 
 // A block a column: its length, summed in double precision without under- or overflow.

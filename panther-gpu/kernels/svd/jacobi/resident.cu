@@ -158,6 +158,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
 }
 
 // By the most rows and columns.
-ORTHOGONALIZE(orthogonalize_64, CLUSTER_OF(4), orthogonalize<2>)
-ORTHOGONALIZE(orthogonalize_128, CLUSTER_OF(4), orthogonalize<4>)
-ORTHOGONALIZE(orthogonalize_256, CLUSTER_OF(16), orthogonalize<8>)
+#define RESIDENT(rows, blocks) ORTHOGONALIZE(orthogonalize_##rows, CLUSTER_OF(blocks), orthogonalize<rows / WARP>)
+RESIDENT(64, FEW_BLOCKS)
+RESIDENT(128, FEW_BLOCKS)
+RESIDENT(256, MANY_BLOCKS)

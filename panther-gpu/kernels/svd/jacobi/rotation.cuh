@@ -77,10 +77,8 @@ __device__ __forceinline__ void turn(const Rotation &rotation, Lane<COUNT> &a, L
     for (u32 l = 0; l < COUNT; l++) turn(rotation, a.x[l], b.x[l]);
 }
 
-constexpr u32 MOST_SWEEPS = 40;
-
 // The part of ε times the largest column below which a column is rounding errors, squared.
-constexpr double NOISE = (double)EPSILON * (double)EPSILON / 256;
+constexpr double NOISE = (double)EPSILON * (double)EPSILON / (NOISE_DIVISOR * NOISE_DIVISOR);
 
 // Below this the squares of products have no digits.
 #ifdef REAL_IS_FLOAT
@@ -111,7 +109,7 @@ __device__ __forceinline__ real floor_of(const Problem &problem) {
 }
 
 #define ORTHOGONALIZE(name, attribute, function)                                                                                  \
-    extern "C" __global__ void attribute __launch_bounds__(512, 1)                                                                \
+    extern "C" __global__ void attribute __launch_bounds__(BLOCK_THREADS, 1)                                                        \
         name(real *x, u64 ldx, u32 m, u32 n, real *v, u64 ldv, u32 width, u32 tables, real tolerance, int *changed, u64 *largest, \
              double *sweeps, u32 *counter) {                                                                                      \
         function({x, ldx, m, n, v, ldv, width, tables, tolerance, changed, largest, sweeps, counter});                            \

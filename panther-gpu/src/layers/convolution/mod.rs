@@ -8,15 +8,25 @@ mod correlation;
 mod sharing;
 mod weights;
 
-use correlation::{Tiles, Weight, address, correlate};
+use correlation::{Correlation, MOST_GROUPS, TILE_ROWS, Tiles, Weight, address, correlate};
+use weights::PAIRS;
 pub use weights::convolve_backward_weight;
 
 use crate::layers::holds;
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("layers/convolution");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/convolution").with(&[
+    Constant::int("GROUP", GROUP),
+    Constant::int("ROWS", TILE_ROWS / BANDS),
+    Constant::int("COLUMNS", COLUMNS),
+    Constant::int("BANDS", BANDS),
+    Constant::int("PITCH", PITCH as usize),
+    Constant::int("PAIRS", PAIRS),
+    Constant::u32("BLOCK_THREADS", MOST_GROUPS * BANDS * COLUMNS),
+    Constant::size_of::<Correlation>("SIZE_OF_CORRELATION"),
+]);
 
 /// A window of taps: rows first, columns second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

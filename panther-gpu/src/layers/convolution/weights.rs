@@ -10,8 +10,8 @@ use crate::layers::{THREADS, block_a_row, holds};
 use crate::runtime::launch::launch;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-/// Columns of a gradient that a thread makes, and target channels of a block, as in the kernels.
-const PAIRS: usize = 9;
+/// Columns of a gradient that a thread makes, and target channels of a block.
+pub(super) const PAIRS: usize = 9;
 const BLOCK_TARGETS: usize = BANDS * GROUP;
 
 /// Shared memory in bytes that leaves room for as many blocks as registers do.

@@ -1,13 +1,13 @@
 //! The output, and what the way back needs.
 
-use super::{Attention, CAUSAL_SCAN, Call, Saved, TILE, blocks, scan_over};
+use super::{Attention, CAUSAL_SCAN, CONSTANTS, Call, Saved, TILE, blocks, scan_over};
 use crate::runtime::kernel::{KernelFile, kernel_file};
 use crate::runtime::launch::launch;
 use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const OUTPUTS: KernelFile =
-    kernel_file!("layers/linear_attention/outputs", "layers/linear_attention/features.cuh");
+    kernel_file!("layers/linear_attention/outputs", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// y, batch×queries×(heads·dv), and what the way back needs.
 ///

@@ -15,22 +15,48 @@ use cudarc::driver::LaunchConfig;
 pub use forward::attend;
 
 use crate::layers::{THREADS, holds};
-use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
 pub(crate) const STATES: KernelFile =
-    kernel_file!("layers/linear_attention/states", "layers/linear_attention/features.cuh");
+    kernel_file!("layers/linear_attention/states", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 pub(crate) const CAUSAL_SCAN: KernelFile =
-    kernel_file!("layers/linear_attention/causal_scan", "layers/linear_attention/features.cuh");
+    kernel_file!("layers/linear_attention/causal_scan", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// Positions, features and columns of a tile, and positions of a chunk.
 const TILE: usize = 64;
 
+/// What a product sums at a time, and numbers from one row of a tile in shared memory to the next.
+const DEPTH: usize = 16;
+const PITCH: usize = TILE + 4;
+
 /// Numbers of shared memory of a block: two slabs, a tile, four rows; and two tiles more where positions of one chunk meet.
-const SHARED: usize = 2 * 16 * (TILE + 4) + TILE * (TILE + 4) + 4 * TILE;
-const SHARED_OF_CHUNKS: usize = SHARED + 2 * TILE * (TILE + 4);
+const SHARED: usize = 2 * DEPTH * PITCH + TILE * PITCH + 4 * TILE;
+const SHARED_OF_CHUNKS: usize = SHARED + 2 * TILE * PITCH;
+
+/// The kernels' numbers for the kinds of features.
+const STABLE: usize = 0;
+const ORIGINAL: usize = 1;
+const RELU: usize = 2;
+
+/// What all files of kernels share with Rust.
+const CONSTANTS: [Constant; 13] = [
+    Constant::int("TILE", TILE),
+    Constant::int("DEPTH", DEPTH),
+    Constant::int("PITCH", PITCH),
+    Constant::int("BLOCK_THREADS", THREADS as usize),
+    Constant::int("RANGES", THREADS as usize / LANES),
+    Constant::u32("SHARED_NUMBERS", SHARED),
+    Constant::u32("SHARED_NUMBERS_OF_CHUNKS", SHARED_OF_CHUNKS),
+    Constant::int("STABLE", STABLE),
+    Constant::int("ORIGINAL", ORIGINAL),
+    Constant::int("RELU", RELU),
+    Constant::sizes_of::<Arguments<f32>, Arguments<f64>>("SIZE_OF_ATTENTION"),
+    Constant::size_of::<Sums>("SIZE_OF_SUMS"),
+    Constant::size_of::<backward::Slopes>("SIZE_OF_SLOPES"),
+];
 
 /// Numbers of sums over keys or queries that are held at a time, at least one head's.
 const WORKSPACE: usize = 5 << 20;
@@ -38,8 +64,8 @@ const WORKSPACE: usize = 5 << 20;
 /// Blocks that keep a device busy.
 const BLOCKS: usize = 512;
 
-/// Numbers that a block of a scan takes.
-const LANES: usize = 32;
+/// Numbers that a block of a scan takes, one a lane.
+const LANES: usize = WARP;
 
 /// What the features are.
 #[derive(Clone, Copy, Debug, PartialEq)]
