@@ -8,7 +8,7 @@ use crate::runtime::libraries::probe_compiler;
 use crate::{gemm, layers, matrix, qr, sketch, svd};
 
 /// Every file that is launched from somewhere.
-const FILES: [KernelFile; 34] = [
+const FILES: [KernelFile; 35] = [
     gemm::bfloat16::KERNELS,
     gemm::product::KERNELS,
     layers::convolution::KERNELS,
@@ -24,6 +24,7 @@ const FILES: [KernelFile; 34] = [
     layers::pooling::KERNELS,
     layers::reductions::KERNELS,
     layers::sinusoids::KERNELS,
+    layers::row_marks::KERNELS,
     layers::softmax::KERNELS,
     matrix::entries::KERNELS,
     matrix::norms::KERNELS,

@@ -13,7 +13,8 @@ use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, DeviceSketch, GpuError, Matrix};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("qr/pivoted_reduction").with(&[Constant::u32("MOST_PIVOTS", BLOCK)]);
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("qr/pivoted_reduction").with(&[Constant::u32("MOST_PIVOTS", BLOCK)]);
 
 /// Pivots that are chosen from one sketch where the matrix does not fit into shared memory: enough for products to be fast. Fewer
 /// where columns are so many that the sketch would not fit either.

@@ -179,11 +179,7 @@ pub(crate) fn compile(file: KernelFile, real: &str, capability: (i32, i32)) -> R
         "-default-device".to_owned(),
     ];
     options.extend(COMMON_CONSTANTS.iter().chain(file.constants).map(|constant| constant.option(real)));
-    let options = CompileOptions {
-        options,
-        name: Some(format!("{}.cu", file.name)),
-        ..CompileOptions::default()
-    };
+    let options = CompileOptions { options, name: Some(format!("{}.cu", file.name)), ..CompileOptions::default() };
     compile_ptx_with_opts(source, options).map_err(|error| GpuError::Compilation {
         kernels: file.name,
         log: match error {

@@ -7,10 +7,8 @@ use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sketch/stream.cuh").with(&[
-    Constant::u64("PHI", panther_sketch::seed::PHI),
-    Constant::u32("LIST_THREADS", LIST_THREADS),
-]);
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sketch/stream.cuh")
+    .with(&[Constant::u64("PHI", panther_sketch::seed::PHI), Constant::u32("LIST_THREADS", LIST_THREADS)]);
 
 /// Threads of the block that makes the lists.
 const LIST_THREADS: usize = 1024;

@@ -22,8 +22,8 @@ mod softmax;
 mod storage;
 
 pub(crate) use attention::AttentionSizes;
-pub(crate) use attention_marks::{AttentionMarks, Positions};
 pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
+pub(crate) use attention_marks::{AttentionMarks, Positions};
 pub use convolution::{Convolution, Geometry};
 pub(crate) use convolution::{ConvolutionSizes, batch_shape, channel_sums, images};
 pub use elementwise::{Activation, Elementwise};

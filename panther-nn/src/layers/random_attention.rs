@@ -2,7 +2,9 @@
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
 use crate::layers::visible::visible;
-use crate::layers::{Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features};
+use crate::layers::{
+    Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features,
+};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 
