@@ -45,8 +45,8 @@ fn main() {
         let options = RsvdOptions { power_iterations: Some(2), ..RsvdOptions::default() };
         compare(&filter, &format!("rsvd rank 10, {threads}"), inputs, |a| {
             let svd = match a {
-                Input::SparseRows(a) => rsvd(&a, Target::Rank(10), &options, par),
-                Input::SparseColumns(a) => rsvd(&a, Target::Rank(10), &options, par),
+                Input::Csr(a) => rsvd(&a, Target::Rank(10), &options, par),
+                Input::Csc(a) => rsvd(&a, Target::Rank(10), &options, par),
                 Input::Dense(_) => unreachable!("both inputs are sparse"),
             };
             black_box(svd.expect("valid input"));

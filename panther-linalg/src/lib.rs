@@ -54,6 +54,8 @@ mod qr;
 mod rank;
 #[doc(hidden)]
 pub mod rules;
+#[cfg(feature = "serde")]
+mod stored_matrix;
 mod svd;
 
 pub use error::LinalgError;

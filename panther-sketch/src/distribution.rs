@@ -4,6 +4,7 @@ use crate::{Gaussian, LessUniform, Rademacher, Real, SketchError, SketchOperator
 
 /// A family of sketch operators with its parameter: what is drawn, apart from the shape and the seed it is drawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Distribution {
     /// Entries N(0, 1/d).

@@ -6,6 +6,7 @@ use faer::Mat;
 
 /// Where ‖A‖_F came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum NormSource {
     /// Summed over the entries, or given by the operator.
     Exact,
@@ -15,6 +16,7 @@ pub enum NormSource {
 
 /// The code path that produced a truncated SVD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RsvdPath {
     /// From the basis of the range finder.
     Randomized,
@@ -46,12 +48,22 @@ impl fmt::Display for RsvdPath {
 ///
 /// M is the matrix: on the host faer's, elsewhere that of the device.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "T: serde::Serialize, M: crate::stored_matrix::StoredMatrix",
+        deserialize = "T: serde::Deserialize<'de>, M: crate::stored_matrix::StoredMatrix"
+    ))
+)]
 pub struct Rsvd<T, M = Mat<T>> {
     /// Left singular vectors, m×k.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub u: M,
     /// Singular values, k of them, descending.
     pub s: Vec<T>,
     /// Right singular vectors, n×k (not transposed).
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub v: M,
     /// How many of the k singular values exceed ε·max(√l, 4√s)·σ₁, l = max(m, n), s = min(m, n): the numerical rank, as far as k sees it.
     pub rank: usize,
@@ -82,10 +94,20 @@ pub struct Rsvd<T, M = Mat<T>> {
 
 /// A ≈ Q B with orthonormal Q. M is the matrix, as in [`Rsvd`].
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "M: crate::stored_matrix::StoredMatrix",
+        deserialize = "M: crate::stored_matrix::StoredMatrix"
+    ))
+)]
 pub struct Qb<M> {
     /// Orthonormal basis, m×l.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub q: M,
     /// QᵀA, l×n.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub b: M,
     /// ‖A − QB‖_F is at most this, but for [`failure_probability`](Self::failure_probability).
     pub error_estimate: f64,

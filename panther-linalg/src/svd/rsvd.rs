@@ -13,28 +13,40 @@ use crate::{LinalgError, LinearOperator, Rsvd, RsvdOptions, Target};
 
 /// A ≈ U Σ Vᵀ of a given rank or to a given tolerance (Halko, Martinsson and Tropp 2011; Musco and Musco 2015).
 ///
-/// A is any [`LinearOperator`], m×n. At defaults a rank-k result has an error within 1.01 of the best possible on flat
-/// and on decaying spectra alike. U and V are orthonormal to O(n·ε), σ is exact to about ε·σ₁ plus the (second-order)
-/// error of the subspace. By tolerance the basis grows by blocks until the error is within it, and is then cut to the
-/// smallest rank that still is; a tolerance that was not met is told in [`Rsvd::tolerance_met`].
+/// A is any [`LinearOperator`], m×n. At defaults a rank-k result has an error within 1.01 of the best possible on flat and on
+/// decaying spectra alike. U and V are orthonormal to O(n·ε), σ is exact to about ε·σ₁ plus the (second-order) error of the
+/// subspace. By tolerance the basis grows by blocks until the bound of some rank is within it; the result has the smallest
+/// such rank. Before a miss is reported ([`Rsvd::tolerance_met`]), the computation of `Rank(max_rank)` with the same seed is
+/// finished and its bound decides; without `max_rank` the exact SVD does.
+///
+/// # The bound
+/// With Q the basis, ‖A − A_k‖² = ‖(I − QQᵀ)A‖² + Σ_{i>k} σᵢ². Only the first term is unknown. It is ‖A‖² − Σσᵢ² where that
+/// has digits left, and the bound then holds with certainty, up to rounding errors of 200·ε·‖A‖². Below √ε·‖A‖, and where the
+/// norm is unknown, it is measured with 32 random vectors that the basis has never seen, and doubled; each measurement is too
+/// small with a probability of 4.9·10⁻⁶ ([`Rsvd::failure_probability`] adds them up). Tolerances of an operator without a
+/// norm are relative to the part of ‖A‖ that the basis has seen, which is never more than ‖A‖.
 ///
 /// # Cost
-/// With l = k + p: block Krylov multiplies 2(q+1)·⌈l/3⌉ + 16 columns by A or Aᵀ (4l at the default q = 5, up to 6l where the
-/// spectrum is flat), subspace iteration 2(q+1)·l (6l at its default q = 2); both orthonormalise in O((m + n)·l²) and hold O((m + n)·l) numbers
-/// beside A, which is read in place. Where the basis would be as large as min(m, n), the exact SVD is computed instead.
+/// With l = k + p: block Krylov multiplies 2(q+1)·⌈l/3⌉ + 32 columns by A or Aᵀ (4l at the default q = 5, up to 6l where the
+/// spectrum is flat, and as much again for every time that it is replenished), subspace iteration 2(q+1)·l (6l at its default
+/// q = 2); both orthonormalize in O((m + n)·l²) and hold O((m + n)·l) values beside A, which is read in place. Where the basis
+/// would be as large as min(m, n), the exact SVD is computed instead.
 ///
 /// # When it fails, and what is done
-/// - A singular value of higher multiplicity than the Krylov block is invisible to the Krylov space. A fresh random block
-///   is therefore tried against the finished basis; if it adds energy, the basis is extended
-///   ([`RsvdPath::Replenished`]).
-/// - ‖A‖² − ‖Σ‖² says nothing of errors below √ε·‖A‖. The error is then measured with 32 random vectors, doubled for
-///   safety, and comes with the probability that it is too small nevertheless.
+/// - A singular value of higher multiplicity than the Krylov block is invisible to the Krylov space. A fresh block of 8 random
+///   vectors, with one step of AAᵀ, is tried against the finished basis, also at a chosen number of power iterations. If it
+///   gains more than 0.4 % of the energy that is left, or each of its directions clearly beats the last triplet, the basis is
+///   extended from a fresh start and examined again ([`RsvdPath::Replenished`](crate::RsvdPath::Replenished)). Missing
+///   directions are found unless together they are worth less than about 1 % of the error.
+/// - The two products of a matrix-free operator belong to different matrices, or a given norm is too small: the products are
+///   checked against each other, [`LinalgError::InconsistentAdjoint`], [`LinalgError::InconsistentNorm`].
+/// - The basis converges slowly: [`Rsvd::converged`] reports it, and the bound holds nevertheless.
 ///
 /// The result is the same bytes for any `par`.
 ///
 /// # Errors
 /// [`LinalgError::Empty`], [`LinalgError::NonFinite`] (in A, or in what a closure returned), [`LinalgError::OutOfRange`]
-/// (rank), [`LinalgError::InvalidNumber`] (tolerance), [`LinalgError::Overflow`] if σ₁ leaves the range of the type,
+/// (rank, `power_iterations` above 1000), [`LinalgError::InvalidNumber`] (tolerance), [`LinalgError::OutOfMemory`], [`LinalgError::Overflow`] if σ₁ leaves the range of the type,
 /// [`LinalgError::NoConvergence`].
 ///
 /// ```
