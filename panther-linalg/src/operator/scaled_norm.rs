@@ -1,8 +1,7 @@
 //! ‖A‖_F without overflow, and the power of two that brings A near one.
 
 use faer::{MatRef, Par};
-use panther_sketch::{Input, Real};
-use rayon::prelude::*;
+use panther_sketch::{Input, Real, parallel};
 
 use crate::LinalgError;
 use crate::kernels::{max_abs, sum_of_squares, vectorized};
@@ -48,7 +47,7 @@ pub(crate) fn scaled_norm<T: Real>(
 ) -> Result<ScaledNorm, LinalgError> {
     let slices = stored_slices(a);
     // One pass, if the squares stay within the range of a double, and they do but for the most extreme matrices.
-    let groups = in_groups(&slices, par, |group| survey(group));
+    let groups = in_groups(&slices, par, |group| scan(group));
     if groups.iter().any(|group| !group.finite) {
         return Err(locate_non_finite(argument, a));
     }
@@ -75,37 +74,43 @@ pub(crate) fn scaled_norm<T: Real>(
 /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
 const SQUARABLE: i32 = 400;
 
-/// What one reading of a group tells.
-struct Survey<T> {
+/// Maximum, finiteness and squared norm of a group of slices.
+struct Scan<T> {
     max: T,
     finite: bool,
     squares: f64,
 }
 
-vectorized! {
-    fn survey<'a, T: Real>(slices: &'a [&'a [T]]) -> Survey<T> {
-        let mut all = Survey { max: T::ZERO, finite: true, squares: 0.0 };
-        for slice in slices {
-            // A stretch at a time, so that the second loop finds it in the cache.
-            for slice in slice.chunks(1024) {
-                let (max, finite) = max_abs(slice);
-                all.max = if max > all.max { max } else { all.max };
-                all.finite &= finite;
-                all.squares += sum_of_squares(1.0, slice);
+fn scan<T: Real>(slices: &[&[T]]) -> Scan<T> {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut all = Scan { max: T::ZERO, finite: true, squares: 0.0 };
+            for slice in slices {
+                // A stretch at a time, so that the second loop finds it in the cache.
+                for slice in slice.chunks(1024) {
+                    let (max, finite) = max_abs(slice);
+                    all.max = if max > all.max { max } else { all.max };
+                    all.finite &= finite;
+                    all.squares += sum_of_squares(1.0, slice);
+                }
             }
-        }
-        all
-    }
+            all
+        },
+    )
 }
 
-vectorized! {
-    fn squares<'a, T: Real>(factor: f64, slices: &'a [&'a [T]]) -> f64 {
-        let mut sum = 0.0;
-        for slice in slices {
-            sum += sum_of_squares(factor, slice);
-        }
-        sum
-    }
+fn squares<T: Real>(factor: f64, slices: &[&[T]]) -> f64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut sum = 0.0;
+            for slice in slices {
+                sum += sum_of_squares(factor, slice);
+            }
+            sum
+        },
+    )
 }
 
 /// The entries of A as contiguous slices of the storage, or one by one where the strides leave no other way.
@@ -128,10 +133,7 @@ fn dense_slices<T: Real>(a: MatRef<'_, T>) -> Vec<&[T]> {
 }
 
 fn in_groups<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[&[T]]) -> R + Sync + Send) -> Vec<R> {
-    match par {
-        Par::Seq => slices.chunks(COLUMNS).map(f).collect(),
-        Par::Rayon(_) => slices.par_chunks(COLUMNS).map(f).collect(),
-    }
+    parallel::map(par, slices.chunks(COLUMNS), f)
 }
 
 fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> LinalgError {

@@ -8,9 +8,26 @@ use crate::Real;
 /// Partial results of a reduction: four AVX2 registers of f32.
 pub const LANES: usize = 32;
 
+/// Terms of [`dot`] that are summed in the precision of the type; their sums are added in double
+/// precision, so that the error does not grow with the length.
+const STRETCH: usize = 4096;
+
 /// xᵀy, each term fused into its partial sum. The longer slice is cut to the length of the other.
 #[inline(always)]
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    if x.len() <= STRETCH {
+        return short_dot(x, y);
+    }
+    let stretches = x.chunks(STRETCH).zip(y.chunks(STRETCH));
+    let mut sum = 0.0;
+    for (x, y) in stretches {
+        sum += short_dot(x, y).to_f64();
+    }
+    T::from_f64(sum)
+}
+
+#[inline(always)]
+fn short_dot<T: Real>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::ZERO; LANES];
     let (x_chunks, x_rest, y_chunks, y_rest) = chunks(x, y);
     for (x, y) in x_chunks.iter().zip(y_chunks) {
