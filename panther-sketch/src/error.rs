@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-/// A sketch operator could not be made or applied. Each variant names the argument and the value it had.
+/// A sketch operator could not be made or applied. Each variant names the argument and the value it
+/// had.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SketchError {

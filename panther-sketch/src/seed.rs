@@ -1,10 +1,11 @@
-//! Seeds for the second and later draws of one computation, and the mixing function behind every seed.
+//! Seeds for the second and later draws of one computation, and the mixing function behind every
+//! seed.
 
 /// φ, the increment of SplitMix64: the odd integer nearest to 2⁶⁴ divided by the golden ratio.
 pub const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The output function of SplitMix64 (Steele, Lea and Flood 2014, with the constants of Vigna): a bijection of 64-bit words that maps 0,
-/// and only 0, to 0.
+/// The output function of SplitMix64 (Steele, Lea and Flood 2014, with the constants of Vigna): a
+/// bijection of 64-bit words that maps 0, and only 0, to 0.
 #[inline(always)]
 #[must_use]
 pub const fn mix(z: u64) -> u64 {
@@ -13,7 +14,8 @@ pub const fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// What a derived seed is for: draws for different purposes are independent of each other and of the draws of the seed itself.
+/// What a derived seed is for: draws for different purposes are independent of each other and of
+/// the draws of the seed itself.
 ///
 /// The discriminants are part of the results' bytes: a new purpose takes a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,10 +40,13 @@ pub enum Purpose {
 
 /// The seed of draw `index` for a purpose.
 ///
-/// It is seed ⊕ mix(w·g) with w = 256·index + purpose and g = mix(seed + φ) | 1, modulo 2⁶⁴. It therefore
-/// - never equals `seed`: w ≠ 0 since no purpose is a multiple of 256, w·g ≠ 0 since g is odd, and [`mix`] maps only 0 to 0;
-/// - differs between all purposes and all indices below 2⁵⁶ of one seed: w differs, and multiplication by an odd number, `mix` and ⊕ are
-///   bijections. Larger indices are taken modulo 2⁵⁶.
+/// It is seed ⊕ mix(w·g) with w = 256·index + purpose and g = mix(seed + φ) | 1, modulo 2⁶⁴. It
+/// therefore
+/// - never equals `seed`: w ≠ 0 since no purpose is a multiple of 256, w·g ≠ 0 since g is odd, and
+///   [`mix`] maps only 0 to 0;
+/// - differs between all purposes and all indices below 2⁵⁶ of one seed: w differs, and
+///   multiplication by an odd number, `mix` and ⊕ are bijections. Larger indices are taken modulo
+///   2⁵⁶.
 ///
 /// ```
 /// use panther_sketch::seed::{Purpose, derive};

@@ -87,7 +87,8 @@ fn an_operator_works_after_an_error() {
     assert!(out.norm_max() > 0.0);
 }
 
-/// The operators of one row, one column and one nonzero, and those with as many nonzeros as there is room for.
+/// The operators of one row, one column and one nonzero, and those with as many nonzeros as there
+/// is room for.
 #[test]
 fn parameters_at_their_limits_work() {
     for (d, n) in [(1, 1), (1, 5), (5, 1), (4, 4), (1, MAX), (3, MAX)] {

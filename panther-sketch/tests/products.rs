@@ -43,8 +43,8 @@ fn matrix<T: Real>(rows: usize, columns: usize, seed: u64) -> Mat<T> {
     })
 }
 
-/// A·B in double precision, and |A|·|B|, which bounds the rounding with a little more for entries of S that are
-/// sums of draws that cancel.
+/// A·B in double precision, and |A|·|B|, which bounds the rounding with a little more for entries
+/// of S that are sums of draws that cancel.
 fn product<T: Real>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> (Mat<f64>, Mat<f64>) {
     let sum = |f: fn(f64) -> f64| {
         Mat::from_fn(a.nrows(), b.ncols(), |i, j| {
@@ -91,7 +91,8 @@ fn check_operator<T: Real>(family: Distribution, d: usize, n: usize, p: usize) {
     let dense = s.to_dense().unwrap();
     let both = [Par::Seq, Par::rayon(2)];
 
-    // Dense A: by columns, by rows, reversed (no stride is 1), and with rows between that belong to another matrix.
+    // Dense A: by columns, by rows, reversed (no stride is 1), and with rows between that belong to
+    // another matrix.
     let a = matrix::<T>(n, p, 1);
     let rows = a.transpose().to_owned();
     let reversed = a.as_ref().reverse_rows_and_cols().to_owned();
@@ -141,7 +142,8 @@ fn check_operator<T: Real>(family: Distribution, d: usize, n: usize, p: usize) {
         let right = both.map(|par| s.right(sparse.transpose(), par).unwrap());
         assert_close(right[0].transpose(), &expected, &what);
         assert_eq!(bytes(right[0].as_ref()), bytes(right[1].as_ref()), "{what}: threads, sparse right");
-        // Row ranges of a sparse matrix come as dense views or as matrices of their own; the whole range is enough here.
+        // Row ranges of a sparse matrix come as dense views or as matrices of their own; the whole
+        // range is enough here.
     }
 
     // The adjoint, into columns and into rows.
@@ -210,7 +212,7 @@ fn products_of_tall_operators() {
 
 /// The width of the tile that a column lies in does not change its result.
 #[test]
-fn columns_do_not_depend_on_their_neighbours() {
+fn columns_do_not_depend_on_their_neighbors() {
     let a = matrix::<f32>(1000, 20, 3);
     for family in FAMILIES.into_iter().skip(3).chain([Distribution::SparseSign { vec_nnz: 8 }]) {
         let s = family.operator::<f32>(60, 1000, 5).unwrap();
@@ -228,7 +230,8 @@ fn precisions_draw_the_same() {
         for family in families(d, n) {
             let single = family.operator::<f32>(d, n, 4).unwrap().to_dense().unwrap();
             let double = family.operator::<f64>(d, n, 4).unwrap().to_dense().unwrap();
-            // Gaussians agree to 2⁻²⁰ before they are scaled; the rest is the rounding of the entry itself.
+            // Gaussians agree to 2⁻²⁰ before they are scaled; the rest is the rounding of the entry
+            // itself.
             let absolute = if family == Distribution::Gaussian { 2.0_f64.powi(-20) / (d as f64).sqrt() } else { 0.0 };
             for i in 0..d {
                 for j in 0..n {
@@ -242,7 +245,8 @@ fn precisions_draw_the_same() {
     }
 }
 
-/// A block of coordinates is drawn alike whatever n is, except by the families whose rule depends on n.
+/// A block of coordinates is drawn alike whatever n is, except by the families whose rule depends
+/// on n.
 #[test]
 fn seeds_and_families_differ() {
     let dense =

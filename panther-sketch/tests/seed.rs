@@ -14,7 +14,8 @@ const PURPOSES: [Purpose; 7] = [
     Purpose::Orthogonality,
 ];
 
-/// Edges, small seeds, words without structure, and the seeds for which the multiplier of `derive` has few bits.
+/// Edges, small seeds, words without structure, and the seeds for which the multiplier of `derive`
+/// has few bits.
 fn seeds() -> impl Iterator<Item = u64> {
     let edges = (0..64).flat_map(|k| [1 << k, !(1 << k), (1 << k) - 1]);
     let phi = 0x9e37_79b9_7f4a_7c15_u64;
@@ -42,7 +43,8 @@ fn the_largest_index_is_no_fixed_point() {
     }
 }
 
-/// All derived seeds of many seeds are distinct: 2.8·10⁵ words collide by chance with probability 2·10⁻⁹.
+/// All derived seeds of many seeds are distinct: 2.8·10⁵ words collide by chance with probability
+/// 2·10⁻⁹.
 #[test]
 fn derived_seeds_of_neighboring_seeds_differ() {
     let mut seen = HashSet::new();
@@ -64,8 +66,9 @@ fn derivations_do_not_commute() {
     }
 }
 
-/// Each bit of a derived seed flips with probability ½ when a bit of the seed does: over 64·64 pairs of bits of 1000 seeds no
-/// frequency leaves ½ ± 0.1 but with probability 4096·2·exp(−2·1000·0.01) = 2·10⁻⁵.
+/// Each bit of a derived seed flips with probability ½ when a bit of the seed does: over 64·64
+/// pairs of bits of 1000 seeds no frequency leaves ½ ± 0.1 but with probability
+/// 4096·2·exp(−2·1000·0.01) = 2·10⁻⁵.
 #[test]
 fn every_bit_of_the_seed_reaches_every_bit() {
     for bit in 0..64 {

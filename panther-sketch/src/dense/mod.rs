@@ -46,7 +46,8 @@ pub(crate) trait DenseFamily: Send + Sync {
     /// The factor that makes E\[SᵀS\] = I.
     fn scale(&self) -> f64;
 
-    /// The next rows, a multiple of [`CHUNK_ROWS`], of neighbouring columns. Inlined into vector code.
+    /// The next rows, a multiple of [`CHUNK_ROWS`], of neighboring columns. Inlined into vector
+    /// code.
     fn rows<T: Real>(streams: &mut LaneStreams, scale: T, out: &mut [[T; LANES]]);
 
     /// A whole column from its words in order. Inlined into vector code.

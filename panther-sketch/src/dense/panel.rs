@@ -12,10 +12,11 @@ use crate::{Real, SketchError, try_vec};
 
 /// Rows that one word of signs is enough for; rows are drawn in multiples of it.
 pub(super) const CHUNK_ROWS: usize = 64;
-/// Columns of a panel. It is the depth of one matrix product, so it is fixed: the order of summation must not depend
-/// on the number of threads.
+/// Columns of a panel. It is the depth of one matrix product, so it is fixed: the order of
+/// summation must not depend on the number of threads.
 pub(super) const PANEL_COLUMNS: usize = LANES;
-/// Rows of a panel: a multiple of [`CHUNK_ROWS`]. Larger d is taken in several goes, which continue the streams.
+/// Rows of a panel: a multiple of [`CHUNK_ROWS`]. Larger d is taken in several goes, which continue
+/// the streams.
 pub(super) const PANEL_ROWS: usize = 2048;
 
 /// Some columns of S, as many rows of them as are wanted next.
@@ -60,8 +61,8 @@ impl<T: Real> Panel<T> {
     }
 }
 
-/// Draws S\[:, columns\] and calls `work(panel, its rows, its columns)` in an order that `par` does not
-/// change: with more threads more panels are drawn ahead, each by one of them.
+/// Draws S\[:, columns\] and calls `work(panel, its rows, its columns)` in an order that `par` does
+/// not change: with more threads more panels are drawn ahead, each by one of them.
 pub(super) fn for_each_panel<F: DenseFamily, T: Real>(
     family: &F,
     columns: Range<usize>,

@@ -4,13 +4,13 @@ use super::{CHUNK_ROWS, DenseFamily, Shape};
 use crate::stream::{self, LANES, LaneStreams};
 use crate::{Real, SketchError};
 
-/// Entries ±1/√d, independent; the original package calls it the scaled sign sketch.
+/// Entries ±1/√d, independent; Panther for PyTorch calls it the scaled sign sketch.
 ///
-/// Achlioptas, *Database-friendly random projections* (2003). Costs what [`Gaussian`](crate::Gaussian) does, with
-/// cheaper generation: 64 entries a word.
+/// Achlioptas, *Database-friendly random projections* (2003). Costs what
+/// [`Gaussian`](crate::Gaussian) does, with cheaper generation: 64 entries per word.
 ///
-/// **Draws.** Bit b, the least significant first, of word t of the stream of coordinate j ([`stream::RADEMACHER`]) is
-/// the sign of row 64t+b of column j; a set bit means −.
+/// **Draws.** Bit b, the least significant first, of word t of the stream of coordinate j
+/// ([`stream::RADEMACHER`]) is the sign of row 64t+b of column j; a set bit means −.
 ///
 /// ```
 /// use faer::{Mat, Par};
@@ -31,7 +31,8 @@ impl Rademacher {
     /// The d×n operator that belongs to `seed`.
     ///
     /// # Errors
-    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if either exceeds `isize::MAX`.
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if either exceeds
+    /// `isize::MAX`.
     pub fn new(d: usize, n: usize, seed: u64) -> Result<Self, SketchError> {
         Shape::new(d, n, seed, stream::RADEMACHER).map(|shape| Self { shape })
     }

@@ -6,11 +6,11 @@ use crate::{Real, SketchError};
 
 /// Entries uniform on (−√(3/d), √(3/d)), independent, so that their variance is 1/d.
 ///
-/// One of the dense distributions of RandBLAS (Murray et al., *Randomized numerical linear algebra*, 2023). Costs what
-/// [`Gaussian`](crate::Gaussian) does, with cheaper generation.
+/// One of the dense distributions of RandBLAS (Murray et al., *Randomized numerical linear
+/// algebra*, 2023). Costs what [`Gaussian`](crate::Gaussian) does, with cheaper generation.
 ///
-/// **Draws.** The upper and lower 32 bits w of word t of the stream of coordinate j ([`stream::UNIFORM`]) give rows 2t
-/// and 2t+1 of column j: (2(w+½)·2⁻³² − 1)·√3/√d.
+/// **Draws.** The upper and lower 32 bits w of word t of the stream of coordinate j
+/// ([`stream::UNIFORM`]) give rows 2t and 2t+1 of column j: (2(w+½)·2⁻³² − 1)·√3/√d.
 ///
 /// ```
 /// use faer::{Mat, Par};
@@ -31,7 +31,8 @@ impl Uniform {
     /// The d×n operator that belongs to `seed`.
     ///
     /// # Errors
-    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if either exceeds `isize::MAX`.
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if either exceeds
+    /// `isize::MAX`.
     pub fn new(d: usize, n: usize, seed: u64) -> Result<Self, SketchError> {
         Shape::new(d, n, seed, stream::UNIFORM).map(|shape| Self { shape })
     }

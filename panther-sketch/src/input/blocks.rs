@@ -9,7 +9,7 @@ use crate::{Real, SketchError};
 
 const OPERATION: &str = "sorting of sparse entries into blocks of rows";
 
-/// The entries of a sparse matrix in blocks of `height` neighboring rows, the last of which may be
+/// The entries of a sparse matrix in blocks of 2^`levels` neighboring rows, the last of which may be
 /// lower.
 ///
 /// Blocks of a CSR matrix are read in place. The entries of a CSC matrix are sorted once, by
@@ -19,7 +19,7 @@ const OPERATION: &str = "sorting of sparse entries into blocks of rows";
 /// The entries of one column come in the same order for any number of threads, so that sums over
 /// them are the same: by ascending blocks, then by ascending rows (CSR) or as stored (CSC).
 pub(crate) struct RowBlocks<'a, T> {
-    height: usize,
+    levels: u32,
     a: Sparse<'a, T>,
     stored: Stored<T>,
 }
@@ -42,15 +42,17 @@ struct Part<T> {
 }
 
 impl<'a, T: Real> RowBlocks<'a, T> {
-    /// `height` is in 1..=2³².
+    /// `height` is a power of two, at most 2³²: a division per entry would take longer than the rest.
     pub(crate) fn new(a: Sparse<'a, T>, height: usize, par: faer::Par) -> Result<Self, SketchError> {
+        debug_assert!(height.is_power_of_two());
+        let levels = height.trailing_zeros();
         let stored = if a.is_by_rows() {
             Stored::Lines { sorted: false }
         } else {
-            let sort = |columns| Part::new(a, columns, height);
+            let sort = |columns| Part::new(a, columns, levels);
             Stored::Parts(parallel::map(par, shares(a.lines(), par), sort).into_iter().collect::<Result<_, _>>()?)
         };
-        Ok(Self { height, a, stored })
+        Ok(Self { levels, a, stored })
     }
 
     /// Prepares for reading blocks a few columns at a time.
@@ -74,7 +76,7 @@ impl<'a, T: Real> RowBlocks<'a, T> {
     }
 
     fn rows(&self, block: usize) -> Range<usize> {
-        block * self.height..self.a.nrows().min((block + 1) * self.height)
+        block << self.levels..self.a.nrows().min((block + 1) << self.levels)
     }
 
     /// Calls `entry(row of the block, column, value)` for the entries of a block in some columns.
@@ -126,11 +128,11 @@ fn shares(lines: usize, par: faer::Par) -> impl Iterator<Item = Range<usize>> {
 
 impl<T: Real> Part<T> {
     /// Sorts the entries of some columns by counting.
-    fn new(a: Sparse<'_, T>, columns: Range<usize>, height: usize) -> Result<Self, SketchError> {
-        let blocks = a.nrows().div_ceil(height);
+    fn new(a: Sparse<'_, T>, columns: Range<usize>, levels: u32) -> Result<Self, SketchError> {
+        let blocks = a.nrows().div_ceil(1 << levels);
         let mut starts = try_vec(OPERATION, blocks.saturating_add(1), 1, 0)?;
         for column in columns.clone() {
-            a.line(column).0.iter().for_each(|row| starts[row / height] += 1);
+            a.line(column).0.iter().for_each(|row| starts[row >> levels] += 1);
         }
         // From counts to ends; the walk below moves each end down to its start.
         let mut end = 0;
@@ -144,12 +146,13 @@ impl<T: Real> Part<T> {
             columns: try_vec(OPERATION, end, 1, 0)?,
             values: try_vec(OPERATION, end, 1, T::ZERO)?,
         };
+        let mask = (1 << levels) - 1;
         for column in columns.rev() {
             let (rows, values) = a.line(column);
             for (row, &value) in rows.iter().zip(values).rev() {
-                let at = &mut part.starts[row / height];
+                let at = &mut part.starts[row >> levels];
                 *at -= 1;
-                part.rows[*at] = (row % height) as u32;
+                part.rows[*at] = (row & mask) as u32;
                 part.columns[*at] = column;
                 part.values[*at] = value;
             }

@@ -9,8 +9,8 @@ pub(crate) use lines::Sparse;
 use faer::MatRef;
 use faer::sparse::{SparseColMatRef, SparseRowMatRef};
 
-/// A view of the matrix that is sketched, in whatever layout it is stored; it is read in place, never copied to change
-/// its layout.
+/// A view of the matrix that is sketched, in whatever layout it is stored; it is read in place,
+/// never copied to change its layout.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a, T> {
     /// Dense with any strides: column-major, row-major or a slice of either.

@@ -5,9 +5,9 @@ use std::f64::consts::{LN_2, PI};
 /// ⌈√½·2³²⌉: from here on u is at least √½.
 const SQRT_HALF: u32 = 3_037_000_500;
 
-// 2 atanh(s) = ln((1+s)/(1−s)) = 2s + s³(2/3 + 2s²/5 + …); with m in [√½, √2) |s| ≤ 0.172, so that each term gains a
-// factor of 34: 5 terms for f32, 10 for f64.
-// sin and cos are Taylor series in x ≤ π/4, long enough for the first term left out to be below half an ulp.
+// 2 atanh(s) = ln((1+s)/(1−s)) = 2s + s³(2/3 + 2s²/5 + …); with m in [√½, √2) |s| ≤ 0.172, so that
+// each term gains a factor of 34: 5 terms for f32, 10 for f64. sin and cos are Taylor series in x ≤
+// π/4, long enough for the first term left out to be below half an ulp.
 
 /// √(−2 ln u)·(cos, sin)·scale for one word, in single precision.
 #[inline(always)]
@@ -23,8 +23,8 @@ pub(crate) fn box_muller_f32(hi: u32, lo: u32, scale: f32) -> (f32, f32) {
 fn radius_f32(hi: u32) -> f32 {
     const BOTTOM: u32 = 0x3f35_04f3; // √½
     const LN_2_TWICE: f32 = (2.0 * LN_2) as f32;
-    // Near 1 the logarithm is that of 1−u, whose leading bits are those of the complement: rounding u itself to 24 bits
-    // would lose them.
+    // Near 1 the logarithm is that of 1−u, whose leading bits are those of the complement: rounding
+    // u itself to 24 bits would lose them.
     let near_one = hi >= SQRT_HALF;
     let y = (if near_one { !hi } else { hi }) as f32 + 0.5;
     let bits = y.to_bits().wrapping_add(0x3f80_0000 - BOTTOM);
@@ -43,7 +43,8 @@ fn radius_f32(hi: u32) -> f32 {
     twice_log.sqrt()
 }
 
-/// The angle 2π·lo·2⁻³² as a number of quadrants, and cos − 1 and sin of the rest, which is at most π/4.
+/// The angle 2π·lo·2⁻³² as a number of quadrants, and cos − 1 and sin of the rest, which is at most
+/// π/4.
 #[inline(always)]
 fn circle_f32(lo: u32) -> (u32, f32, f32) {
     const STEP: f64 = 2.0 * PI / 4_294_967_296.0;
@@ -209,8 +210,8 @@ mod tests {
         }
     }
 
-    /// 2⁻²⁰ holds for each of the 2⁶⁴ words: from the errors of every radius and every point of the circle, the largest of
-    /// each in intervals of their size, comes a bound for all pairs.
+    /// 2⁻²⁰ holds for each of the 2⁶⁴ words: from the errors of every radius and every point of the
+    /// circle, the largest of each in intervals of their size, comes a bound for all pairs.
     #[test]
     #[ignore = "walks through all 2³² half words"]
     fn f32_bound_for_all_words() {

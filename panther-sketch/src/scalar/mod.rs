@@ -7,8 +7,8 @@ use faer::traits::RealField;
 use box_muller::{box_muller_f32, box_muller_f64};
 
 pub(crate) mod sealed {
-    /// What the kernels need of a scalar beside arithmetic. Every function is branch-free, so that a loop over lanes
-    /// becomes vector code.
+    /// What the kernels need of a scalar beside arithmetic. Every function is branch-free, so that
+    /// a loop over lanes becomes vector code.
     pub trait Sealed: Sized {
         /// The two Gaussian values of one word, times `scale`.
         fn box_muller(hi: u32, lo: u32, scale: Self) -> (Self, Self);
@@ -55,7 +55,8 @@ macro_rules! real {
             }
             #[inline(always)]
             fn uniform(w: u32, scale: Self) -> Self {
-                // 2(w+½)2⁻³² − 1 = (s+½)2⁻³¹ for the signed integer s = w − 2³¹, which is w with its top bit flipped.
+                // 2(w+½)2⁻³² − 1 = (s+½)2⁻³¹ for the signed integer s = w − 2³¹, which is w with
+                // its top bit flipped.
                 let s = (w ^ 0x8000_0000).cast_signed();
                 (s as $t + 0.5) * (scale * (1.0 / 2_147_483_648.0))
             }

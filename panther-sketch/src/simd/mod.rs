@@ -1,4 +1,5 @@
-//! Loops for the vector unit that the machine turns out to have: a building block of all crates of Panther.
+//! Loops for the vector unit that the machine turns out to have: a building block of all crates of
+//! Panther.
 //!
 //! [`vectorized`] compiles what is inlined into a closure for every instruction set of interest and
 //! chooses one at run time; the reductions of slices are written to be inlined into it.

@@ -14,15 +14,17 @@ use crate::{Input, Real, SketchError, SketchOperator, check, stream, try_vec, tr
 /// Draws that are kept at once, unless one row has more.
 const BLOCK_DRAWS: usize = 1 << 15;
 
-/// Each row is the signed sum of ζ = `vec_nnz` coordinates sampled uniformly with replacement, times √(n/(dζ)).
+/// Each row is the signed sum of ζ = `vec_nnz` coordinates sampled uniformly with replacement,
+/// times √(n/(dζ)).
 ///
-/// Derezinski et al., *Newton-LESS* (2021), LESS-uniform; RandBLAS calls the shape "LASO". S·A costs d·ζ·p additions for A of p
-/// columns and reads only the d·ζ sampled rows of it, which makes it the cheapest family; it is accurate when
-/// the rows of A matter about equally (low coherence), and it can miss single rows altogether. ζ of the order of p
-/// is usual. For a column range all d·ζ draws are made, and those inside it kept: few large ranges are cheaper than many small ones.
+/// Derezinski et al., *Newton-LESS* (2021), LESS-uniform; RandBLAS calls the shape "LASO". S·A
+/// costs d·ζ·p additions for A of p columns and reads only the d·ζ sampled rows of it, which makes
+/// it the cheapest family; it is accurate when the rows of A matter about equally (low coherence),
+/// and it can miss single rows altogether. ζ of the order of p is usual. For a column range all d·ζ
+/// draws are made, and those inside it kept: few large ranges are cheaper than many small ones.
 ///
-/// **Draws.** From the stream of row i ([`stream::LESS_UNIFORM`]): ζ signed indices in 0..n ([`stream::signed_index`]), one after
-/// another. Repeated indices add up.
+/// **Draws.** From the stream of row i ([`stream::LESS_UNIFORM`]): ζ signed indices in 0..n
+/// ([`stream::signed_index`]), one after another. Repeated indices add up.
 ///
 /// ```
 /// use faer::{Mat, Par};
@@ -62,11 +64,11 @@ impl<T: Real> Draws<T> {
 }
 
 impl LessUniform {
-    /// The d×n operator with `vec_nnz` samples a row that belongs to `seed`.
+    /// The d×n operator with `vec_nnz` samples per row that belongs to `seed`.
     ///
     /// # Errors
-    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in 1..=n or a dimension exceeds
-    /// `isize::MAX`.
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in
+    /// 1..=n or a dimension exceeds `isize::MAX`.
     pub fn new(d: usize, n: usize, vec_nnz: usize, seed: u64) -> Result<Self, SketchError> {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
@@ -373,7 +375,8 @@ impl<T: Real> SketchOperator<T> for LessUniform {
                         out[(index, c)] += sign * value;
                     }
                 };
-                // The order of the loops is that of the output; each entry is summed by ascending k in both.
+                // The order of the loops is that of the output; each entry is summed by ascending k
+                // in both.
                 if by_rows {
                     (0..draws.rows.len()).for_each(|k| (0..part.len()).for_each(|c| put(k, c)));
                 } else {

@@ -17,18 +17,21 @@ const BLOCK_NONZEROS: usize = 8192;
 /// Rows of A that are laid out as a tile at a time.
 const TILE_ROWS: usize = 64;
 
-/// ζ = `vec_nnz` distinct rows of each column hold ±1/√ζ. Known as SJLT, OSNAP and "SASO"; ζ = 1 is CountSketch.
+/// ζ = `vec_nnz` distinct rows of each column hold ±1/√ζ. Known as SJLT, OSNAP and "SASO"; ζ = 1 is
+/// CountSketch.
 ///
-/// Clarkson and Woodruff (2013); Nelson and Nguyễn, *OSNAP* (2013); Kane and Nelson (2014). S·A costs ζ·nnz(A) additions and
-/// reads A once: for dense A it is bound by memory bandwidth when ζ is small. Beside the result it keeps one copy of the
-/// output and the positions of a few thousand nonzeros of S.
+/// Clarkson and Woodruff (2013); Nelson and Nguyễn, *OSNAP* (2013); Kane and Nelson (2014). S·A
+/// costs ζ·nnz(A) additions and reads A once: for dense A it is bound by memory bandwidth when ζ is
+/// small. Beside the result it keeps one copy of the output and the positions of a few thousand
+/// nonzeros of S.
 ///
-/// ζ = 8 embeds subspaces about as well as a dense sketch; CountSketch needs d in proportion to the square of the
-/// subspace's dimension.
+/// ζ = 8 embeds subspaces about as well as a dense sketch; CountSketch needs d in proportion to the
+/// square of the subspace's dimension.
 ///
-/// **Draws.** From the stream of coordinate j ([`stream::SPARSE_SIGN`]), Floyd's algorithm (Bentley and Floyd 1987): for
-/// t = d−ζ, …, d−1 a signed index r in 0..t+1 is drawn ([`stream::signed_index`]); the row is r if column j does not hold it yet,
-/// otherwise t. The sign is that of the draw.
+/// **Draws.** From the stream of coordinate j ([`stream::SPARSE_SIGN`]), Floyd's algorithm (Bentley
+/// and Floyd 1987): for t = d−ζ, …, d−1 a signed index r in 0..t+1 is drawn
+/// ([`stream::signed_index`]); the row is r if column j does not hold it yet, otherwise t. The sign
+/// is that of the draw.
 ///
 /// ```
 /// use faer::{Mat, Par};
@@ -62,11 +65,11 @@ struct Sums<T, const L: usize> {
 }
 
 impl SparseSign {
-    /// The d×n operator with `vec_nnz` nonzeros a column that belongs to `seed`.
+    /// The d×n operator with `vec_nnz` nonzeros per column that belongs to `seed`.
     ///
     /// # Errors
-    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in 1..=d or a dimension exceeds
-    /// `isize::MAX`.
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if `vec_nnz` is not in
+    /// 1..=d or a dimension exceeds `isize::MAX`.
     pub fn new(d: usize, n: usize, vec_nnz: usize, seed: u64) -> Result<Self, SketchError> {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
@@ -79,13 +82,13 @@ impl SparseSign {
         T::from_f64(1.0 / (self.vec_nnz as f64).sqrt())
     }
 
-    /// Columns whose nonzeros are drawn at once.
+    /// Columns whose nonzeros are drawn at once, a power of two.
     fn block(&self) -> usize {
-        (BLOCK_NONZEROS / self.vec_nnz).max(TILE_ROWS)
+        1 << (BLOCK_NONZEROS / self.vec_nnz).max(TILE_ROWS).ilog2()
     }
 
-    /// The nonzeros of column j, by Floyd's algorithm. `seen[r]` is j+1 if row r is taken; it serves many columns
-    /// without being cleared.
+    /// The nonzeros of column j, by Floyd's algorithm. `seen[r]` is j+1 if row r is taken; it
+    /// serves many columns without being cleared.
     #[inline(always)]
     fn draw_column<T: Real>(&self, j: usize, seen: &mut [usize], rows: &mut [usize], signs: &mut [T]) {
         let mut words = stream::coordinate(self.key, j);

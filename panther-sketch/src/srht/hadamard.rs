@@ -2,10 +2,12 @@
 
 use crate::Real;
 
-/// Replaces the columns of a tile of 2^s rows by their unnormalized Walsh–Hadamard transforms, in natural (Sylvester) order:
-/// entry (i, j) of the matrix is (−1)^popcount(i & j). s·2^s additions a lane.
+/// Replaces the columns of a tile of 2^s rows by their unnormalized Walsh–Hadamard transforms, in
+/// natural (Sylvester) order: entry (i, j) of the matrix is (−1)^popcount(i & j). s·2^s additions per
+/// lane.
 ///
-/// Three levels are taken at a time, so that each pass over the tile does 24 additions for 8 loads and 8 stores.
+/// Three levels are taken at a time, so that each pass over the tile does 24 additions for 8 loads
+/// and 8 stores.
 #[inline(always)]
 pub(crate) fn transform<T: Real, const L: usize>(tile: &mut [[T; L]]) {
     let size = tile.len();

@@ -19,22 +19,30 @@ use pieces::{Piece, pieces};
 /// Bytes that a tile may take: it is passed over three times and so belongs into the fast caches.
 const TILE_BYTES: usize = 1 << 17;
 
-/// S = √(n₂/d)·R·H·D: D random signs, H the orthonormal Hadamard matrix of the next power of two n₂ ≥ n, R a choice of d distinct rows.
-/// All entries are ±1/√d.
+/// S = √(n₂/d)·R·H·D: D random signs, H the orthonormal Hadamard matrix of the next power of two n₂
+/// ≥ n, R a choice of d distinct rows. All entries are ±1/√d.
 ///
-/// Ailon and Chazelle (2009); Tropp, *Improved analysis of the subsampled randomized Hadamard transform* (2011). S·A costs
-/// O(n log d) additions per column of A and reads A once; H is never formed: aligned blocks of about d coordinates are
-/// transformed in cache, and of each block the d wanted rows of the whole transform take one entry. Beside the result it keeps
-/// n signs and a tile a thread. The kept rows are held by the operator, d numbers; drawing them takes
-/// 64·d bytes more at most.
+/// Ailon and Chazelle (2009); Tropp, *Improved analysis of the subsampled randomized Hadamard
+/// transform* (2011). S·A costs O(n log d) additions per column of A and reads A once; H is never
+/// formed: aligned blocks of about d coordinates are transformed in cache, and of each block the d
+/// wanted rows of the whole transform take one entry. Beside the result it keeps n signs and a tile
+/// per thread. The operator holds the d kept rows; drawing them takes at most 64·d bytes more.
 ///
-/// It embeds every subspace with d a little above its dimension times a logarithm; correlated columns of S make it no worse than
-/// Gaussian in practice.
+/// Sparse A costs O(d log d) additions per aligned block of coordinates with an entry in a tile of
+/// 16 columns.
 ///
-/// **Draws.** D_j is bit 0 of the first word of the stream of coordinate j ([`stream::SRHT_SIGNS`]), set for −. R is Floyd's
-/// algorithm on the stream of coordinate 0 ([`stream::SRHT_ROWS`]): for t = n₂−d, …, n₂−1 an index r in 0..t+1 is
-/// drawn ([`stream::signed_index`], its sign unused) and kept if it is new, otherwise t is; then the d rows are sorted ascending.
-/// H is in natural order: entry (i, j) is (−1)^popcount(i & j)/√n₂.
+/// It embeds every k-dimensional subspace with d a little above k log k, and generic ones with d a
+/// little above k, as Gaussian sketches do. The logarithm is needed: on the span of the coordinates
+/// of an aligned block, 0..2^s say, the rows of S repeat where the kept rows agree modulo 2^s. Each
+/// class of rows that is missed is a direction that S does not see, so d near 2^s misses some
+/// (coupon collector). Matrices close to diagonal with sorted entries are such; Gaussian and
+/// SparseSign serve them better.
+///
+/// **Draws.** D_j is bit 0 of the first word of the stream of coordinate j
+/// ([`stream::SRHT_SIGNS`]), set for −. R is Floyd's algorithm on the stream of coordinate 0
+/// ([`stream::SRHT_ROWS`]): for t = n₂−d, …, n₂−1 an index r in 0..t+1 is drawn
+/// ([`stream::signed_index`], its sign unused) and kept if it is new, otherwise t is; then the d
+/// rows are sorted ascending. H is in natural order: entry (i, j) is (−1)^popcount(i & j)/√n₂.
 ///
 /// ```
 /// use faer::{Mat, Par};
@@ -77,8 +85,9 @@ impl Srht {
     /// The d×n operator that belongs to `seed`.
     ///
     /// # Errors
-    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if d exceeds the next power of two of n or n exceeds
-    /// `isize::MAX`, [`SketchError::OutOfMemory`] if the kept rows cannot be held.
+    /// [`SketchError::Empty`] if d or n is 0, [`SketchError::OutOfRange`] if d exceeds the next
+    /// power of two of n or n exceeds `isize::MAX`, [`SketchError::OutOfMemory`] if the kept rows
+    /// cannot be held.
     pub fn new(d: usize, n: usize, seed: u64) -> Result<Self, SketchError> {
         check::dimension("d", d)?;
         check::dimension("n", n)?;
@@ -94,7 +103,8 @@ impl Srht {
         &self.rows
     }
 
-    /// log₂ of the block size: about d, so that transforming and choosing cost alike, as far as a tile stays in cache.
+    /// log₂ of the block size: about d, so that transforming and choosing cost alike, as far as a
+    /// tile stays in cache.
     fn levels<T, const L: usize>(&self) -> u32 {
         let cap = (TILE_BYTES / size_of::<[T; L]>()).ilog2();
         self.rows.len().ilog2().min(cap)
@@ -226,8 +236,8 @@ impl Srht {
         Ok(())
     }
 
-    /// Adds to each kept row what a transformed block has for it: entry (i, j) of H is that of the low bits of i and j
-    /// times that of their high bits.
+    /// Adds to each kept row what a transformed block has for it: entry (i, j) of H is that of the
+    /// low bits of i and j times that of their high bits.
     #[inline(always)]
     fn choose<T: Real, const L: usize>(&self, sums: &mut [[T; L]], tile: &[[T; L]], piece: Piece) {
         let mask = tile.len() - 1;

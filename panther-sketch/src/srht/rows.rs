@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::memory::out_of_memory;
 use crate::{SketchError, stream, try_vec};
 
-/// Up to this many padded coordinates per chosen row a set of bits, then of at most 64 bytes per row, is
-/// faster than a hash table.
+/// Up to this many padded coordinates per chosen row a set of bits, then of at most 64 bytes per
+/// row, is faster than a hash table.
 const COORDINATES_PER_ROW: usize = 512;
 
 /// d distinct rows of 0..padded, ascending.
