@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use panther_gpu::DeviceName;
 
-use crate::place::PlaceName;
 use crate::suites::{Extent, Selection, Suite};
 
 /// Measures the workspace, beside dense baselines.
@@ -213,7 +213,7 @@ pub struct Cqrrpt {
 pub struct On {
     /// cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    pub device: PlaceName,
+    pub device: DeviceName,
     /// Threads of a CPU; all of them where not given.
     #[arg(long)]
     threads: Option<std::num::NonZeroUsize>,
@@ -240,7 +240,7 @@ mod tests {
         let Command::Linear(linear) = parsed(line) else { panic!("{line}") };
         let Linear { d_in, d_out, num_terms, low_rank, batch, place } = linear;
         assert_eq!((d_in, d_out, num_terms, low_rank, batch), (2048, 1024, 4, 128, 64));
-        assert_eq!((place.device, place.threads()), (PlaceName::Cpu, 3));
+        assert_eq!((place.device, place.threads()), (DeviceName::Cpu, 3));
         for line in [
             "panther-bench attention --length 512 --causal --device cuda:1",
             "panther-bench conv --kernel 9 --image 64",
@@ -257,7 +257,7 @@ mod tests {
         let Command::Run(run) = parsed("panther-bench run") else { panic!("run") };
         assert_eq!(
             (&run.suites.0[..], run.extent(), run.place.device),
-            (&Suite::ALL[..], Extent::Usual, PlaceName::Cpu)
+            (&Suite::ALL[..], Extent::Usual, DeviceName::Cpu)
         );
         let Command::Run(run) = parsed("panther-bench run conv --quick --out here") else { panic!("run") };
         assert_eq!((&run.suites.0[..], run.extent(), run.out), (&[Suite::Conv][..], Extent::Quick, "here".into()));

@@ -1,30 +1,7 @@
 //! Where measurements are taken.
 
-use std::str::FromStr;
-
 use faer::Par;
-use panther_gpu::{Device, GpuError};
-
-/// `cpu`, `cuda` or `cuda:N`, as on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaceName {
-    Cpu,
-    Cuda(usize),
-}
-
-impl FromStr for PlaceName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let unknown = || format!("{name:?} is not cpu, cuda or cuda:N");
-        match name.split_once(':') {
-            None if name == "cpu" => Ok(Self::Cpu),
-            None if name == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", ordinal)) => ordinal.parse().map(Self::Cuda).map_err(|_| unknown()),
-            _ => Err(unknown()),
-        }
-    }
-}
+use panther_gpu::{Device, DeviceName, GpuError};
 
 /// A device that is open.
 #[derive(Clone, Debug)]
@@ -38,10 +15,10 @@ impl Place {
     ///
     /// # Errors
     /// Where there is no such GPU.
-    pub fn open(name: PlaceName, threads: usize) -> Result<Self, GpuError> {
+    pub fn open(name: DeviceName, threads: usize) -> Result<Self, GpuError> {
         match name {
-            PlaceName::Cpu => Ok(Self::Cpu(parallelism(threads))),
-            PlaceName::Cuda(ordinal) => Device::new(ordinal).map(Self::Cuda),
+            DeviceName::Cpu => Ok(Self::Cpu(parallelism(threads))),
+            DeviceName::Cuda(ordinal) => Device::new(ordinal).map(Self::Cuda),
         }
     }
 }
@@ -56,19 +33,4 @@ pub fn use_threads(threads: usize) {
     faer::set_global_parallelism(parallelism(threads));
     // It fails where the pool runs already, which then has them.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::PlaceName;
-
-    #[test]
-    fn places_have_names() {
-        assert_eq!("cpu".parse(), Ok(PlaceName::Cpu));
-        assert_eq!("cuda".parse(), Ok(PlaceName::Cuda(0)));
-        assert_eq!("cuda:3".parse(), Ok(PlaceName::Cuda(3)));
-        for wrong in ["", "gpu", "cuda:", "cuda:x", "cpu:0"] {
-            assert!(wrong.parse::<PlaceName>().is_err(), "{wrong:?}");
-        }
-    }
 }

@@ -7,7 +7,8 @@ use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("layers/elementwise").with(&[Constant::u32("RELU", Activation::Relu.code() as usize)]);
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("layers/elementwise").with(&[Constant::u32("RELU", Activation::Relu.code() as usize)]);
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

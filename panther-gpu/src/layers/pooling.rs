@@ -8,7 +8,8 @@ use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("layers/pooling").with(&[Constant::size_of::<Windows>("SIZE_OF_WINDOWS")]);
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("layers/pooling").with(&[Constant::size_of::<Windows>("SIZE_OF_WINDOWS")]);
 
 /// Planes of images and the windows on them: the argument of the kernels.
 #[repr(C)]

@@ -11,9 +11,8 @@ use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef, Precision};
 
 pub(crate) const KERNELS: KernelFile =
-    kernel_file!("sketch/dense", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh").with(&[
-    Constant::u64("PHI", stream::PHI),
-]);
+    kernel_file!("sketch/dense", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh")
+        .with(&[Constant::u64("PHI", stream::PHI)]);
 
 /// Numbers of S that are held at a time …
 const PANEL_NUMBERS: usize = 1 << 24;

@@ -8,10 +8,10 @@ use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const KERNELS: KernelFile =
     kernel_file!("sketch/random_fill", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh").with(&[
-    Constant::u64("PHI", stream::PHI),
-    Constant::u32("STREAM_LENGTH", STREAM),
-    Constant::u32("FILL_THREADS", THREADS as usize),
-]);
+        Constant::u64("PHI", stream::PHI),
+        Constant::u32("STREAM_LENGTH", STREAM),
+        Constant::u32("FILL_THREADS", THREADS as usize),
+    ]);
 
 /// Numbers that come from one stream: number e is entry (e mod 1024, ⌊e/1024⌋) of an operator of 1024 rows.
 const STREAM: usize = 1024;

@@ -2,15 +2,14 @@
 
 use panther_sketch::stream;
 
-use super::sparse::{WINDOW, below_2_31};
+use super::sparse::WINDOW;
 use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
+use crate::runtime::limits::index;
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_rows", "sketch/stream.cuh").with(&[
-    Constant::u64("PHI", stream::PHI),
-    Constant::u32("LIST_THREADS", LIST_THREADS),
-]);
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_rows", "sketch/stream.cuh")
+    .with(&[Constant::u64("PHI", stream::PHI), Constant::u32("LIST_THREADS", LIST_THREADS)]);
 
 /// Threads of the block that makes the lists.
 const LIST_THREADS: usize = 1024;
@@ -26,8 +25,9 @@ pub(super) struct SparseRows {
 
 impl SparseRows {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
-        below_2_31("n", n)?;
+        index("sketch", "d", d)?;
+        index("sketch", "n", n)?;
+        index("sketch", "vec_nnz", zeta)?;
         Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::SPARSE_ROWS) })
     }
 

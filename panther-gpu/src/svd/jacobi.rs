@@ -10,8 +10,10 @@ use crate::runtime::launch::{block_each, grid_over, launch};
 use crate::svd::factors::Svd;
 use crate::{Buffer, Device, DeviceReal, GpuError, Matrix};
 
-pub(crate) const RESIDENT: KernelFile = kernel_file!("svd/jacobi/resident", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
-pub(crate) const EXCHANGED: KernelFile = kernel_file!("svd/jacobi/exchanged", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
+pub(crate) const RESIDENT: KernelFile =
+    kernel_file!("svd/jacobi/resident", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
+pub(crate) const EXCHANGED: KernelFile =
+    kernel_file!("svd/jacobi/exchanged", "barrier.cuh", "svd/jacobi/rotation.cuh").with(&CONSTANTS);
 
 /// What both files share with Rust.
 const CONSTANTS: [Constant; 7] = [
@@ -35,8 +37,11 @@ const FEW_BLOCKS: usize = 4;
 const MANY_BLOCKS: usize = 16;
 
 /// Kernels that keep all columns in the shared memory of a cluster: most rows, name, and blocks of the cluster.
-const RESIDENTS: [(usize, &str, usize); 3] =
-    [(64, "orthogonalize_64", FEW_BLOCKS), (128, "orthogonalize_128", FEW_BLOCKS), (256, "orthogonalize_256", MANY_BLOCKS)];
+const RESIDENTS: [(usize, &str, usize); 3] = [
+    (64, "orthogonalize_64", FEW_BLOCKS),
+    (128, "orthogonalize_128", FEW_BLOCKS),
+    (256, "orthogonalize_256", MANY_BLOCKS),
+];
 
 /// How the columns are dealt out.
 struct Deal {
@@ -76,7 +81,9 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Dea
         deal(EXCHANGED.kernel(name), width, tables, THREADS, 2 * width * bytes, clustered)
     };
     let residents = RESIDENTS.into_iter().filter(|&(rows, ..)| m <= rows).filter_map(resident);
-    for deal in residents.chain(exchanged("orthogonalize_cluster", n.div_ceil(2 * MANY_BLOCKS).max(1), MANY_BLOCKS, true)) {
+    for deal in
+        residents.chain(exchanged("orthogonalize_cluster", n.div_ceil(2 * MANY_BLOCKS).max(1), MANY_BLOCKS, true))
+    {
         if device.runs_cluster::<T>(deal.kernel, deal.tables as u32, THREADS as u32)? {
             return Ok(Some(deal));
         }

@@ -4,12 +4,14 @@ mod common;
 mod copies;
 mod decompositions;
 mod graphs;
+mod large;
 mod layers;
 mod memory;
 mod products;
 mod repeats;
 mod sketches;
 mod snapshots;
+mod threads;
 mod work;
 
 use panther_gpu::Device;
@@ -35,6 +37,8 @@ pub fn checks() -> Vec<Check> {
         layers::layer_checks(),
         graphs::checks(),
         memory::checks(),
+        threads::checks(),
+        large::checks(),
         snapshots::checks(),
     ];
     groups.concat()
