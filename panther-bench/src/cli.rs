@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use panther_gpu::DeviceName;
 
-use crate::device::DeviceName;
 use crate::suites::{Preset, Selection, Suite};
 
 /// Benchmarks the workspace against dense baselines.

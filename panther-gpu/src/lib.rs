@@ -31,7 +31,7 @@ mod runtime;
 mod sketch;
 mod svd;
 
-pub use device::{Buffer, Device, Graph};
+pub use device::{Buffer, Device, DeviceName, Graph, UnknownDeviceName};
 pub use error::GpuError;
 pub use gemm::{Precision, product};
 pub use matrix::{Matrix, MatrixMut, MatrixRef, ToHost, frobenius};

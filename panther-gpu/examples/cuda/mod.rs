@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use faer::Mat;
 use faer::sparse::SparseColMatRef;
-use panther_gpu::{Device, DeviceReal, GpuError, Matrix, MatrixRef};
+use panther_gpu::{Device, DeviceName, DeviceReal, GpuError, Matrix, MatrixRef};
 use panther_linalg::Input;
 
 use crate::common::error::CliError;
@@ -28,14 +28,12 @@ impl<A: Args> OnDevice<A> {
     }
 }
 
-/// The number of a device by its name.
+/// The number of a GPU by its name.
 fn ordinal(name: &str) -> Result<usize, String> {
-    let number = match name.split_once(':') {
-        None if name == "cuda" => Some(0),
-        Some(("cuda", number)) => number.parse().ok(),
-        _ => None,
-    };
-    number.ok_or_else(|| "expected cuda or cuda:N".to_owned())
+    match name.parse() {
+        Ok(DeviceName::Cuda(ordinal)) => Ok(ordinal),
+        _ => Err("expected cuda or cuda:N".to_owned()),
+    }
 }
 
 pub struct Cuda {

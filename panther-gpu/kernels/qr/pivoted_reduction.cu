@@ -3,7 +3,7 @@
 // One thread plans how columns pivots[0..count], all different, come to the first places, each column that they displace to the place
 // of a pivot that comes from behind: column sources[k] goes to places[k], *moved of them.
 extern "C" __global__ void plan_moves(const int *pivots, u32 count, int *places, int *sources, int *moved) {
-    __shared__ bool is_pivot[MOST_PIVOTS];
+    __shared__ bool is_pivot[MAX_PIVOTS];
     for (u32 k = threadIdx.x; k < count; k += blockDim.x) is_pivot[k] = false;
     __syncthreads();
     for (u32 k = threadIdx.x; k < count; k += blockDim.x) {

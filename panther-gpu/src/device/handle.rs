@@ -23,7 +23,7 @@ use crate::{DeviceReal, GpuError};
 /// A CUDA device: its stream, its handles of cuBLAS and cuSOLVER, and the kernels compiled so far.
 ///
 /// A handle: cheap to clone, and usable from any thread. All work of one device runs in one stream, in the order in which it was
-/// asked for; nothing waits for it but copies to the host. While one thread records a [`Graph`](crate::Graph), what others begin to ask
+/// asked for; nothing waits for it but copies to the host. Threads that share a device get the bytes that each gets alone. While one thread records a [`Graph`](crate::Graph), what others begin to ask
 /// for is refused.
 #[derive(Clone)]
 pub struct Device {
@@ -32,8 +32,7 @@ pub struct Device {
 
 struct Inner {
     // Handles go before their stream.
-    blas: CudaBlas,
-    solver: DnHandle,
+    libraries: Mutex<Libraries>,
     // cuBLAS's, held but not looked at again.
     _workspace: Memory,
     recording: Mutex<Option<Recording>>,
@@ -51,8 +50,26 @@ struct Inner {
     capability: (i32, i32),
 }
 
-// SAFETY: the handles of cuBLAS and cuSOLVER may be used by any thread, one at a time; their calls here only enqueue work in the
-// one stream, and the libraries lock what they change.
+/// The handles of cuBLAS and cuSOLVER. How a library does its work may depend on whether another thread is within a call of the same
+/// handle: two at a time choose other kernels than one after the other, and so other bytes. One lock covers both libraries, since
+/// cuSOLVER calls cuBLAS.
+pub(crate) struct Libraries {
+    blas: CudaBlas,
+    solver: DnHandle,
+}
+
+impl Libraries {
+    pub(crate) fn blas(&self) -> cudarc::cublas::sys::cublasHandle_t {
+        *self.blas.handle()
+    }
+
+    pub(crate) fn solver(&self) -> cudarc::cusolver::sys::cusolverDnHandle_t {
+        self.solver.cu()
+    }
+}
+
+// SAFETY: the handles of cuBLAS and cuSOLVER may be used by any thread, one at a time, which the lock ensures; their calls only
+// enqueue work in the one stream.
 unsafe impl Send for Inner {}
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
@@ -87,8 +104,7 @@ impl Device {
         let capability = context.compute_capability().named("cuDeviceGetAttribute")?;
         let inner = Inner {
             _workspace: give_workspace(&stream, &blas, capability)?,
-            blas,
-            solver,
+            libraries: Mutex::new(Libraries { blas, solver }),
             recording: Mutex::default(),
             staging: Mutex::default(),
             functions: Mutex::default(),
@@ -157,16 +173,11 @@ impl Device {
         self.inner.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The handle of cuBLAS; this thread may call it.
-    pub(crate) fn blas(&self) -> Result<cudarc::cublas::sys::cublasHandle_t, GpuError> {
+    /// The handles of cuBLAS and cuSOLVER for one call, which no other thread calls meanwhile. Memory is allocated before.
+    pub(crate) fn libraries(&self) -> Result<MutexGuard<'_, Libraries>, GpuError> {
+        let libraries = self.inner.libraries.lock().unwrap_or_else(PoisonError::into_inner);
         self.enter()?;
-        Ok(*self.inner.blas.handle())
-    }
-
-    /// The handle of cuSOLVER; this thread may call it.
-    pub(crate) fn solver(&self) -> Result<cudarc::cusolver::sys::cusolverDnHandle_t, GpuError> {
-        self.enter()?;
-        Ok(self.inner.solver.cu())
+        Ok(libraries)
     }
 
     /// An error while a graph is recorded, by whatever thread.

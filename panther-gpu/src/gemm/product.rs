@@ -16,7 +16,7 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("gemm/product");
 /// copied. β = 0 overwrites C whatever it holds.
 ///
 /// # Errors
-/// [`GpuError::Shape`] where shapes do not go together or an extent is 2³¹ or more, [`GpuError::Call`].
+/// [`GpuError::Shape`] where shapes do not go together, [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn product<T: DeviceReal>(
     c: MatrixMut<'_, T>,
     alpha: T,

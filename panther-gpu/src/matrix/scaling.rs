@@ -6,14 +6,29 @@ use panther_linalg::{LinalgError, ScaledNorm};
 use crate::matrix::norms::survey;
 use crate::{DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
 
+/// Two factors whose product is 2^exponent, which alone may leave the range of the type.
+fn factors<T: DeviceReal>(exponent: i32) -> [T; 2] {
+    [exponent / 2, exponent - exponent / 2].map(|half| T::from_f64(power_of_two(half)))
+}
+
+/// x·2^exponent in place.
+pub(crate) fn scale_by_power<T: DeviceReal>(mut x: MatrixMut<'_, T>, exponent: i32) -> Result<(), GpuError> {
+    if exponent == 0 {
+        return Ok(());
+    }
+    factors(exponent).into_iter().try_for_each(|factor| x.scale(factor))
+}
+
+/// Numbers of the host times 2^exponent in place.
+pub(crate) fn scale_values_by_power<T: DeviceReal>(x: &mut [T], exponent: i32) {
+    let [first, second] = factors::<T>(exponent);
+    x.iter_mut().for_each(|x| *x = *x * first * second);
+}
+
 /// A·2^exponent.
 pub(crate) fn scaled_copy<T: DeviceReal>(a: MatrixRef<'_, T>, exponent: i32) -> Result<Matrix<T>, GpuError> {
     let mut copy = a.to_owned()?;
-    if exponent != 0 {
-        // Two factors, since 2^exponent alone may leave the range of the type.
-        copy.as_mut().scale(T::from_f64(power_of_two(exponent / 2)))?;
-        copy.as_mut().scale(T::from_f64(power_of_two(exponent - exponent / 2)))?;
-    }
+    scale_by_power(copy.as_mut(), exponent)?;
     Ok(copy)
 }
 
@@ -68,8 +83,7 @@ pub(crate) fn rescale<T: DeviceReal>(
         return Ok(());
     }
     let largest = survey(r.rb(), 1.0)?.largest;
-    r.scale(T::from_f64(power_of_two(exponent / 2)))?;
-    r.scale(T::from_f64(power_of_two(exponent - exponent / 2)))?;
+    scale_by_power(r.rb_mut(), exponent)?;
     let highest = (T::from_f64(2.0) - T::EPSILON).to_f64() * power_of_two(-exponent_of(T::MIN_POSITIVE.to_f64()) + 1);
     if largest > highest * power_of_two(-exponent / 2) * power_of_two(-(exponent - exponent / 2)) {
         let exponent = exponent + exponent_of(largest);

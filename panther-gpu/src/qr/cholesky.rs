@@ -4,9 +4,9 @@ use cudarc::cusolver::sys as cusolver;
 
 use crate::error::Named;
 use crate::matrix::report::{BREAKDOWN, Report, SOUND};
-use crate::qr::householder::{leading, size};
 use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
+use crate::runtime::limits::int;
 use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixMut};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky").with(&[
@@ -78,19 +78,23 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     Ok(r)
 }
 
-/// Overwrites the upper triangle of the symmetric `g` by R, G = RᵀR. `code` becomes 0, or the first column at which G is not
-/// positive definite: nobody waits for it here.
+/// Overwrites the upper triangle of the symmetric `g`, whose columns follow each other, by R, G = RᵀR. `code` becomes 0, or the first
+/// column at which G is not positive definite: nobody waits for it here.
 fn cholesky<T: DeviceReal>(g: MatrixMut<'_, T>, code: &Buffer<i32>) -> Result<(), GpuError> {
-    let device = g.device;
-    let (n, ld) = (size(g.ncols())?, leading(g.rb())?);
-    let (handle, upper) = (device.solver()?, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER);
+    let (device, upper) = (g.device, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER);
+    let n = int("Cholesky", "columns of the matrix", g.ncols())?;
+    let ld = int("Cholesky", "columns of the matrix", g.place().stride)?;
     let a = g.place().pointer as *mut T;
     let mut length = 0;
+    let libraries = device.libraries()?;
     // SAFETY: `g` is n×n with this leading dimension; the length is written through a live pointer.
-    unsafe { T::POTRF_SIZE(handle, upper, n, a, ld, &raw mut length) }.result().named("cusolverDnpotrf_bufferSize")?;
-    let work = Buffer::<T>::uninitialized(device, length as usize)?;
-    // SAFETY: as above; the workspace has the length asked for, and is freed in the order of the stream.
-    unsafe { T::POTRF(handle, upper, n, a, ld, work.pointer() as *mut T, length, code.pointer() as *mut i32) }
+    unsafe { T::POTRF_SIZE(libraries.solver(), upper, n, a, ld, &raw mut length) }
         .result()
-        .named("cusolverDnpotrf")
+        .named("cusolverDnpotrf_bufferSize")?;
+    drop(libraries);
+    let work = Buffer::<T>::uninitialized(device, length as usize)?;
+    let (work_at, code_at) = (work.pointer() as *mut T, code.pointer() as *mut i32);
+    let libraries = device.libraries()?;
+    // SAFETY: as above; the workspace has the length asked for, and is freed in the order of the stream.
+    unsafe { T::POTRF(libraries.solver(), upper, n, a, ld, work_at, length, code_at) }.result().named("cusolverDnpotrf")
 }

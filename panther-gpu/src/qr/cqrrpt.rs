@@ -12,7 +12,7 @@ use crate::gemm::product::multiplied;
 use crate::matrix::entries::identity;
 use crate::matrix::norms::{frobenius, magnitude};
 use crate::matrix::permute::gather_columns;
-use crate::matrix::scaling::{NearOne, rescale};
+use crate::matrix::scaling::{NearOne, rescale, scale_by_power};
 use crate::qr::cholesky_qr::{cholesky_pass, stabilizing_shift};
 use crate::qr::column_pivoting::{Pivoted, column_pivoted_qr};
 use crate::qr::error_estimate::{Residual, measure_orthogonality, measure_residual};
@@ -199,10 +199,9 @@ fn pivot<T: DeviceReal>(
     if exponent.abs() <= ROOM {
         return pivot_near_one(sketch, tolerance, seed);
     }
-    let scale = |exponent| T::from_f64(power_of_two(exponent));
-    sketch.as_mut().scale(scale(-exponent))?;
+    scale_by_power(sketch.as_mut(), -exponent)?;
     let mut qr = pivot_near_one(sketch, tolerance * power_of_two(-exponent), seed)?;
-    qr.r.as_mut().scale(scale(exponent))?;
+    scale_by_power(qr.r.as_mut(), exponent)?;
     let (first, last) = qr.ends;
     Ok(SketchQr { ends: (first * power_of_two(exponent), last * power_of_two(exponent)), ..qr })
 }

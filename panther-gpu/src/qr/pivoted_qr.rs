@@ -6,7 +6,7 @@ use panther_linalg::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback};
 use crate::matrix::norms::magnitude;
 use crate::matrix::scaling::{rescale, scaled_copy};
 use crate::qr::error_estimate::{Residual, measure_orthogonality, measure_residual};
-use crate::qr::pivoted_reduction::reduce;
+use crate::qr::pivoted_reduction::{check_size, reduce};
 use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixRef};
 
 /// A\[:, P\] ≈ Q R on a device, with the diagnostics of [`PivotedQr`].
@@ -62,12 +62,15 @@ impl<T: DeviceReal> DevicePivotedQr<T> {
 /// [`panther_linalg::pivoted_qr()`].
 ///
 /// Where A, or for tall A the R of its unpivoted QR, fits into the device's shared memory (29 MB on an H100: 2500 columns of f32),
-/// the pivots are those of classical pivoting, chosen in one launch. Larger ones are chosen 128 at a time from Gaussian
-/// sketches, and fewer beyond 50000 columns of f32; `options.block_size` is for the CPU. The rest is Householder QR through cuSOLVER.
+/// the pivots are those of classical pivoting, chosen in one launch without a sketch: `options.block_size` and
+/// `options.oversampling` say how a sketch is made, and there is none. Of larger matrices max(128, `block_size`) pivots, at most 1024,
+/// are chosen at a time from a Gaussian sketch of max(`oversampling`, b/8 + 8) rows more than these b; b is halved until the sketch
+/// fits into shared memory too (beyond 50000 columns of f32). The rest is Householder QR through cuSOLVER.
 ///
 /// # Errors
-/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], [`GpuError::Shape`] where not even a sketch of nine rows fits into
-/// shared memory (700000 columns of f32 on an H100), and [`GpuError::OutOfMemory`], [`GpuError::Call`].
+/// Those of [`panther_linalg::pivoted_qr()`] as [`GpuError::Linalg`], [`GpuError::TooLarge`] where not even a sketch for a single pivot,
+/// of nine rows or `oversampling` + 1, fits into shared memory (700000 columns of f32 on an H100) or a block of columns is beyond the
+/// 32-bit sizes of cuSOLVER, and [`GpuError::OutOfMemory`], [`GpuError::Call`].
 pub fn pivoted_qr<T: DeviceReal>(
     a: MatrixRef<'_, T>,
     options: &PivotedQrOptions,
@@ -81,6 +84,7 @@ pub fn pivoted_qr<T: DeviceReal>(
         return Err(LinalgError::OutOfRange { argument: "block_size", low: 1, high, got: 0 }.into());
     }
     let relative = rank_tolerance::<T>(options.rank_tolerance, m, n)?;
+    check_size::<T>(a.device, (m, n), options)?;
     let size = magnitude("a", a)?;
     let work = scaled_copy(a, -size.exponent)?;
     let reduced = reduce(work.try_clone()?, relative * size.frobenius, options)?;

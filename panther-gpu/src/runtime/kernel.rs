@@ -2,6 +2,8 @@
 
 use cudarc::driver::sys::{CUfunction_attribute, CUresult};
 use cudarc::driver::{CudaFunction, CudaStream, DriverError, LaunchConfig};
+use cudarc::nvrtc::result::NvrtcError;
+use cudarc::nvrtc::sys::nvrtcResult;
 use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 
 use crate::GpuError;
@@ -180,11 +182,14 @@ pub(crate) fn compile(file: KernelFile, real: &str, capability: (i32, i32)) -> R
     ];
     options.extend(COMMON_CONSTANTS.iter().chain(file.constants).map(|constant| constant.option(real)));
     let options = CompileOptions { options, name: Some(format!("{}.cu", file.name)), ..CompileOptions::default() };
-    compile_ptx_with_opts(source, options).map_err(|error| GpuError::Compilation {
-        kernels: file.name,
-        log: match error {
-            CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
-            other => other.to_string(),
-        },
+    compile_ptx_with_opts(source, options).map_err(|error| match error {
+        CompileError::CreationError(NvrtcError(nvrtcResult::NVRTC_ERROR_OUT_OF_MEMORY))
+        | CompileError::CompileError { nvrtc: NvrtcError(nvrtcResult::NVRTC_ERROR_OUT_OF_MEMORY), .. } => {
+            GpuError::OutOfMemory { bytes: 0 }
+        }
+        CompileError::CompileError { log, .. } => {
+            GpuError::Compilation { kernels: file.name, log: log.to_string_lossy().into_owned() }
+        }
+        other => GpuError::Compilation { kernels: file.name, log: other.to_string() },
     })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod kernel;
 pub(crate) mod launch;
 pub(crate) mod libraries;
+pub(crate) mod limits;
 pub(crate) mod pinned;
 pub(crate) mod pool;
 pub(crate) mod recording;

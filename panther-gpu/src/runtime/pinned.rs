@@ -7,7 +7,7 @@ use std::slice;
 use cudarc::driver::result::{free_host, malloc_host};
 use cudarc::driver::{CudaEvent, CudaStream};
 
-use crate::error::Named;
+use crate::error::{Named, allocated};
 use crate::{DeviceNumber, GpuError};
 
 /// Bytes of a piece: its copy takes much longer than asking for it.
@@ -32,7 +32,7 @@ impl Piece {
     pub(crate) fn new(stream: &CudaStream) -> Result<Self, GpuError> {
         let copied = stream.context().new_event(None).named("cuEventCreate")?;
         // SAFETY: freed when the piece is dropped, and zeroed before it is seen as numbers.
-        let memory = unsafe { malloc_host(PIECE, 0) }.named("cuMemHostAlloc")?;
+        let memory = allocated(unsafe { malloc_host(PIECE, 0) }, PIECE)?;
         // SAFETY: so many bytes were just allocated.
         unsafe { ptr::write_bytes(memory.cast::<u8>(), 0, PIECE) };
         Ok(Self { memory, copied })

@@ -2,9 +2,10 @@
 
 use panther_sketch::stream;
 
-use super::sparse::{WINDOW, below_2_31};
+use super::sparse::WINDOW;
 use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{block_each, grid_over, launch};
+use crate::runtime::limits::index;
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/less_uniform", "sketch/stream.cuh")
@@ -24,8 +25,9 @@ pub(super) struct LessUniform {
 
 impl LessUniform {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
-        below_2_31("n", n)?;
+        index("sketch", "d", d)?;
+        index("sketch", "n", n)?;
+        index("sketch", "vec_nnz", zeta)?;
         Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::LESS_UNIFORM) })
     }
 

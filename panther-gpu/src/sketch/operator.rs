@@ -40,7 +40,7 @@ impl<T: DeviceReal> DeviceSketch<T> {
     /// The d×n operator of this family that belongs to `seed`.
     ///
     /// # Errors
-    /// [`GpuError::Sketch`] as [`Distribution::operator`]; [`GpuError::Shape`] where indices of a sparse family, or the rows of an
+    /// [`GpuError::Sketch`] as [`Distribution::operator`]; [`GpuError::TooLarge`] where indices of a sparse family, or the rows of an
     /// SRHT, do not fit into 31 bits; [`GpuError::NotRecordable`] for an SRHT, whose rows the host draws; [`GpuError::OutOfMemory`],
     /// [`GpuError::Call`].
     pub fn new(device: &Device, distribution: Distribution, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {

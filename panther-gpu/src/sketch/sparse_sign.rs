@@ -3,10 +3,11 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
-use super::sparse::{WINDOW, below_2_31};
+use super::sparse::WINDOW;
 use super::tiling::{Tiling, equal_slice};
 use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::index;
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketch/stream.cuh").with(&[
@@ -70,7 +71,7 @@ struct Lists {
 
 impl SparseSign {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
+        index("sketch", "d", d)?;
         Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::SPARSE_SIGN) })
     }
 

@@ -4,10 +4,10 @@
 use cudarc::driver::{DeviceRepr, LaunchConfig, ValidAsZeroBits};
 use panther_sketch::stream;
 
-use super::sparse::below_2_31;
 use super::tiling::{Tiling, equal_slice};
 use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::{blocks, index};
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/srht", "sketch/stream.cuh").with(&[
@@ -45,7 +45,7 @@ pub(super) struct Srht {
 
 impl Srht {
     pub(super) fn new<T: DeviceReal>(device: &Device, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
+        index("sketch", "d", d)?;
         let operator = panther_sketch::Srht::new(d, n, seed)?;
         let rows = operator.rows();
         let kept: Vec<Kept> = rows.iter().copied().map(Kept::new).collect();
@@ -105,7 +105,7 @@ impl Srht {
         let stride = stride::<T>(columns, 0);
         let tiles = self.n.div_ceil(SIZE).min(u16::MAX.into());
         let config = LaunchConfig {
-            grid_dim: (p.div_ceil(columns) as u32, tiles as u32, 1),
+            grid_dim: (blocks("sketch", "columns of x", p.div_ceil(columns))?, tiles as u32, 1),
             block_dim: ((columns * WARP) as u32, 1, 1),
             shared_mem_bytes: (stride * columns * size_of::<T>()) as u32,
         };

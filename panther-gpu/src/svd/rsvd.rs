@@ -1,10 +1,11 @@
 //! Randomized SVD on a device.
 
-use panther_linalg::rules::{exponent_of, power_of_two, quantum, scaled_back, singular_value_tolerance};
+use panther_linalg::rules::{exponent_of, quantum, scaled_back, singular_value_tolerance};
 use panther_linalg::{LinalgError, NormSource, Rsvd, RsvdOptions, RsvdPath, Target};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::report::Report;
+use crate::matrix::scaling::scale_values_by_power;
 use crate::qr::orthonormalize::complete;
 use crate::svd::basis::{Basis, build_basis};
 use crate::svd::factors::Svd;
@@ -102,11 +103,8 @@ fn orthogonality<T: DeviceReal>(u: &Matrix<T>, v: &Matrix<T>) -> Result<f64, Gpu
 
 /// σ·2^exponent, if the type can hold it.
 fn scale_values<T: DeviceReal>(s: &mut [T], exponent: i32) -> Result<(), GpuError> {
-    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
     let largest = s.first().map_or(0.0, |s| s.to_f64());
-    for s in &mut *s {
-        *s = *s * first * second;
-    }
+    scale_values_by_power(s, exponent);
     match s.first() {
         Some(first) if !first.is_finite() => Err(LinalgError::Overflow {
             quantity: "the largest singular value",

@@ -1,11 +1,10 @@
 //! The exact SVD of a small matrix: pivoted QR and one-sided Jacobi rotations, a launch each.
 
-use panther_linalg::rules::power_of_two;
 use panther_linalg::{LinalgError, PivotedQrOptions};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::permute::scatter_rows;
-use crate::matrix::scaling::scaled_copy;
+use crate::matrix::scaling::{scale_values_by_power, scaled_copy};
 use crate::qr::column_pivoting::column_pivoted_qr;
 use crate::qr::householder::householder_qr;
 use crate::qr::orthonormalize::complete;
@@ -27,7 +26,7 @@ pub(crate) fn thin_svd<T: DeviceReal>(
         let Svd { u, s, v } = thin_svd(operation, a.t(), exponent)?;
         return Ok(Svd { u: v, s, v: u });
     }
-    scaled_back(tall_svd(operation, scaled_copy(a, -exponent)?)?, exponent)
+    Ok(scaled_back(tall_svd(operation, scaled_copy(a, -exponent)?)?, exponent))
 }
 
 /// As [`thin_svd`] for the T of AᵀQ = W·T, L×K with L ≤ K: its rows fall off as they were found, so that those of T are rotated at
@@ -41,7 +40,7 @@ pub(crate) fn projected_svd<T: DeviceReal>(
         return thin_svd(operation, t.t(), exponent);
     }
     match jacobi_svd(operation, scaled_copy(t.t(), -exponent)?) {
-        Ok(svd) => scaled_back(svd, exponent),
+        Ok(svd) => Ok(scaled_back(svd, exponent)),
         // Where rows are in no order there may be too many sweeps, and where they are long they do not fit.
         Err(GpuError::Linalg(LinalgError::NoConvergence { .. }) | GpuError::Shape { .. }) => {
             thin_svd(operation, t.t(), exponent)
@@ -51,12 +50,9 @@ pub(crate) fn projected_svd<T: DeviceReal>(
 }
 
 /// With σ·2^exponent.
-fn scaled_back<T: DeviceReal>(mut svd: Svd<T>, exponent: i32) -> Result<Svd<T>, GpuError> {
-    let (first, second) = (T::from_f64(power_of_two(exponent / 2)), T::from_f64(power_of_two(exponent - exponent / 2)));
-    for s in &mut svd.s {
-        *s = *s * first * second;
-    }
-    Ok(svd)
+fn scaled_back<T: DeviceReal>(mut svd: Svd<T>, exponent: i32) -> Svd<T> {
+    scale_values_by_power(&mut svd.s, exponent);
+    svd
 }
 
 fn tall_svd<T: DeviceReal>(operation: &'static str, a: Matrix<T>) -> Result<Svd<T>, GpuError> {

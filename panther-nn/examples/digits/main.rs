@@ -7,8 +7,6 @@
 //! takes, and draws their learning curves to DIR/digits.png.
 
 mod data;
-#[path = "../common/device.rs"]
-mod device;
 mod models;
 mod plot;
 mod run;
@@ -18,12 +16,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
+use panther_gpu::DeviceName;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 
 use crate::data::Images;
-use crate::device::Device;
 use crate::run::{Outcome, Plan};
 
 /// Trains dense and sketched networks to read handwritten digits.
@@ -31,7 +29,7 @@ use crate::run::{Outcome, Plan};
 struct Arguments {
     /// Where it runs: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: Device,
+    device: DeviceName,
     /// Times through the training set.
     #[arg(long, default_value = "40")]
     epochs: NonZeroUsize,
@@ -58,8 +56,8 @@ const TUNING_RATE: f64 = 1e-3;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.device {
-        Device::Cpu => run_on(&Cpu::default(), &arguments),
-        Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
+        DeviceName::Cpu => run_on(&Cpu::default(), &arguments),
+        DeviceName::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
     }
 }
 

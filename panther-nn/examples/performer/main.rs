@@ -5,8 +5,6 @@
 //! Trains both on the first book of Moses, prints the bits a character that each needs for the end of the text and some text that each
 //! writes, then measures a training step of both attentions at growing length, and draws that to DIR/performer.png.
 
-#[path = "../common/device.rs"]
-mod device;
 mod learn;
 mod measure;
 mod model;
@@ -17,11 +15,11 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Parser;
+use panther_gpu::DeviceName;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 
-use crate::device::Device;
 use crate::learn::Plan;
 use crate::model::{Attention, Model, Sizes};
 use crate::text::Text;
@@ -31,7 +29,7 @@ use crate::text::Text;
 struct Arguments {
     /// Where it runs: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: Device,
+    device: DeviceName,
     /// Steps of training.
     #[arg(long, default_value_t = 1200)]
     steps: usize,
@@ -58,8 +56,8 @@ const LENGTHS: [usize; 7] = [128, 256, 512, 1024, 2048, 4096, 8192];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.device {
-        Device::Cpu => run_on(&Cpu::default(), &arguments),
-        Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
+        DeviceName::Cpu => run_on(&Cpu::default(), &arguments),
+        DeviceName::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
     }
 }
 

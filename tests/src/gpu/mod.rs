@@ -4,12 +4,14 @@ mod common;
 mod copies;
 mod decompositions;
 mod graphs;
+mod large;
 mod layers;
 mod memory;
 mod products;
 mod repeats;
 mod sketches;
 mod snapshots;
+mod threads;
 mod work;
 
 pub use common::Check;
@@ -26,6 +28,8 @@ pub fn checks() -> Vec<Check> {
         layers::layer_checks(),
         graphs::checks(),
         memory::checks(),
+        threads::checks(),
+        large::checks(),
         snapshots::checks(),
     ];
     groups.concat()

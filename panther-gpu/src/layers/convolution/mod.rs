@@ -15,6 +15,7 @@ pub use weights::convolve_backward_weight;
 use crate::layers::holds;
 use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
 use crate::runtime::launch::launch;
+use crate::runtime::limits::index;
 use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("layers/convolution").with(&[
@@ -69,6 +70,10 @@ const MOST_BLOCKS: usize = 65535;
 impl Images {
     /// A window that moves, of a tap or more.
     fn check(&self, operation: &'static str) -> Result<(), GpuError> {
+        for (argument, extents) in [("image", self.image), ("positions", self.positions)] {
+            // Tiles count their pixels in 32 bits.
+            extents.into_iter().try_for_each(|extent| index(operation, argument, extent))?;
+        }
         let Window { kernel, stride, dilation, .. } = self.window;
         if [kernel, stride, dilation].into_iter().flatten().all(|extent| extent > 0) {
             return Ok(());

@@ -17,6 +17,7 @@ pub use forward::attend;
 use crate::layers::{THREADS, holds};
 use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::blocks_across;
 use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
@@ -193,6 +194,9 @@ impl<T: DeviceReal> Call<T> {
         }
         if let Some(mask) = inputs.mask.filter(|mask| mask.len() != batch * keys) {
             return Err(GpuError::shape(name, "mask", format!("{batch}×{keys}"), mask.len().to_string()));
+        }
+        for (argument, extent) in [("features", m), ("columns of a key", d), ("columns of a value", dv)] {
+            blocks_across(name, argument, extent, TILE)?;
         }
         let device = inputs.query.device().clone();
         let mask = inputs.mask.map(|mask| {
