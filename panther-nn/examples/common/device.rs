@@ -6,6 +6,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug)]
 pub enum Device {
     Cpu,
+    #[cfg(feature = "cuda")]
     Cuda(usize),
 }
 
@@ -16,9 +17,21 @@ impl FromStr for Device {
         let unknown = || format!("{name:?} is not cpu, cuda or cuda:N");
         match name.split_once(':') {
             None if name == "cpu" => Ok(Self::Cpu),
-            None if name == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", ordinal)) => ordinal.parse().map(Self::Cuda).map_err(|_| unknown()),
+            None if name == "cuda" => Self::cuda(0),
+            Some(("cuda", ordinal)) => Self::cuda(ordinal.parse().map_err(|_| unknown())?),
             _ => Err(unknown()),
         }
+    }
+}
+
+impl Device {
+    #[cfg(feature = "cuda")]
+    const fn cuda(ordinal: usize) -> Result<Self, String> {
+        Ok(Self::Cuda(ordinal))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn cuda(_: usize) -> Result<Self, String> {
+        Err("this example was built without CUDA: build it with --features cuda".to_owned())
     }
 }

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
+#[cfg(feature = "cuda")]
 use panther_nn::cuda::Cuda;
 
 use crate::data::Images;
@@ -29,7 +30,7 @@ use crate::run::{Outcome, Plan};
 /// Trains dense and sketched networks to read handwritten digits.
 #[derive(Parser)]
 struct Arguments {
-    /// Where it runs: cpu, cuda or cuda:N.
+    /// Where it runs: cpu, or with the feature cuda also cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     device: Device,
     /// Times through the training set.
@@ -59,6 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.device {
         Device::Cpu => run_on(&Cpu::default(), &arguments),
+        #[cfg(feature = "cuda")]
         Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
     }
 }
