@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "cuda")]
 use panther_gpu::GpuError;
 use panther_linalg::LinalgError;
 use panther_sketch::SketchError;
@@ -153,7 +154,8 @@ pub enum NnError {
     /// A sketch operator could not be made.
     #[error(transparent)]
     Sketch(#[from] SketchError),
-    /// A CUDA device refused.
+    /// An operation of a CUDA device failed.
+    #[cfg(feature = "cuda")]
     #[error(transparent)]
     Gpu(#[from] GpuError),
 }

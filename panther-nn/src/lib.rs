@@ -8,7 +8,7 @@
 //! | [`convert`] | trained dense layers made sketched, one by one or a whole checkpoint |
 //! | [`checkpoint`] | safetensors files |
 //! | [`cpu`] | the CPU: ndarray tensors, products through faer, rayon |
-//! | [`cuda`] | NVIDIA GPUs: buffers of a device, products through cuBLAS, kernels for everything else |
+//! | `cuda` | NVIDIA GPUs, with the feature `cuda`: buffers of a device, products through cuBLAS, kernels for everything else |
 //!
 //! Layers take tensors of rows: x is …×d_in, y = x·W + b is …×d_out. They are generic over the scalar ([`Scalar`], `f32` or
 //! `f64`) and over the [`Backend`](backend::Backend), so that the same model runs anywhere.
@@ -31,6 +31,7 @@ pub mod backend;
 pub mod checkpoint;
 pub mod convert;
 pub mod cpu;
+#[cfg(feature = "cuda")]
 pub mod cuda;
 mod error;
 mod exponential;
@@ -44,7 +45,7 @@ pub use error::NnError;
 pub use parameter::Parameter;
 pub use scalar::Scalar;
 
-/// The README's examples are tests too.
-#[cfg(doctest)]
+/// The README's examples are tests too; some run on a device.
+#[cfg(all(doctest, feature = "cuda"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,11 +1,14 @@
 //! The scalar types of tensors.
 
-use panther_gpu::DeviceReal;
+#[cfg(feature = "cuda")]
+use panther_gpu::DeviceReal as Real;
+#[cfg(not(feature = "cuda"))]
+use panther_sketch::Real;
 
 use crate::exponential::{exp_f32, exp_f64};
 
 /// `f32` or `f64` with the functions that layers need beside arithmetic.
-pub trait Scalar: DeviceReal {
+pub trait Scalar: Real {
     /// The most negative finite number.
     const LOWEST: Self;
     /// e^x to 2 ulp, 0 where it lies below four times the smallest normal number. Loops of it become vector code.

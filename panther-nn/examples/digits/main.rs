@@ -7,6 +7,8 @@
 //! takes, and draws their learning curves to DIR/digits.png.
 
 mod data;
+#[path = "../common/device.rs"]
+mod device;
 mod models;
 mod plot;
 mod run;
@@ -16,20 +18,21 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
-use panther_gpu::DeviceName;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
+#[cfg(feature = "cuda")]
 use panther_nn::cuda::Cuda;
 
 use crate::data::Images;
+use crate::device::Device;
 use crate::run::{Outcome, Plan};
 
 /// Trains dense and sketched networks to read handwritten digits.
 #[derive(Parser)]
 struct Arguments {
-    /// Where it runs: cpu, cuda or cuda:N.
+    /// Where it runs: cpu, or with the feature cuda also cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: DeviceName,
+    device: Device,
     /// Times through the training set.
     #[arg(long, default_value = "40")]
     epochs: NonZeroUsize,
@@ -56,8 +59,9 @@ const TUNING_RATE: f64 = 1e-3;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.device {
-        DeviceName::Cpu => run_on(&Cpu::default(), &arguments),
-        DeviceName::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
+        Device::Cpu => run_on(&Cpu::default(), &arguments),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
     }
 }
 

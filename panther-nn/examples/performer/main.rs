@@ -5,6 +5,8 @@
 //! Trains both on the first book of Moses, prints the bits a character that each needs for the end of the text and some text that each
 //! writes, then measures a training step of both attentions at growing length, and draws that to DIR/performer.png.
 
+#[path = "../common/device.rs"]
+mod device;
 mod learn;
 mod measure;
 mod model;
@@ -15,11 +17,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Parser;
-use panther_gpu::DeviceName;
 use panther_nn::backend::Backend;
 use panther_nn::cpu::Cpu;
+#[cfg(feature = "cuda")]
 use panther_nn::cuda::Cuda;
 
+use crate::device::Device;
 use crate::learn::Plan;
 use crate::model::{Attention, Model, Sizes};
 use crate::text::Text;
@@ -27,9 +30,9 @@ use crate::text::Text;
 /// Trains a character model with linear and with dense attention, and measures both.
 #[derive(Parser)]
 struct Arguments {
-    /// Where it runs: cpu, cuda or cuda:N.
+    /// Where it runs: cpu, or with the feature cuda also cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: DeviceName,
+    device: Device,
     /// Steps of training.
     #[arg(long, default_value_t = 1200)]
     steps: usize,
@@ -56,8 +59,9 @@ const LENGTHS: [usize; 7] = [128, 256, 512, 1024, 2048, 4096, 8192];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     match arguments.device {
-        DeviceName::Cpu => run_on(&Cpu::default(), &arguments),
-        DeviceName::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
+        Device::Cpu => run_on(&Cpu::default(), &arguments),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(ordinal) => run_on(&Cuda::new(ordinal)?, &arguments),
     }
 }
 

@@ -38,7 +38,9 @@ pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
 pub use pooling::Pooling;
 pub(crate) use pooling::{check_pooled, pixels_along, pooled_positions};
 pub use products::{Layout, Products};
-pub(crate) use products::{check_product, product_layout};
+pub(crate) use products::check_product;
+#[cfg(feature = "cuda")]
+pub(crate) use products::product_layout;
 pub use random::Random;
 pub use reductions::Reductions;
 pub use row_marks::{Dependence, Marked, RowMarks};
