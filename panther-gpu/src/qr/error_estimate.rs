@@ -1,6 +1,6 @@
 //! Error and orthogonality of a QR, measured with a few random vectors, by the rules of panther-linalg.
 
-use panther_linalg::rules::{QR_PROBES, QR_SAFETY, chi_squared_below, quantum, scaled_back};
+use panther_linalg::rules::{RESIDUAL_VECTORS, RESIDUAL_SAFETY, chi_squared_below, quantum, scaled_back};
 use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
@@ -22,19 +22,19 @@ pub(crate) fn measure_residual<T: DeviceReal>(
     r: MatrixRef<'_, T>,
     seed: u64,
 ) -> Result<Residual, GpuError> {
-    let y = gaussian_matrix::<T>(a.device, r.ncols(), QR_PROBES, derive(seed, Purpose::ErrorEstimate, 0))?;
+    let y = gaussian_matrix::<T>(a.device, r.ncols(), RESIDUAL_VECTORS, derive(seed, Purpose::ErrorEstimate, 0))?;
     let py = scatter_rows(&y, permutation)?;
     let mut residual = multiplied(T::ONE, a, py.as_ref())?;
     if q.ncols() > 0 {
         let ry = multiplied(T::ONE, r, y.as_ref())?;
         product(residual.as_mut(), -T::ONE, q, ry.as_ref(), T::ONE)?;
     }
-    let s = QR_PROBES as f64;
-    let measured = QR_SAFETY * frobenius(residual.as_ref())? / s.sqrt();
+    let s = RESIDUAL_VECTORS as f64;
+    let measured = RESIDUAL_SAFETY * frobenius(residual.as_ref())? / s.sqrt();
     Ok(Residual {
         error_estimate: scaled_back(measured + T::EPSILON.to_f64() * norm, exponent)
             + quantum::<T>(norm, q.nrows(), r.ncols()),
-        failure_probability: chi_squared_below(QR_PROBES, s / (QR_SAFETY * QR_SAFETY)),
+        failure_probability: chi_squared_below(RESIDUAL_VECTORS, s / (RESIDUAL_SAFETY * RESIDUAL_SAFETY)),
     })
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn measure_orthogonality<T: DeviceReal>(q: MatrixRef<'_, T>, seed: u6
     if q.ncols() == 0 {
         return Ok(0.0);
     }
-    let mut defect = gaussian_matrix::<T>(q.device, q.ncols(), QR_PROBES, derive(seed, Purpose::Orthogonality, 0))?;
+    let mut defect = gaussian_matrix::<T>(q.device, q.ncols(), RESIDUAL_VECTORS, derive(seed, Purpose::Orthogonality, 0))?;
     let image = multiplied(T::ONE, q, defect.as_ref())?;
     product(defect.as_mut(), T::ONE, q.t(), image.as_ref(), -T::ONE)?;
-    Ok(frobenius(defect.as_ref())? / (QR_PROBES as f64).sqrt())
+    Ok(frobenius(defect.as_ref())? / (RESIDUAL_VECTORS as f64).sqrt())
 }
