@@ -1,7 +1,7 @@
 //! The rules by which the decompositions decide, for implementations of them on other devices: not part of the interface for
 //! those who decompose matrices.
 
-pub use crate::estimate::{RESIDUAL_SAFETY as RESIDUAL_SAFETY, RESIDUAL_VECTORS as RESIDUAL_VECTORS, chi_squared_below, quantum};
+pub use crate::estimate::{RESIDUAL_SAFETY, RESIDUAL_VECTORS, chi_squared_below, quantum};
 pub use crate::operator::{exponent_of, power_of_two, scaled_back};
 pub use crate::qr::cqrrpt::{DISTORTION, DROPPED, SKETCHES, WELL_CONDITIONED, sketch_rows};
 pub use crate::qr::rank::rank_tolerance;

@@ -47,6 +47,7 @@ pub(crate) fn serialize<M: StoredMatrix, S: Serializer>(matrix: &M, serializer: 
 pub(crate) fn deserialize<'de, M: StoredMatrix, D: Deserializer<'de>>(deserializer: D) -> Result<M, D::Error> {
     let Parts { rows, columns, entries } = Parts::<M::Entry>::deserialize(deserializer)?;
     let found = entries.len();
-    M::from_parts(rows, columns, entries)
-        .ok_or_else(|| D::Error::custom(format_args!("a {rows}×{columns} matrix needs rows·columns entries, got {found}")))
+    M::from_parts(rows, columns, entries).ok_or_else(|| {
+        D::Error::custom(format_args!("a {rows}×{columns} matrix needs rows·columns entries, got {found}"))
+    })
 }

@@ -122,7 +122,10 @@ fn bounds_hold<T: Real>() {
     let cases = cases();
     let mut random = Random::new(0xb0d5);
     let too_small = (0..cases).filter(|_| check::<T>(&case(&mut random, cases > DEFAULT_CASES))).count();
-    assert!(too_small <= if cases > DEFAULT_CASES { 6 } else { 0 }, "{too_small} of {cases} bounds are below the error");
+    assert!(
+        too_small <= if cases > DEFAULT_CASES { 6 } else { 0 },
+        "{too_small} of {cases} bounds are below the error"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Error and orthogonality of a QR, measured with a few random vectors, by the rules of panther-linalg.
 
-use panther_linalg::rules::{RESIDUAL_VECTORS, RESIDUAL_SAFETY, chi_squared_below, quantum, scaled_back};
+use panther_linalg::rules::{RESIDUAL_SAFETY, RESIDUAL_VECTORS, chi_squared_below, quantum, scaled_back};
 use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
@@ -43,7 +43,8 @@ pub(crate) fn measure_orthogonality<T: DeviceReal>(q: MatrixRef<'_, T>, seed: u6
     if q.ncols() == 0 {
         return Ok(0.0);
     }
-    let mut defect = gaussian_matrix::<T>(q.device, q.ncols(), RESIDUAL_VECTORS, derive(seed, Purpose::Orthogonality, 0))?;
+    let mut defect =
+        gaussian_matrix::<T>(q.device, q.ncols(), RESIDUAL_VECTORS, derive(seed, Purpose::Orthogonality, 0))?;
     let image = multiplied(T::ONE, q, defect.as_ref())?;
     product(defect.as_mut(), T::ONE, q.t(), image.as_ref(), -T::ONE)?;
     Ok(frobenius(defect.as_ref())? / (RESIDUAL_VECTORS as f64).sqrt())

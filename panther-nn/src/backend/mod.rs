@@ -37,10 +37,10 @@ pub(crate) use optimizer::changed;
 pub use optimizer::{AdamWStep, OptimizerSteps, SgdStep};
 pub use pooling::Pooling;
 pub(crate) use pooling::{check_pooled, pixels_along, pooled_positions};
-pub use products::{Layout, Products};
 pub(crate) use products::check_product;
 #[cfg(feature = "cuda")]
 pub(crate) use products::product_layout;
+pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
 pub use row_marks::{Dependence, Marked, RowMarks};

@@ -103,7 +103,7 @@ fn refusals(device: &Device) -> Outcome {
     const LIMIT: usize = i32::MAX as usize;
     let sign = Distribution::SparseSign { vec_nnz: 1 };
     refused("a sparse sketch", DeviceSketch::<f32>::new(device, sign, LIMIT + 1, LIMIT + 1, 1), ("d", LIMIT))?;
-    let narrow = Distribution::SparseRows { vec_nnz: 1 };
+    let narrow = Distribution::LessUniform { vec_nnz: 1 };
     refused("a sketch with sparse rows", DeviceSketch::<f32>::new(device, narrow, 4, LIMIT + 1, 1), ("n", LIMIT))?;
     // More columns than a sketch of nine rows has in shared memory.
     let wide = gaussian_matrix::<f32>(device, 20, 1 << 21, 1).map_err(text)?;
