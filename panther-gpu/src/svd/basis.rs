@@ -10,10 +10,10 @@ use panther_linalg::{LinalgError, RangeFinder, RsvdOptions, RsvdPath, ScaledNorm
 
 use crate::matrix::entries::{identity, scale_rows};
 use crate::matrix::growing::Growing;
-use crate::matrix::norms::{column_energies, magnitude};
+use crate::matrix::norms::{column_energies, scaled_norm};
 use crate::matrix::scaling::NearOne;
 use crate::svd::block_krylov::{KrylovEnd, block_krylov};
-use crate::svd::error_bound::ErrorProbe;
+use crate::svd::error_bound::ErrorEstimate;
 use crate::svd::factors::Svd;
 use crate::svd::projection::Projection;
 use crate::svd::small_svd::{projected_svd, thin_svd};
@@ -31,8 +31,8 @@ pub(crate) struct Basis<'a, T> {
     pub(crate) exponent: i32,
     pub(crate) size: ScaledNorm,
     pub(crate) path: RsvdPath,
-    /// Random vectors for where ‖A‖² − ‖B‖² cannot tell the error.
-    probe: Option<ErrorProbe<T>>,
+    /// Random vectors, drawn where ‖A‖² − ‖B‖² has lost its digits to cancellation.
+    error_estimate: Option<ErrorEstimate<T>>,
 }
 
 /// Builds the basis for a checked target, and hands it on.
@@ -44,7 +44,7 @@ pub(crate) fn build_basis<T: DeviceReal, R>(
 ) -> Result<R, GpuError> {
     // A family that cannot be drawn is refused also where nothing is drawn in the end.
     fitted(options.distribution, 1, a.ncols()).operator::<T>(1, a.ncols(), options.seed).map_err(LinalgError::from)?;
-    let size = magnitude("a", a)?;
+    let size = scaled_norm("a", a)?;
     let near_one = NearOne::new(a, &size)?;
     let plan = Plan::new(options);
     let capacity = match target {
@@ -63,7 +63,7 @@ pub(crate) fn build_basis<T: DeviceReal, R>(
         exponent: near_one.exponent(),
         size,
         path: RsvdPath::Randomized,
-        probe: None,
+        error_estimate: None,
     };
     if frobenius == 0.0 {
         basis.path = RsvdPath::Zero;
@@ -196,12 +196,12 @@ impl<T: DeviceReal> Basis<'_, T> {
         if left > CANCELLED * rounding {
             return Ok((left + ROUNDING * rounding, 0.0));
         }
-        let probe = match self.probe.take() {
-            Some(probe) => probe,
-            None => ErrorProbe::new(&mut self.projection)?,
+        let estimate = match self.error_estimate.take() {
+            Some(estimate) => estimate,
+            None => ErrorEstimate::new(&mut self.projection)?,
         };
-        let measured = probe.squared_error(&self.projection, &self.svd, rank, self.frobenius);
-        self.probe = Some(probe);
+        let measured = estimate.squared_error(&self.projection, &self.svd, rank, self.frobenius);
+        self.error_estimate = Some(estimate);
         measured
     }
 }

@@ -31,7 +31,7 @@ impl<T: DeviceReal> KrylovEnd<T> {
 }
 
 /// Randomized block Krylov (Musco and Musco 2015, Algorithm 2), by the block Golub–Kahan process with full
-/// orthogonalisation: the new block is A times what is new in AᵀQ.
+/// orthogonalization: the new block is A times what is new in AᵀQ.
 pub(crate) fn block_krylov<T: DeviceReal>(
     projection: &mut Projection<'_, T>,
     block: usize,

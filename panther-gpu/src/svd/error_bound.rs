@@ -9,12 +9,12 @@ use crate::svd::projection::Projection;
 use crate::{DeviceReal, GpuError, Matrix, frobenius, gaussian_matrix, product};
 
 /// G and A·G, drawn once and independent of any basis, for as many measurements as are wanted.
-pub(crate) struct ErrorProbe<T> {
+pub(crate) struct ErrorEstimate<T> {
     g: Matrix<T>,
     ag: Matrix<T>,
 }
 
-impl<T: DeviceReal> ErrorProbe<T> {
+impl<T: DeviceReal> ErrorEstimate<T> {
     pub(crate) fn new(p: &mut Projection<'_, T>) -> Result<Self, GpuError> {
         let g = gaussian_matrix(p.a.device, p.a.ncols(), PROBES, derive_seed(p.seed, u64::MAX))?;
         let ag = p.apply(g.as_ref())?;
