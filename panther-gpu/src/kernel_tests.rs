@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::runtime::kernel::{KernelFile, compile};
-use crate::runtime::libraries::probe_compiler;
+use crate::runtime::libraries::find_compiler;
 use crate::{gemm, layers, matrix, qr, sketch, svd};
 
 /// Every file that is launched from somewhere.
@@ -52,7 +52,7 @@ fn tensor_core_files() -> impl Iterator<Item = KernelFile> {
 
 #[test]
 fn kernel_files_compile() {
-    if let Err(missing) = probe_compiler() {
+    if let Err(missing) = find_compiler() {
         println!("skipped: {missing}");
         return;
     }

@@ -4,7 +4,7 @@
 //
 // A block's share of (factor·a)'s largest entry, sum of squares and count of entries that are not finite, into
 // result[SUMMARY·block ...]. The first of those entries, in column-major order, into `first`, which starts as all ones.
-extern "C" __global__ void survey(const real *a, u64 down, u64 right, u64 rows, u64 columns, double factor, double *result,
+extern "C" __global__ void summarize(const real *a, u64 down, u64 right, u64 rows, u64 columns, double factor, double *result,
                                   u64 *first) {
     __shared__ double scratch[WARP];
     double largest = 0, squares = 0, bad = 0;

@@ -1,9 +1,9 @@
-// Cholesky factors of Gram matrices, G = RᵀR, judged where they are made: a factor that must not be used becomes the identity, so
-// that what follows can be asked for before anybody knows.
+// Cholesky factors of Gram matrices, G = RᵀR, accepted or rejected on the device: a factor that is rejected becomes the identity, so
+// that later kernels can be launched before the host reads the verdict.
 
 // What is told of a factor: the column at which G is not positive definite (from 1 on, or 0), and whether the factor is to be used. It is
 // not where the one before was not, of which `before` tells, if there is one.
-__device__ __forceinline__ bool judge(double least, double greatest, int code, double tolerance, double ratio, const double *before,
+__device__ __forceinline__ bool check(double least, double greatest, int code, double tolerance, double ratio, const double *before,
                                       double *report) {
     const bool follows = before == nullptr || before[SOUND] != 0;
     const bool sound = follows && code == 0 && least > tolerance && least > ratio * greatest && greatest <= HIGHEST;
@@ -86,7 +86,7 @@ __device__ __forceinline__ void eliminate(const real *g, u64 ldg, u32 n, double 
     }
     greatest = block_max(greatest, 0.0, scratch);
     least = -block_max(-least, -1e308, scratch);
-    const bool sound = judge(least, greatest, k < n ? k + 1 : 0, tolerance, ratio, before, report);
+    const bool sound = check(least, greatest, k < n ? k + 1 : 0, tolerance, ratio, before, report);
 #pragma unroll
     for (u32 a = 0; a < TILES; a++) {
 #pragma unroll
@@ -100,21 +100,21 @@ __device__ __forceinline__ void eliminate(const real *g, u64 ldg, u32 n, double 
     }
 }
 
-// Up to half of MOST_COLUMNS.
+// Up to half of MAX_COLUMNS.
 extern "C" __global__ void __launch_bounds__(SIDE *SIDE)
     factor_half(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
                double *report) {
-    eliminate<MOST_COLUMNS / SIDE / 2>(g, ldg, n, tolerance, ratio, r, defect, before, report);
+    eliminate<MAX_COLUMNS / SIDE / 2>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
 extern "C" __global__ void __launch_bounds__(SIDE *SIDE)
     factor(const real *g, u64 ldg, u32 n, double tolerance, double ratio, real *r, double *defect, const double *before,
                double *report) {
-    eliminate<MOST_COLUMNS / SIDE>(g, ldg, n, tolerance, ratio, r, defect, before, report);
+    eliminate<MAX_COLUMNS / SIDE>(g, ldg, n, tolerance, ratio, r, defect, before, report);
 }
 
-// One block: the judgement of a factor that a library has made in the upper triangle of r.
-extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int *code, double tolerance, double ratio,
+// One block: the verdict of a factor that a library has made in the upper triangle of r.
+extern "C" __global__ void check_factor(const real *r, u64 ldr, u64 n, const int *code, double tolerance, double ratio,
                                         const double *before, double *report) {
     __shared__ double scratch[WARP];
     double least = 1e308, greatest = 0;
@@ -128,7 +128,7 @@ extern "C" __global__ void judge_factor(const real *r, u64 ldr, u64 n, const int
     all_numbers = __syncthreads_and(all_numbers);
     greatest = block_max(greatest, 0.0, scratch);
     least = -block_max(-least, -1e308, scratch);
-    judge(all_numbers ? least : 0.0, greatest, *code, tolerance, ratio, before, report);
+    check(all_numbers ? least : 0.0, greatest, *code, tolerance, ratio, before, report);
 }
 
 // r = the upper triangle of a factor that is sound, or the identity.

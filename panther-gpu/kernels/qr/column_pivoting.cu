@@ -5,8 +5,8 @@
 
 // A column that may be chosen, as a number that is the greater the longer the column is, and of equals the further left it stands: the
 // bits of its squared norm, the last of which make room for its place.
-constexpr u64 PLACES = MOST_COLUMNS - 1;
-static_assert((MOST_COLUMNS & PLACES) == 0, "a power of two");
+constexpr u64 PLACES = MAX_COLUMNS - 1;
+static_assert((MAX_COLUMNS & PLACES) == 0, "a power of two");
 constexpr u64 NO_COLUMN = 0;
 
 __device__ __forceinline__ u64 candidate(double squared_norm, u32 column) {

@@ -34,7 +34,7 @@ extern "C" __global__ void draw_sparse_sign(u32 *nonzeros, u64 key, u64 first, u
 
 // The lists of a chunk and a slice, a block each: where that of row r begins among them is starts[r], and an entry is the byte of
 // a row in a tile, with the sign in bit 0. Which coordinates a row has is a set of bits; reading it in order sorts the list.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1)
     list_sparse_sign(u16 *lists, u32 *starts, const u32 *nonzeros, u64 count, u64 d, u64 zeta, u32 chunk, u32 slice,
                      u32 list_room, u32 start_room) {
     extern __shared__ __align__(16) unsigned char memory[];
@@ -143,7 +143,7 @@ __device__ __forceinline__ void add_listed(Quad &sum, const unsigned char *tile,
 
 // S·A for some chunks, part y of them, a slice and SKETCH_COLUMNS columns of A a block: while it sums what a chunk has, the next
 // is on its way. Part y of the sums, times factor, goes to out + y·step, or is added to it.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1)
     sparse_sign_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right,
                      const u16 *lists, const u32 *starts, u64 d, u64 p, u64 count, u32 chunk, u32 slice, u32 list_room,
                      u32 start_room, u64 chunks_per_part, real factor, u32 add) {

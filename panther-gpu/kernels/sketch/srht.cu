@@ -2,7 +2,7 @@
 // the kept rows take one entry. Entry (i, j) of H is that of the low bits of i and j times that of their high bits.
 
 // Columns that a block takes at most, a warp each: 64 bytes where they lie side by side.
-constexpr u32 MOST_COLUMNS = COLUMN_BYTES / sizeof(real);
+constexpr u32 MAX_COLUMNS = COLUMN_BYTES / sizeof(real);
 // A column lies in shared memory as 32 pieces of 32 rows, so far apart that neither along a piece nor across all of them
 // two lanes meet in a bank.
 constexpr u32 PIECE = WARP + 1, COLUMN_ROOM = WARP * PIECE;
@@ -104,7 +104,7 @@ __device__ __forceinline__ void exchange(real (&x)[WARP], real *to, const real *
 
 // S·A. A block takes some columns of A, `slice` kept rows and `tiles_per_part` tiles of coordinates. Part y of the sums, times factor,
 // goes to out + y·step. In shared memory a warp has its column and its sums, and the next warp's begin `stride` behind.
-extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
+extern "C" __global__ void __launch_bounds__(MAX_COLUMNS * WARP, 2)
     srht_left(real *out, u64 out_down, u64 out_right, u64 step, const real *a, u64 a_down, u64 a_right, const Kept *kept,
               const u32 *signs, u64 d, u64 n, u64 p, u32 slice, u32 stride, u64 tiles_per_part, real factor) {
     extern __shared__ __align__(16) unsigned char memory[];
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
 
 // Sᵀ·X: a column takes the rows of X, each where the low bits of its kept row are, and is transformed. They come in `groups` groups
 // of 32 in which no two meet; places of a group that nothing takes hold d.
-extern "C" __global__ void __launch_bounds__(MOST_COLUMNS * WARP, 2)
+extern "C" __global__ void __launch_bounds__(MAX_COLUMNS * WARP, 2)
     srht_adjoint(real *out, u64 out_down, u64 out_right, const real *x, u64 x_down, u64 x_right, const Kept *kept,
                  const u32 *order, u32 groups, const u32 *signs, u64 d, u64 n, u64 p, u32 stride, real scale) {
     extern __shared__ __align__(16) unsigned char memory[];

@@ -87,7 +87,7 @@ impl Device {
     /// [`GpuError::MissingLibrary`] where there is no driver or a library of CUDA 13 is not found, [`GpuError::NoDevice`] for a number
     /// that no device has, [`GpuError::Call`] where the driver refuses.
     pub fn new(ordinal: usize) -> Result<Self, GpuError> {
-        libraries::probe()?;
+        libraries::find_all()?;
         cudarc::driver::result::init().named("cuInit")?;
         let count = CudaContext::device_count().named("cuDeviceGetCount")? as usize;
         if ordinal >= count {

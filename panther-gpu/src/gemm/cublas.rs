@@ -7,7 +7,7 @@ use cudarc::cublas::sys::{
 
 use crate::error::Named;
 use crate::gemm::operands::Operands;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::{Device, DeviceReal, GpuError};
 
 /// By cuBLAS, with factors of type `factors` and a column-major C: through the interface of 32-bit sizes where all fit.
@@ -20,7 +20,7 @@ pub(crate) fn by_library<T: DeviceReal>(
     beta: T,
 ) -> Result<(), GpuError> {
     let Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = operands;
-    let transposed = |place: Place| {
+    let transposed = |place: RawMatrix| {
         if place.row_major { cublasOperation_t::CUBLAS_OP_T } else { cublasOperation_t::CUBLAS_OP_N }
     };
     let (op_a, op_b, algorithm) = (transposed(a), transposed(b), cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT);

@@ -3,7 +3,7 @@
 use cudarc::cublas::sys::cublasComputeType_t;
 
 use crate::DeviceReal;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 
 /// In which precision [`batched_product`](crate::layers::products::batched_product) takes the products of f32 matrices. Sums are kept
 /// in f32, and so are the matrices themselves. Matrices of f64 are always multiplied in f64.
@@ -34,9 +34,9 @@ impl Precision {
 /// The matrices of a product, and of a batch of products at equal distances.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operands {
-    pub(crate) a: Place,
-    pub(crate) b: Place,
-    pub(crate) c: Place,
+    pub(crate) a: RawMatrix,
+    pub(crate) b: RawMatrix,
+    pub(crate) c: RawMatrix,
     /// How many products.
     pub(crate) count: usize,
     /// Numbers from one matrix to the next: of A, B and C.

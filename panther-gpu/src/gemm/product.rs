@@ -1,4 +1,4 @@
-//! Matrix products, through cuBLAS where ours is not faster.
+//! Matrix products, through cuBLAS where Panther's kernels are not faster.
 
 use cudarc::cublas::sys::cudaDataType;
 
@@ -25,7 +25,7 @@ pub fn product<T: DeviceReal>(
     beta: T,
 ) -> Result<(), GpuError> {
     let device = c.device;
-    let operands = Operands { a: a.place(), b: b.place(), c: c.place(), count: 1, strides: [0; 3] };
+    let operands = Operands { a: a.raw(), b: b.raw(), c: c.raw(), count: 1, strides: [0; 3] };
     gemm(device, Precision::F32, alpha, operands, beta)
 }
 

@@ -5,7 +5,7 @@ use cudarc::cublas::sys::cudaDataType;
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
 use crate::gemm::operands::Operands;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::runtime::kernel::{Constant, Kernel, KernelFile, kernel_source};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
@@ -49,17 +49,17 @@ const A_PADDING: usize = 4;
 const WIDTHS: [(usize, &str); 4] = [(64, "product_64"), (96, "product_96"), (112, "product_112"), (128, "product_128")];
 
 /// Below so many columns most of the narrowest tile would be idle.
-const LEAST_COLUMNS: usize = 40;
+const MIN_COLUMNS: usize = 40;
 
 /// Tiles of fewer terms take longer to write than to sum; fewer products of numbers in all take no longer elsewhere.
-const LEAST_TERMS: usize = 384;
-const LEAST_WORK: usize = 1 << 29;
+const MIN_TERMS: usize = 384;
+const MIN_WORK: usize = 1 << 29;
 
 /// The same for batches, and of the longer side of a product. cuBLAS does not split their sums, and though most of a tile may be idle, attention
 /// of 16384 keys takes up to four times as long there; of 512 keys it takes as long.
-const LEAST_COLUMNS_OF_A_BATCH: usize = 16;
-const LEAST_ROWS_OF_A_BATCH: usize = 64;
-const LEAST_WORK_OF_A_BATCH: usize = 1 << 26;
+const MIN_COLUMNS_OF_A_BATCH: usize = 16;
+const MIN_ROWS_OF_A_BATCH: usize = 64;
+const MIN_WORK_OF_A_BATCH: usize = 1 << 26;
 
 /// The argument of the kernels.
 #[repr(C)]
@@ -116,10 +116,10 @@ impl Plan {
             && count < 1 << 16;
         let work = m.saturating_mul(n).saturating_mul(k).saturating_mul(count);
         let (least_columns, least_rows, least_work) = match count {
-            1 => (LEAST_COLUMNS, LEAST_COLUMNS, LEAST_WORK),
-            _ => (LEAST_COLUMNS_OF_A_BATCH, LEAST_ROWS_OF_A_BATCH, LEAST_WORK_OF_A_BATCH),
+            1 => (MIN_COLUMNS, MIN_COLUMNS, MIN_WORK),
+            _ => (MIN_COLUMNS_OF_A_BATCH, MIN_ROWS_OF_A_BATCH, MIN_WORK_OF_A_BATCH),
         };
-        let is_large = m.min(n) >= least_columns && m.max(n) >= least_rows && k >= LEAST_TERMS && work >= least_work;
+        let is_large = m.min(n) >= least_columns && m.max(n) >= least_rows && k >= MIN_TERMS && work >= least_work;
         if !fits || !is_large {
             return None;
         }
@@ -140,7 +140,7 @@ impl Plan {
             1 => None,
             splits => Some(Buffer::<f32>::uninitialized(device, m * n * splits * count)?),
         };
-        let c_strides = |place: Place| {
+        let c_strides = |place: RawMatrix| {
             let (down, right) = place.strides();
             [down as u64, right as u64]
         };
@@ -175,7 +175,7 @@ impl Plan {
 }
 
 /// Whether all rows or columns begin at multiples of 16 bytes, with `step` numbers from one matrix to the next.
-fn is_aligned(at: Place, step: usize) -> bool {
+fn is_aligned(at: RawMatrix, step: usize) -> bool {
     at.pointer.is_multiple_of(16) && at.stride.is_multiple_of(4) && step.is_multiple_of(4)
 }
 
@@ -197,14 +197,14 @@ fn splits(multiprocessors: usize, tiles: usize, numbers: usize, k: usize) -> usi
     const BEGIN: usize = 4;
     const SUM: usize = 3;
     const PART: usize = 1 << 19;
-    const MOST: usize = 64;
+    const MAX: usize = 64;
     let steps = k.div_ceil(DEPTH);
     let time = |&splits: &usize| {
         let sum = if splits == 1 { 0 } else { SUM + numbers * splits / PART };
         (tiles * splits).div_ceil(multiprocessors) * (steps.div_ceil(splits) + BEGIN) + sum
     };
     // Rounding may leave the last parts without a term.
-    let splits = (1..=MOST.min(steps)).min_by_key(time).unwrap_or(1);
+    let splits = (1..=MAX.min(steps)).min_by_key(time).unwrap_or(1);
     steps.div_ceil(steps.div_ceil(splits))
 }
 

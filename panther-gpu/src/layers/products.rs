@@ -2,7 +2,7 @@
 
 use crate::gemm::operands::Operands;
 use crate::gemm::product::gemm;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::{Buffer, DeviceReal, GpuError, Precision};
 
 /// Where a matrix, or a batch of them in two levels, lies within a buffer. One of the two strides of the matrix is 1.
@@ -43,7 +43,7 @@ impl Layout {
     }
 
     /// Where it lies, the matrices of the batch left out. A single row or column may have any distance to the next.
-    fn place<T: DeviceReal>(&self, buffer: &Buffer<T>) -> Option<Place> {
+    fn place<T: DeviceReal>(&self, buffer: &Buffer<T>) -> Option<RawMatrix> {
         let row_major = self.column_stride == 1 && (self.rows <= 1 || self.row_stride >= self.columns);
         let (extent, count, stride) = if row_major {
             (self.columns, self.rows, self.row_stride)
@@ -53,7 +53,7 @@ impl Layout {
         let is_dense = row_major || self.row_stride == 1;
         let stride = if count <= 1 { stride.max(extent) } else { stride }.max(1);
         let place =
-            Place { pointer: buffer.at(self.offset), rows: self.rows, columns: self.columns, stride, row_major };
+            RawMatrix { pointer: buffer.at(self.offset), rows: self.rows, columns: self.columns, stride, row_major };
         (is_dense && stride >= extent).then_some(place)
     }
 
@@ -102,7 +102,7 @@ pub fn batched_product<T: DeviceReal>(
     beta: T,
     (c, c_at): (&mut Buffer<T>, Layout),
 ) -> Result<(), GpuError> {
-    let mut places = [Place { pointer: 0, rows: 0, columns: 0, stride: 1, row_major: false }; 3];
+    let mut places = [RawMatrix { pointer: 0, rows: 0, columns: 0, stride: 1, row_major: false }; 3];
     let operands = [("a", a, a_at), ("b", b, b_at), ("c", &*c, c_at)];
     for ((argument, buffer, at), to) in operands.into_iter().zip(&mut places) {
         let fits = at.end().is_some_and(|end| end <= buffer.len()) && at.batch == c_at.batch;
@@ -116,8 +116,10 @@ pub fn batched_product<T: DeviceReal>(
     let [a_place, b_place, c_place] = places;
     let (layouts, device) = ([a_at, b_at, c_at], a.device().clone());
     let call = |offsets: [usize; 3], count: usize, strides: [usize; 3]| {
-        let moved =
-            |place: Place, offset: usize| Place { pointer: place.pointer + (offset * size_of::<T>()) as u64, ..place };
+        let moved = |place: RawMatrix, offset: usize| RawMatrix {
+            pointer: place.pointer + (offset * size_of::<T>()) as u64,
+            ..place
+        };
         let (a, b, c) = (moved(a_place, offsets[0]), moved(b_place, offsets[1]), moved(c_place, offsets[2]));
         gemm(&device, precision, alpha, Operands { a, b, c, count, strides }, beta)
     };

@@ -13,7 +13,7 @@ pub(crate) fn scale_rows<T: DeviceReal>(x: &mut Matrix<T>, factors: &[f64]) -> R
         return Ok(());
     }
     let factors = Buffer::from_host(x.device(), factors)?;
-    let place = x.as_mut().place();
+    let place = x.as_mut().raw();
     launch!(
         x.device(),
         T,
@@ -37,10 +37,10 @@ pub(crate) fn upper_triangle<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<Matri
             T,
             KERNELS.kernel("upper_triangle"),
             grid_over(m * n, 256),
-            r.as_mut().place().pointer,
+            r.as_mut().raw().pointer,
             m as u64,
-            a.place().pointer,
-            a.place().stride as u64,
+            a.raw().pointer,
+            a.raw().stride as u64,
             m as u64,
             n as u64,
         )?;
@@ -51,7 +51,7 @@ pub(crate) fn upper_triangle<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<Matri
 /// The n×n identity.
 pub(crate) fn identity<T: DeviceReal>(device: &Device, n: usize) -> Result<Matrix<T>, GpuError> {
     let mut a = Matrix::uninitialized(device, n, n)?;
-    let pointer = a.as_mut().place().pointer;
+    let pointer = a.as_mut().raw().pointer;
     launch!(
         device,
         T,
@@ -67,6 +67,6 @@ pub(crate) fn identity<T: DeviceReal>(device: &Device, n: usize) -> Result<Matri
 
 /// G += shift·I.
 pub(crate) fn add_to_diagonal<T: DeviceReal>(g: &mut Matrix<T>, shift: T) -> Result<(), GpuError> {
-    let (n, pointer) = (g.ncols(), g.as_mut().place().pointer);
+    let (n, pointer) = (g.ncols(), g.as_mut().raw().pointer);
     launch!(g.device(), T, KERNELS.kernel("add_to_diagonal"), grid_over(n, 256), pointer, n as u64, n as u64, shift)
 }

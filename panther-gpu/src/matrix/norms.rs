@@ -25,9 +25,9 @@ const SUMMARY: usize = 3;
 /// Blocks that a matrix is read by: fixed, so that the sums do not depend on the device.
 const BLOCKS: usize = 512;
 
-/// What one reading tells.
+/// The summary of one pass over a matrix.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Survey {
+pub(crate) struct Summary {
     /// max |aᵢⱼ|, times the factor.
     pub(crate) largest: f64,
     /// Σ aᵢⱼ², times the factor squared.
@@ -36,17 +36,17 @@ pub(crate) struct Survey {
     first_bad: Option<usize>,
 }
 
-/// Reads factor·A once.
-pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<Survey, GpuError> {
+/// The summary of factor·A, in one pass.
+pub(crate) fn summarize<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<Summary, GpuError> {
     let result = Buffer::<f64>::zeros(a.device, SUMMARY * BLOCKS)?;
     let first = Buffer::<u64>::from_host(a.device, &[u64::MAX])?;
-    let (down, right) = a.place().strides();
+    let (down, right) = a.raw().strides();
     launch!(
         a.device,
         T,
-        KERNELS.kernel("survey"),
+        KERNELS.kernel("summarize"),
         block_each(BLOCKS, 512),
-        a.place().pointer,
+        a.raw().pointer,
         down as u64,
         right as u64,
         a.nrows() as u64,
@@ -56,7 +56,7 @@ pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<
         first.pointer(),
     )?;
     let blocks = result.to_host()?;
-    let mut all = Survey { largest: 0.0, squares: 0.0, first_bad: None };
+    let mut all = Summary { largest: 0.0, squares: 0.0, first_bad: None };
     let mut bad = 0.0;
     for block in blocks.chunks_exact(SUMMARY) {
         all.largest = all.largest.max(block[LARGEST]);
@@ -70,10 +70,10 @@ pub(crate) fn survey<T: DeviceReal>(a: MatrixRef<'_, T>, factor: f64) -> Result<
 }
 
 /// ‖A‖_F, checking every entry.
-pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<ScaledNorm, GpuError> {
+pub(crate) fn scaled_norm<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, T>) -> Result<ScaledNorm, GpuError> {
     /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
     const SQUARABLE: i32 = 400;
-    let unscaled = survey(a, 1.0)?;
+    let unscaled = summarize(a, 1.0)?;
     if let Some(place) = unscaled.first_bad {
         let (row, column) = (place % a.nrows(), place / a.nrows());
         let value = a.subrows(row, 1).subcols(column, 1).to_owned()?.to_host()?[(0, 0)].to_f64();
@@ -88,7 +88,7 @@ pub(crate) fn magnitude<T: DeviceReal>(argument: &'static str, a: MatrixRef<'_, 
     }
     // 2^−exponent overflows for the subnormal numbers of f64 alone: they are brought into its range first.
     let lift = if exponent < -1000 { 128 } else { 0 };
-    let scaled = survey(a, power_of_two(-exponent - lift))?;
+    let scaled = summarize(a, power_of_two(-exponent - lift))?;
     Ok(ScaledNorm { frobenius: scaled.squares.sqrt() * power_of_two(lift), exponent })
 }
 
@@ -112,8 +112,8 @@ pub(crate) fn row_energies<T: DeviceReal>(r: MatrixRef<'_, T>) -> Result<Vec<f64
             T,
             KERNELS.kernel("row_energies"),
             block_each(r.nrows(), 128),
-            r.place().pointer,
-            r.place().stride as u64,
+            r.raw().pointer,
+            r.raw().stride as u64,
             r.ncols() as u64,
             energies.pointer(),
         )?;
@@ -130,8 +130,8 @@ pub(crate) fn column_energies<T: DeviceReal>(u: MatrixRef<'_, T>) -> Result<Vec<
             T,
             KERNELS.kernel("column_energies"),
             block_each(u.ncols(), 128),
-            u.place().pointer,
-            u.place().stride as u64,
+            u.raw().pointer,
+            u.raw().stride as u64,
             u.nrows() as u64,
             energies.pointer(),
         )?;

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use faer::{Mat, MatRef};
 
 use crate::device::unwritten::Unwritten;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
 /// A column-major matrix in the memory of a device, its columns one behind the other.
@@ -101,21 +101,21 @@ impl<T: DeviceReal> Matrix<T> {
         self.buffer.device()
     }
 
-    fn place(&self) -> Place {
+    fn raw(&self) -> RawMatrix {
         let (rows, columns) = (self.rows, self.columns);
-        Place { pointer: self.buffer.pointer(), rows, columns, stride: rows.max(1), row_major: false }
+        RawMatrix { pointer: self.buffer.pointer(), rows, columns, stride: rows.max(1), row_major: false }
     }
 
     /// All of it, to be read.
     #[must_use]
     pub fn as_ref(&self) -> MatrixRef<'_, T> {
-        MatrixRef { device: self.device(), memory: self.buffer.memory(), at: self.place(), numbers: PhantomData }
+        MatrixRef { device: self.device(), memory: self.buffer.memory(), at: self.raw(), numbers: PhantomData }
     }
 
     /// All of it, to be written.
     #[must_use]
     pub fn as_mut(&mut self) -> MatrixMut<'_, T> {
-        MatrixMut { device: self.device(), memory: self.buffer.memory(), at: self.place(), numbers: PhantomData }
+        MatrixMut { device: self.device(), memory: self.buffer.memory(), at: self.raw(), numbers: PhantomData }
     }
 
     /// The first `columns` columns, without a copy.

@@ -15,15 +15,15 @@ pub(crate) fn gather_columns<T: DeviceReal>(
 ) -> Result<Matrix<T>, GpuError> {
     let mut out = Matrix::uninitialized(a.device, a.nrows(), count)?;
     if a.nrows() * count > 0 {
-        let (down, right) = a.place().strides();
+        let (down, right) = a.raw().strides();
         launch!(
             a.device,
             T,
             KERNELS.kernel("gather_columns"),
             grid_over(a.nrows() * count, 256),
-            out.as_mut().place().pointer,
+            out.as_mut().raw().pointer,
             a.nrows() as u64,
-            a.place().pointer,
+            a.raw().pointer,
             down as u64,
             right as u64,
             columns.at(start),
@@ -53,9 +53,9 @@ fn scattered<T: DeviceReal>(kernel: &'static str, a: &Matrix<T>, places: &Buffer
             T,
             KERNELS.kernel(kernel),
             grid_over(m * n, 256),
-            out.as_mut().place().pointer,
+            out.as_mut().raw().pointer,
             m as u64,
-            a.as_ref().place().pointer,
+            a.as_ref().raw().pointer,
             m as u64,
             places.pointer(),
             m as u64,

@@ -1,11 +1,11 @@
-//! Where a matrix lies in the memory of a device.
+//! Address and layout of a matrix in the memory of a device.
 
 use crate::GpuError;
 use crate::runtime::pool::Pointer;
 
-/// Where a matrix lies: its entry (i, j) is `stride`·j + i numbers behind `pointer`, or `stride`·i + j where it is row-major.
+/// Address and layout of a matrix: entry (i, j) is `stride`·j + i elements after `pointer`, or `stride`·i + j if it is row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct RawMatrix {
     pub(crate) pointer: Pointer,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -13,7 +13,7 @@ pub(crate) struct Place {
     pub(crate) row_major: bool,
 }
 
-impl Place {
+impl RawMatrix {
     pub(crate) const fn t(self) -> Self {
         Self { rows: self.columns, columns: self.rows, row_major: !self.row_major, ..self }
     }

@@ -40,13 +40,13 @@ impl Report {
 
     /// Σ x² for [`Reported::squares`].
     pub(crate) fn squares<T: DeviceReal>(&self, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
-        let (down, right) = x.place().strides();
+        let (down, right) = x.raw().strides();
         launch!(
             x.device,
             T,
             KERNELS.kernel("partial_squares"),
             block_each(PARTS, 256),
-            x.place().pointer,
+            x.raw().pointer,
             down as u64,
             right as u64,
             x.nrows() as u64,
@@ -62,8 +62,8 @@ impl Report {
             T,
             KERNELS.kernel("partial_defect"),
             block_each(PARTS, 256),
-            g.place().pointer,
-            g.place().stride as u64,
+            g.raw().pointer,
+            g.raw().stride as u64,
             g.ncols() as u64,
             self.defect_at(),
         )
@@ -75,7 +75,7 @@ impl Report {
     }
 
     /// Where what is told of a factor goes: two numbers.
-    pub(crate) fn judgement_at(&self) -> Pointer {
+    pub(crate) fn verdict_at(&self) -> Pointer {
         self.numbers.at(self.start + 2 * PARTS)
     }
 

@@ -3,7 +3,7 @@
 use panther_linalg::rules::{exponent_of, power_of_two};
 use panther_linalg::{LinalgError, ScaledNorm};
 
-use crate::matrix::norms::survey;
+use crate::matrix::norms::summarize;
 use crate::{DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
 
 /// Two factors whose product is 2^exponent, which alone may leave the range of the type.
@@ -82,7 +82,7 @@ pub(crate) fn rescale<T: DeviceReal>(
     if exponent == 0 {
         return Ok(());
     }
-    let largest = survey(r.rb(), 1.0)?.largest;
+    let largest = summarize(r.rb(), 1.0)?.largest;
     scale_by_power(r.rb_mut(), exponent)?;
     let highest = (T::from_f64(2.0) - T::EPSILON).to_f64() * power_of_two(-exponent_of(T::MIN_POSITIVE.to_f64()) + 1);
     if largest > highest * power_of_two(-exponent / 2) * power_of_two(-(exponent - exponent / 2)) {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::runtime::kernel::{KernelFile, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Memory;
@@ -16,7 +16,7 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("matrix/view");
 pub struct MatrixRef<'a, T> {
     pub(crate) device: &'a Device,
     pub(crate) memory: &'a Arc<Memory>,
-    pub(crate) at: Place,
+    pub(crate) at: RawMatrix,
     pub(crate) numbers: PhantomData<&'a T>,
 }
 
@@ -25,13 +25,13 @@ pub struct MatrixRef<'a, T> {
 pub struct MatrixMut<'a, T> {
     pub(crate) device: &'a Device,
     pub(crate) memory: &'a Arc<Memory>,
-    pub(crate) at: Place,
+    pub(crate) at: RawMatrix,
     pub(crate) numbers: PhantomData<&'a mut T>,
 }
 
 impl<'a, T: DeviceReal> MatrixRef<'a, T> {
     /// Where it lies, for work that a graph may record.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn raw(&self) -> RawMatrix {
         self.device.keep_memory(self.memory);
         self.at
     }
@@ -76,7 +76,7 @@ impl<'a, T: DeviceReal> MatrixRef<'a, T> {
 
 impl<'a, T: DeviceReal> MatrixMut<'a, T> {
     /// Where it lies, for work that a graph may record.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn raw(&self) -> RawMatrix {
         self.device.keep_memory(self.memory);
         self.at
     }
@@ -133,7 +133,7 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
     /// The first `count` columns, and the others.
     pub(crate) fn split_at_column(self, count: usize) -> (Self, Self) {
         let of = |at| MatrixMut { device: self.device, memory: self.memory, at, numbers: PhantomData };
-        let Place { rows, columns, .. } = self.at;
+        let RawMatrix { rows, columns, .. } = self.at;
         (of(self.at.block::<T>(0, 0, rows, count)), of(self.at.block::<T>(0, count, rows, columns - count)))
     }
 
@@ -150,16 +150,16 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         if rows * columns == 0 {
             return Ok(());
         }
-        let ((to_down, to_right), (from_down, from_right)) = (self.place().strides(), from.place().strides());
+        let ((to_down, to_right), (from_down, from_right)) = (self.raw().strides(), from.raw().strides());
         launch!(
             self.device,
             T,
             KERNELS.kernel("copy"),
             grid_over(rows * columns, 256),
-            self.place().pointer,
+            self.raw().pointer,
             to_down as u64,
             to_right as u64,
-            from.place().pointer,
+            from.raw().pointer,
             from_down as u64,
             from_right as u64,
             rows as u64,
@@ -173,13 +173,13 @@ impl<'a, T: DeviceReal> MatrixMut<'a, T> {
         if rows * columns == 0 {
             return Ok(());
         }
-        let (down, right) = self.place().strides();
+        let (down, right) = self.raw().strides();
         launch!(
             self.device,
             T,
             KERNELS.kernel("scale"),
             grid_over(rows * columns, 256),
-            self.place().pointer,
+            self.raw().pointer,
             down as u64,
             right as u64,
             rows as u64,

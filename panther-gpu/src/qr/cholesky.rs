@@ -1,4 +1,4 @@
-//! Cholesky factors of Gram matrices, judged on the device: nobody waits before the factor is used.
+//! Cholesky factors of Gram matrices, accepted or rejected on the device, without a host synchronization.
 
 use cudarc::cusolver::sys as cusolver;
 
@@ -11,7 +11,7 @@ use crate::{Buffer, DeviceReal, GpuError, Matrix, MatrixMut};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky").with(&[
     Constant::u32("SIDE", SIDE),
-    Constant::u32("MOST_COLUMNS", MOST_COLUMNS),
+    Constant::u32("MAX_COLUMNS", MAX_COLUMNS),
     Constant::u32("BREAKDOWN", BREAKDOWN),
     Constant::u32("SOUND", SOUND),
 ]);
@@ -20,8 +20,8 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("qr/cholesky").with(&[
 const SIDE: usize = 16;
 const THREADS: u32 = (SIDE * SIDE) as u32;
 
-/// Up to so many columns our kernels are faster than the libraries.
-pub(crate) const MOST_COLUMNS: usize = 128;
+/// Up to this number of columns Panther's kernels are faster than cuSOLVER.
+pub(crate) const MAX_COLUMNS: usize = 128;
 
 /// What the diagonal of a factor must satisfy to be used.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Standard {
 /// R of G = RᵀR with zeros below its diagonal, n³/3 operations, from the upper triangle of `g`, which is used up. The identity where G is
 /// not positive definite or R below the standard, or where the factor `before` was not used: dividing by it changes nothing, and
 /// `report` tells, together with ‖G − I‖_F.
-pub(crate) fn judged_factor<T: DeviceReal>(
+pub(crate) fn checked_cholesky<T: DeviceReal>(
     mut g: Matrix<T>,
     standard: Standard,
     before: Option<&Report>,
@@ -44,37 +44,24 @@ pub(crate) fn judged_factor<T: DeviceReal>(
     let Standard { tolerance, ratio } = standard;
     let device = g.device().clone();
     let n = g.ncols();
-    let before = before.map_or(0, Report::judgement_at);
+    let before = before.map_or(0, Report::verdict_at);
     let mut r = Matrix::uninitialized(&device, n, n)?;
-    let (from, to) = (g.as_ref().place().pointer, r.as_mut().place().pointer);
-    if n <= MOST_COLUMNS {
-        let kernel = KERNELS.kernel(if n <= MOST_COLUMNS / 2 { "factor_half" } else { "factor" });
+    let (from, to) = (g.as_ref().raw().pointer, r.as_mut().raw().pointer);
+    if n <= MAX_COLUMNS {
+        let kernel = KERNELS.kernel(if n <= MAX_COLUMNS / 2 { "factor_half" } else { "factor" });
         let config = block_each(1, THREADS);
-        let (defect, judgement) = (report.defect_at(), report.judgement_at());
-        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, before, judgement)?;
+        let (defect, verdict) = (report.defect_at(), report.verdict_at());
+        launch!(device, T, kernel, config, from, n as u64, n as u32, tolerance, ratio, to, defect, before, verdict)?;
         return Ok(r);
     }
     report.defect(g.as_ref())?;
     let code = Buffer::<i32>::zeros(&device, 1)?;
     cholesky(g.as_mut(), &code)?;
-    let (kernel, judgement) = (KERNELS.kernel("judge_factor"), report.judgement_at());
+    let (kernel, verdict) = (KERNELS.kernel("check_factor"), report.verdict_at());
     let one_block = block_each(1, 256);
-    launch!(
-        device,
-        T,
-        kernel,
-        one_block,
-        from,
-        n as u64,
-        n as u64,
-        code.pointer(),
-        tolerance,
-        ratio,
-        before,
-        judgement
-    )?;
+    launch!(device, T, kernel, one_block, from, n as u64, n as u64, code.pointer(), tolerance, ratio, before, verdict)?;
     let kernel = KERNELS.kernel("accepted_factor");
-    launch!(device, T, kernel, grid_over(n * n, 256), from, n as u64, n as u64, judgement, to)?;
+    launch!(device, T, kernel, grid_over(n * n, 256), from, n as u64, n as u64, verdict, to)?;
     Ok(r)
 }
 
@@ -83,8 +70,8 @@ pub(crate) fn judged_factor<T: DeviceReal>(
 fn cholesky<T: DeviceReal>(g: MatrixMut<'_, T>, code: &Buffer<i32>) -> Result<(), GpuError> {
     let (device, upper) = (g.device, cusolver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER);
     let n = int("Cholesky", "columns of the matrix", g.ncols())?;
-    let ld = int("Cholesky", "columns of the matrix", g.place().stride)?;
-    let a = g.place().pointer as *mut T;
+    let ld = int("Cholesky", "columns of the matrix", g.raw().stride)?;
+    let a = g.raw().pointer as *mut T;
     let mut length = 0;
     let libraries = device.libraries()?;
     // SAFETY: `g` is n×n with this leading dimension; the length is written through a live pointer.

@@ -5,10 +5,10 @@ use panther_linalg::{LinalgError, ThinQr};
 use crate::gemm::gram::gram;
 use crate::gemm::product::multiplied;
 use crate::matrix::entries::{add_to_diagonal, identity};
-use crate::matrix::norms::{frobenius, magnitude};
+use crate::matrix::norms::{frobenius, scaled_norm};
 use crate::matrix::report::Report;
 use crate::matrix::scaling::{NearOne, rescale};
-use crate::qr::cholesky::{Standard, judged_factor};
+use crate::qr::cholesky::{Standard, checked_cholesky};
 use crate::qr::triangular::solve_on_the_right;
 use crate::{DeviceReal, GpuError, Matrix, MatrixRef};
 
@@ -47,7 +47,7 @@ pub(crate) fn cholesky_pass<T: DeviceReal>(
         add_to_diagonal(&mut g, shift)?;
     }
     let report = Report::new(q.device())?;
-    let r = judged_factor(g, Standard { tolerance: 0.0, ratio: 0.0 }, None, &report)?;
+    let r = checked_cholesky(g, Standard { tolerance: 0.0, ratio: 0.0 }, None, &report)?;
     solve_on_the_right(q.as_mut(), r.as_ref())?;
     let seen = report.read()?;
     Ok(if seen.sound { Ok(r) } else { Err(Breakdown { column: seen.breakdown.saturating_sub(1) }) })
@@ -98,7 +98,7 @@ fn by_passes<T: DeviceReal>(
         }
         .into());
     }
-    let near_one = NearOne::new(a, &magnitude("a", a)?)?;
+    let near_one = NearOne::new(a, &scaled_norm("a", a)?)?;
     let mut q = near_one.view().to_owned()?;
     let mut r: Option<Matrix<T>> = None;
     for &shifted in shifts {

@@ -9,7 +9,7 @@ use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixRef};
 pub(crate) const KERNELS: KernelFile = kernel_file!("qr/column_pivoting", "barrier.cuh").with(&[
     Constant::u32("BLOCK_THREADS", THREADS as usize),
     Constant::u32("CLUSTER_BLOCKS", CLUSTER as usize),
-    Constant::u64("MOST_COLUMNS", MOST_COLUMNS as u64),
+    Constant::u64("MAX_COLUMNS", MAX_COLUMNS as u64),
     Constant::u32("FORM_Q_WARPS", FORM_Q_WARPS),
 ]);
 
@@ -25,7 +25,7 @@ const CLUSTER: u32 = 16;
 const CLUSTER_COLUMNS: usize = 512;
 
 /// As many columns as the kernel can tell apart, a power of two.
-const MOST_COLUMNS: usize = 1 << 20;
+const MAX_COLUMNS: usize = 1 << 20;
 
 /// What pivoting tells. It stays on the device, but for three numbers.
 pub(crate) struct Pivoted<T> {
@@ -68,11 +68,11 @@ impl<T: DeviceReal> Pivoted<T> {
             T,
             KERNELS.kernel("form_q"),
             config,
-            v.as_ref().place().pointer,
+            v.as_ref().raw().pointer,
             factors.pointer(),
             m as u32,
             steps.pointer(),
-            q.as_mut().place().pointer,
+            q.as_mut().raw().pointer,
             columns as u32,
         )?;
         Ok(q)
@@ -94,7 +94,7 @@ pub(crate) fn fits<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result
 }
 
 fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Deal>, GpuError> {
-    if n > MOST_COLUMNS {
+    if n > MAX_COLUMNS {
         return Ok(None);
     }
     let with = |kernel, clustered, blocks: u32| {
@@ -141,7 +141,7 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
     let counter = Buffer::<u32>::zeros(&device, 1)?;
     let config =
         LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: shared_bytes as u32 };
-    let pointer = a.as_mut().place().pointer;
+    let pointer = a.as_mut().raw().pointer;
     launch!(
         device,
         T,
@@ -156,7 +156,7 @@ pub(crate) fn column_pivoted_qr<T: DeviceReal>(
         tolerance * tolerance,
         order.pointer(),
         steps.pointer(),
-        v.as_ref().place().pointer,
+        v.as_ref().raw().pointer,
         factors.pointer(),
         candidates.pointer(),
         sums.pointer(),
@@ -194,11 +194,11 @@ fn permuted<T: DeviceReal>(
         T,
         KERNELS.kernel("upper_permuted"),
         grid_over(rows * n, 256),
-        a.as_ref().place().pointer,
+        a.as_ref().raw().pointer,
         m as u64,
         permutation.pointer(),
         steps.pointer(),
-        r.as_mut().place().pointer,
+        r.as_mut().raw().pointer,
         rows as u64,
         rows as u64,
         n as u64,

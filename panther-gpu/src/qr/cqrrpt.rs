@@ -10,7 +10,7 @@ use panther_sketch::seed::{Purpose, derive};
 
 use crate::gemm::product::multiplied;
 use crate::matrix::entries::identity;
-use crate::matrix::norms::{frobenius, magnitude};
+use crate::matrix::norms::{frobenius, scaled_norm};
 use crate::matrix::permute::gather_columns;
 use crate::matrix::scaling::{NearOne, rescale, scale_by_power};
 use crate::qr::cholesky_qr::{cholesky_pass, stabilizing_shift};
@@ -40,7 +40,7 @@ pub fn cqrrpt<T: DeviceReal>(a: MatrixRef<'_, T>, options: &CqrrptOptions) -> Re
     if m <= d {
         return general(a, options, 0);
     }
-    let size = magnitude("a", a)?;
+    let size = scaled_norm("a", a)?;
     let near_one = NearOne::new(a, &size)?;
     match try_sketches(&near_one, &size, relative, d, options)? {
         Some(qr) => Ok(qr),

@@ -9,8 +9,8 @@ use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef, 
 
 /// The leading dimension of a column-major matrix.
 pub(crate) fn leading<T: DeviceReal>(a: MatrixRef<'_, T>) -> Result<i32, GpuError> {
-    debug_assert!(!a.place().row_major, "LAPACK reads by columns");
-    int("Householder QR", "rows of the matrix", a.place().stride)
+    debug_assert!(!a.raw().row_major, "LAPACK reads by columns");
+    int("Householder QR", "rows of the matrix", a.raw().stride)
 }
 
 /// Householder QR in place, as LAPACK leaves it: R above, the reflectors below the diagonal, their τ into `tau` from number
@@ -21,7 +21,7 @@ pub(crate) fn householder<T: DeviceReal>(a: MatrixMut<'_, T>, tau: &Buffer<T>, f
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let pointer = a.place().pointer as *mut T;
+    let pointer = a.raw().pointer as *mut T;
     let length = workspace(device, (a.nrows(), a.ncols()), "cusolverDngeqrf_bufferSize", |handle, length| {
         // SAFETY: `a` is m×n with this leading dimension.
         unsafe { T::GEQRF_SIZE(handle, m, n, pointer, ld, length) }
@@ -44,7 +44,7 @@ pub(crate) fn form_q<T: DeviceReal>(a: MatrixMut<'_, T>, tau: &Buffer<T>, reflec
     if m == 0 || n == 0 {
         return Ok(());
     }
-    let (pointer, tau) = (a.place().pointer as *mut T, tau.pointer() as *const T);
+    let (pointer, tau) = (a.raw().pointer as *mut T, tau.pointer() as *const T);
     let length = workspace(device, (a.nrows(), a.ncols()), "cusolverDnorgqr_bufferSize", |handle, length| {
         // SAFETY: `a` is m×n with this leading dimension, and n ≤ m, k ≤ n.
         unsafe { T::ORGQR_SIZE(handle, m, n, k, pointer, ld, tau, length) }
@@ -73,7 +73,7 @@ pub(crate) fn apply_q_transpose<T: DeviceReal>(
     }
     let (lda, ldc) = (leading(a)?, leading(c.rb())?);
     let (left, transposed) = (cusolver::cublasSideMode_t::CUBLAS_SIDE_LEFT, cusolver::cublasOperation_t::CUBLAS_OP_T);
-    let (a_at, tau_at, c_at) = (a.place().pointer as *const T, tau.at(first) as *const T, c.place().pointer as *mut T);
+    let (a_at, tau_at, c_at) = (a.raw().pointer as *const T, tau.at(first) as *const T, c.raw().pointer as *mut T);
     let length = workspace(device, (c.nrows(), c.ncols()), "cusolverDnormqr_bufferSize", |handle, length| {
         // SAFETY: `c` is m×n, `a` m×k, both with these leading dimensions, and `tau` holds k numbers from `first` on.
         unsafe { T::ORMQR_SIZE(handle, left, transposed, m, n, k, a_at, lda, tau_at, c_at, ldc, length) }

@@ -1,4 +1,4 @@
-//! Orthonormalising a block against a basis, revealing what is new in it.
+//! Orthonormalizing a block against a basis, revealing what is new in it.
 
 use panther_linalg::LinalgError;
 use panther_sketch::seed::{Purpose, derive};
@@ -9,7 +9,7 @@ use crate::matrix::entries::identity;
 use crate::matrix::growing::Growing;
 use crate::matrix::permute::scatter_columns;
 use crate::matrix::report::Report;
-use crate::qr::cholesky::{Standard, judged_factor};
+use crate::qr::cholesky::{Standard, checked_cholesky};
 use crate::qr::column_pivoting::column_pivoted_qr;
 use crate::qr::householder::householder_qr;
 use crate::qr::pivoted_reduction::reduce;
@@ -31,7 +31,7 @@ const ROUNDS: usize = 3;
 const MAX_DRAWS: u64 = 16;
 
 /// After the first pass columns have unit length, and one of rounding errors alone would show as one that is far shorter.
-const LEFT_OF_ONE: f64 = 0.01;
+const MIN_REMAINING_LENGTH: f64 = 0.01;
 
 /// Writes the columns of `y` in the orthonormal basis `v` and new directions. What is left of `y` below `tolerance`
 /// (absolute) is dropped, so there may be fewer new directions than columns, or none.
@@ -52,17 +52,17 @@ pub(crate) fn orthonormalize_against<T: DeviceReal>(
         }
         let [first, second] = Report::several(&device)?;
         new.pass(left, None, &first)?;
-        new.pass(LEFT_OF_ONE, Some(&first), &second)?;
+        new.pass(MIN_REMAINING_LENGTH, Some(&first), &second)?;
         let [first, second] = Report::read_all([first, second])?;
         if !first.sound {
             new.reveal(left)?;
         } else if !second.sound {
-            new.reveal(LEFT_OF_ONE)?;
+            new.reveal(MIN_REMAINING_LENGTH)?;
         } else if second.defect <= 0.1 && second.squares.sqrt() <= 0.1 {
             // The second pass had next to nothing to do.
             break;
         }
-        left = LEFT_OF_ONE;
+        left = MIN_REMAINING_LENGTH;
     }
     new.finish()
 }
@@ -89,7 +89,7 @@ fn orthonormalize_once<T: DeviceReal>(
 ) -> Result<Matrix<T>, GpuError> {
     let g = multiplied(T::ONE, q.as_ref().t(), q.as_ref())?;
     let standard = Standard { tolerance, ratio: 4.0 * T::EPSILON.to_f64().sqrt() };
-    let factor = judged_factor(g, standard, before, report)?;
+    let factor = checked_cholesky(g, standard, before, report)?;
     solve_on_the_right(q.as_mut(), factor.as_ref())?;
     Ok(factor)
 }
@@ -114,7 +114,7 @@ impl<T: DeviceReal> Unfinished<'_, T> {
             report.squares(inside.as_ref())?;
             self.add_to_coefficients(inside)?;
         }
-        // 2. Orthonormalise the rest.
+        // 2. Orthonormalize the rest.
         let factor = orthonormalize_once(&mut self.q, tolerance, before, report)?;
         self.multiply_r(factor)
     }

@@ -3,7 +3,7 @@
 use panther_linalg::rules::rank_tolerance;
 use panther_linalg::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback};
 
-use crate::matrix::norms::magnitude;
+use crate::matrix::norms::scaled_norm;
 use crate::matrix::scaling::{rescale, scaled_copy};
 use crate::qr::error_estimate::{Residual, measure_orthogonality, measure_residual};
 use crate::qr::pivoted_reduction::{check_size, reduce};
@@ -85,7 +85,7 @@ pub fn pivoted_qr<T: DeviceReal>(
     }
     let relative = rank_tolerance::<T>(options.rank_tolerance, m, n)?;
     check_size::<T>(a.device, (m, n), options)?;
-    let size = magnitude("a", a)?;
+    let size = scaled_norm("a", a)?;
     let work = scaled_copy(a, -size.exponent)?;
     let reduced = reduce(work.try_clone()?, relative * size.frobenius, options)?;
     let (q, mut r) = (reduced.q()?, reduced.r()?);

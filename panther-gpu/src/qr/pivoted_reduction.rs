@@ -245,7 +245,7 @@ impl<T: DeviceReal> Blocked<T> {
         // All are read before any is written.
         let columns = Buffer::<T>::uninitialized(&device, 2 * count * m)?;
         let indices = Buffer::<i32>::uninitialized(&device, 2 * count)?;
-        let work = self.work.as_mut().place().pointer + (self.steps * m * size_of::<T>()) as u64;
+        let work = self.work.as_mut().raw().pointer + (self.steps * m * size_of::<T>()) as u64;
         for kernel in ["lift_columns", "lay_columns"] {
             launch!(
                 device,

@@ -51,7 +51,7 @@ fn resident<T>(device: &Device, n: usize) -> usize {
 
 fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<(), GpuError> {
     let (m, n) = (a.nrows(), a.ncols());
-    debug_assert!(!a.place().row_major && !r.place().row_major, "the kernel reads by columns");
+    debug_assert!(!a.raw().row_major && !r.raw().row_major, "the kernel reads by columns");
     // A block reads R once, and there are as many as can run at a time.
     let blocks = m.div_ceil(ROWS).min(resident::<T>(a.device, n));
     let config = LaunchConfig {
@@ -64,11 +64,11 @@ fn by_rows<T: DeviceReal>(a: MatrixMut<'_, T>, r: MatrixRef<'_, T>) -> Result<()
         T,
         KERNELS.kernel("solve_rows"),
         config,
-        a.place().pointer,
-        a.place().stride as u64,
+        a.raw().pointer,
+        a.raw().stride as u64,
         m as u64,
         n as u32,
-        r.place().pointer,
-        r.place().stride as u64,
+        r.raw().pointer,
+        r.raw().stride as u64,
     )
 }

@@ -4,8 +4,8 @@ use cudarc::driver::LaunchConfig;
 
 /// Blocks of a launch, with a thread or so for each of `count` things: kernels walk on in steps of the whole grid.
 pub(crate) fn grid_over(count: usize, threads: u32) -> LaunchConfig {
-    const MOST_BLOCKS: usize = 1 << 16;
-    let blocks = count.div_ceil(threads as usize).clamp(1, MOST_BLOCKS);
+    const MAX_BLOCKS: usize = 1 << 16;
+    let blocks = count.div_ceil(threads as usize).clamp(1, MAX_BLOCKS);
     LaunchConfig { grid_dim: (blocks as u32, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 }
 }
 

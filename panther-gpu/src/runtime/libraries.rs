@@ -11,13 +11,13 @@ const NEEDED: [(&str, &[&str]); 4] = [
 ];
 
 /// Looks for the libraries before anything calls them: cudarc panics where one is missing.
-pub(crate) fn probe() -> Result<(), GpuError> {
+pub(crate) fn find_all() -> Result<(), GpuError> {
     NEEDED.into_iter().try_for_each(find)
 }
 
-/// As [`probe`], for the compiler alone.
+/// As [`find_all`], for the compiler alone.
 #[cfg(test)]
-pub(crate) fn probe_compiler() -> Result<(), GpuError> {
+pub(crate) fn find_compiler() -> Result<(), GpuError> {
     find(NEEDED[1])
 }
 

@@ -4,7 +4,7 @@ use panther_sketch::{Distribution, stream};
 
 use crate::gemm::operands::Operands;
 use crate::gemm::product::gemm;
-use crate::matrix::raw::Place;
+use crate::matrix::raw::RawMatrix;
 use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
@@ -17,7 +17,7 @@ pub(crate) const KERNELS: KernelFile =
 /// Numbers of S that are held at a time …
 const PANEL_NUMBERS: usize = 1 << 24;
 /// … unless these many columns have more.
-const LEAST_COLUMNS: usize = 32;
+const MIN_COLUMNS: usize = 32;
 
 /// A dense operator.
 #[derive(Debug)]
@@ -96,24 +96,24 @@ impl Dense {
     fn for_each_panel<T: DeviceReal>(
         &self,
         device: &Device,
-        mut work: impl FnMut(Place, usize) -> Result<(), GpuError>,
+        mut work: impl FnMut(RawMatrix, usize) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
-        let width = (PANEL_NUMBERS / self.d).max(LEAST_COLUMNS).min(self.n);
+        let width = (PANEL_NUMBERS / self.d).max(MIN_COLUMNS).min(self.n);
         let panel = Buffer::<T>::uninitialized(device, self.d.saturating_mul(width))?;
         let pointer = panel.pointer();
         for first in (0..self.n).step_by(width) {
             let columns = width.min(self.n - first);
             // By rows, so that neighbouring threads, which draw neighbouring columns, write neighbouring numbers.
             self.draw::<T>(device, Target { pointer, down: columns, right: 1 }, first, columns, 1.0)?;
-            work(Place { pointer, rows: self.d, columns, stride: columns, row_major: true }, first)?;
+            work(RawMatrix { pointer, rows: self.d, columns, stride: columns, row_major: true }, first)?;
         }
         Ok(())
     }
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
         self.for_each_panel::<T>(out.device, |panel, first| {
-            let rows = a.subrows(first, panel.columns).place();
-            let operands = Operands { a: panel, b: rows, c: out.place(), count: 1, strides: [0; 3] };
+            let rows = a.subrows(first, panel.columns).raw();
+            let operands = Operands { a: panel, b: rows, c: out.raw(), count: 1, strides: [0; 3] };
             let beta = if first == 0 { T::ZERO } else { T::ONE };
             gemm(out.device, Precision::F32, T::ONE, operands, beta)
         })
@@ -123,16 +123,16 @@ impl Dense {
         let mut out = out;
         let device = out.device;
         self.for_each_panel::<T>(device, |panel, first| {
-            let rows = out.rb_mut().subrows(first, panel.columns).place();
-            let operands = Operands { a: panel.t(), b: x.place(), c: rows, count: 1, strides: [0; 3] };
+            let rows = out.rb_mut().subrows(first, panel.columns).raw();
+            let operands = Operands { a: panel.t(), b: x.raw(), c: rows, count: 1, strides: [0; 3] };
             gemm(device, Precision::F32, T::ONE, operands, T::ZERO)
         })
     }
 
     /// S itself.
     pub(super) fn put<T: DeviceReal>(&self, s: MatrixMut<'_, T>) -> Result<(), GpuError> {
-        let (down, right) = s.place().strides();
-        self.draw::<T>(s.device, Target { pointer: s.place().pointer, down, right }, 0, self.n, 1.0)
+        let (down, right) = s.raw().strides();
+        self.draw::<T>(s.device, Target { pointer: s.raw().pointer, down, right }, 0, self.n, 1.0)
     }
 }
 
@@ -145,8 +145,8 @@ pub fn gaussian_matrix<T: DeviceReal>(device: &Device, n: usize, s: usize, seed:
     Distribution::Gaussian.operator::<T>(s, n, seed)?;
     let operator = Dense::new(Distribution::Gaussian, s, n, seed)?;
     let mut g = Matrix::uninitialized(device, n, s)?;
-    let (down, right) = g.as_mut().t().place().strides();
-    let target = Target { pointer: g.as_mut().place().pointer, down, right };
+    let (down, right) = g.as_mut().t().raw().strides();
+    let target = Target { pointer: g.as_mut().raw().pointer, down, right };
     operator.draw::<T>(device, target, 0, n, (s as f64).sqrt())?;
     Ok(g)
 }

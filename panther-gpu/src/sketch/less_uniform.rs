@@ -73,8 +73,8 @@ impl LessUniform {
         let mut out = out;
         let device = out.device;
         self.for_each_window::<T>(device, |nonzeros, first, count| {
-            let part = out.rb_mut().subrows(first, count).place();
-            let ((down, right), (a_down, a_right)) = (part.strides(), a.place().strides());
+            let part = out.rb_mut().subrows(first, count).raw();
+            let ((down, right), (a_down, a_right)) = (part.strides(), a.raw().strides());
             launch!(
                 device,
                 T,
@@ -83,7 +83,7 @@ impl LessUniform {
                 part.pointer,
                 down as u64,
                 right as u64,
-                a.place().pointer,
+                a.raw().pointer,
                 a_down as u64,
                 a_right as u64,
                 nonzeros.buckets.pointer(),
@@ -100,7 +100,7 @@ impl LessUniform {
         let device = out.device;
         let most = self.window() * self.zeta;
         let mut lists = Lists::new(device, most, self.n)?;
-        let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
+        let ((down, right), (x_down, x_right)) = (out.raw().strides(), x.raw().strides());
         self.for_each_window::<T>(device, |nonzeros, first, count| {
             lists.build::<T>(nonzeros, count * self.zeta)?;
             launch!(
@@ -108,10 +108,10 @@ impl LessUniform {
                 T,
                 KERNELS.kernel("less_uniform_adjoint"),
                 grid_over(self.n * out.ncols(), 256),
-                out.place().pointer,
+                out.raw().pointer,
                 down as u64,
                 right as u64,
-                x.place().pointer,
+                x.raw().pointer,
                 x_down as u64,
                 x_right as u64,
                 nonzeros.buckets.pointer(),
@@ -132,7 +132,7 @@ impl LessUniform {
                 T,
                 KERNELS.kernel("put_less_uniform"),
                 grid_over(count, 64),
-                s.place().pointer,
+                s.raw().pointer,
                 self.d as u64,
                 first as u64,
                 count as u64,

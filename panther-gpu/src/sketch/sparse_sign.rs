@@ -16,7 +16,7 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketc
     Constant::u32("ROW_THREADS", ROW_THREADS),
     Constant::u32("SUMMED_ROWS", SUMMED_ROWS),
     Constant::u32("BROUGHT_QUADS", BROUGHT_QUADS),
-    Constant::u32("MOST_THREADS", MOST_THREADS),
+    Constant::u32("MAX_THREADS", MAX_THREADS),
 ]);
 
 /// Bytes of a row of a tile, and threads that read it, 16 bytes each.
@@ -27,7 +27,7 @@ const SUMMED_ROWS: usize = 8;
 /// How many times 16 bytes a thread brings of a tile. A tile has 512 rows at most: their places in it have 16 bits.
 const BROUGHT_QUADS: usize = 4;
 /// Threads of a block at most.
-const MOST_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 /// Bytes of nonzeros and lists that are held at a time, unless one chunk has more.
 const LIST_BYTES: usize = 1 << 26;
 
@@ -83,7 +83,7 @@ impl SparseSign {
     /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.
     fn chunks<T>(&self, shared_bytes: usize) -> Chunks {
         // As many as there is work for.
-        let threads = (self.d * ROW_THREADS).clamp(128, MOST_THREADS).next_power_of_two() as u32;
+        let threads = (self.d * ROW_THREADS).clamp(128, MAX_THREADS).next_power_of_two() as u32;
         // At last the sums of a slice lie in shared memory, a row each.
         let slice = equal_slice(self.d, (threads as usize / ROW_THREADS * SUMMED_ROWS).min(shared_bytes / ROW_BYTES));
         let start_room = (slice + 1).next_multiple_of(4);
@@ -194,7 +194,7 @@ impl SparseSign {
         add: bool,
     ) -> Result<(), GpuError> {
         let (device, tiling) = (out.device, chunks.tiling);
-        let (a_down, a_right) = a.place().strides();
+        let (a_down, a_right) = a.raw().strides();
         tiling.in_parts(out, a.nrows(), self.scale(), add, |to| {
             launch!(
                 device,
@@ -205,7 +205,7 @@ impl SparseSign {
                 to.down as u64,
                 to.right as u64,
                 to.step as u64,
-                a.place().pointer,
+                a.raw().pointer,
                 a_down as u64,
                 a_right as u64,
                 lists.entries.pointer(),
@@ -227,8 +227,8 @@ impl SparseSign {
     pub(super) fn adjoint<T: DeviceReal>(&self, out: MatrixMut<'_, T>, x: MatrixRef<'_, T>) -> Result<(), GpuError> {
         let (device, mut out) = (out.device, out);
         self.for_each_window::<T>(device, self.window(), |nonzeros, first, count| {
-            let part = out.rb_mut().subrows(first, count).place();
-            let ((down, right), (x_down, x_right)) = (part.strides(), x.place().strides());
+            let part = out.rb_mut().subrows(first, count).raw();
+            let ((down, right), (x_down, x_right)) = (part.strides(), x.raw().strides());
             launch!(
                 device,
                 T,
@@ -237,7 +237,7 @@ impl SparseSign {
                 part.pointer,
                 down as u64,
                 right as u64,
-                x.place().pointer,
+                x.raw().pointer,
                 x_down as u64,
                 x_right as u64,
                 nonzeros.pointer(),
@@ -257,7 +257,7 @@ impl SparseSign {
                 T,
                 KERNELS.kernel("put_sparse_sign"),
                 grid_over(count * self.zeta, 256),
-                s.place().pointer,
+                s.raw().pointer,
                 self.d as u64,
                 first as u64,
                 count as u64,

@@ -73,7 +73,7 @@ impl Srht {
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
         let device = out.device;
         let tiling = tiling::<T>(self.d, device.shared_bytes() as usize);
-        let (a_down, a_right) = a.place().strides();
+        let (a_down, a_right) = a.raw().strides();
         tiling.in_parts(out, self.n, self.scale(), false, |to| {
             launch!(
                 device,
@@ -84,7 +84,7 @@ impl Srht {
                 to.down as u64,
                 to.right as u64,
                 to.step as u64,
-                a.place().pointer,
+                a.raw().pointer,
                 a_down as u64,
                 a_right as u64,
                 self.kept.pointer(),
@@ -109,16 +109,16 @@ impl Srht {
             block_dim: ((columns * WARP) as u32, 1, 1),
             shared_mem_bytes: (stride * columns * size_of::<T>()) as u32,
         };
-        let ((down, right), (x_down, x_right)) = (out.place().strides(), x.place().strides());
+        let ((down, right), (x_down, x_right)) = (out.raw().strides(), x.raw().strides());
         launch!(
             out.device,
             T,
             KERNELS.kernel("srht_adjoint"),
             config,
-            out.place().pointer,
+            out.raw().pointer,
             down as u64,
             right as u64,
-            x.place().pointer,
+            x.raw().pointer,
             x_down as u64,
             x_right as u64,
             self.kept.pointer(),
@@ -140,7 +140,7 @@ impl Srht {
             T,
             KERNELS.kernel("put_srht"),
             grid_over(self.d * self.n, 256),
-            s.place().pointer,
+            s.raw().pointer,
             self.d as u64,
             self.n as u64,
             self.kept.pointer(),

@@ -12,7 +12,7 @@ pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/tiling");
 
 /// Partial sums that are held at a time, unless one part has more.
 const PART_NUMBERS: usize = 1 << 24;
-const MOST_PARTS: usize = 256;
+const MAX_PARTS: usize = 256;
 /// Threads of a multiprocessor.
 const RESIDENT_THREADS: usize = 2048;
 
@@ -50,7 +50,7 @@ impl Tiling {
         let (tiles_per_part, config) = self.divide(device, rows, columns, n.div_ceil(self.height))?;
         let parts = config.grid_dim.1 as usize;
         let (add, step) = (u32::from(add), rows * columns);
-        let (pointer, (down, right)) = (out.place().pointer, out.place().strides());
+        let (pointer, (down, right)) = (out.raw().pointer, out.raw().strides());
         if parts == 1 {
             return work(Parts { config, tiles_per_part, pointer, down, right, step, factor: scale, add });
         }
@@ -89,7 +89,7 @@ impl Tiling {
         let resident = RESIDENT_THREADS / self.threads as usize;
         let slots =
             device.multiprocessors() as usize * resident.min(device.shared_bytes() as usize / self.shared).max(1);
-        let most = (PART_NUMBERS / d.saturating_mul(p)).clamp(1, MOST_PARTS).min(tiles);
+        let most = (PART_NUMBERS / d.saturating_mul(p)).clamp(1, MAX_PARTS).min(tiles);
         // Neighbouring blocks share columns of A.
         let blocks = p.div_ceil(self.columns).saturating_mul(d.div_ceil(self.slice));
         let blocks_down = limits::blocks("sketch", "rows of S times columns of a", blocks)?;
@@ -138,7 +138,7 @@ mod tests {
         let tiling = Tiling { threads: 1024, columns: 16, height: 2048, slice: 1280, shared: 200 << 10 };
         for tiles in [1, 2, 7, 8, 31, 32, 500] {
             for blocks in [1, 16, 128, 140, 1000] {
-                let per_part = tiling.cheapest(132, blocks, tiles, tiles.min(MOST_PARTS));
+                let per_part = tiling.cheapest(132, blocks, tiles, tiles.min(MAX_PARTS));
                 assert!((1..=tiles).contains(&per_part));
             }
         }

@@ -12,7 +12,7 @@ use panther_linalg::{LinalgError, RangeFinder, RsvdOptions, RsvdPath, ScaledNorm
 
 use crate::matrix::entries::{identity, scale_rows};
 use crate::matrix::growing::Growing;
-use crate::matrix::norms::{column_energies, magnitude};
+use crate::matrix::norms::{column_energies, scaled_norm};
 use crate::matrix::scaling::NearOne;
 use crate::svd::block_krylov::{KrylovEnd, block_krylov};
 use crate::svd::factors::Svd;
@@ -53,7 +53,7 @@ pub(crate) fn build_basis<T: DeviceReal, R>(
     let target = checked_target((m, n), target, options)?;
     // A family that cannot be drawn is refused also where nothing is drawn in the end.
     clamped_to_shape(options.distribution, 1, n).operator::<T>(1, n, options.seed).map_err(LinalgError::from)?;
-    let norm = magnitude("a", a)?;
+    let norm = scaled_norm("a", a)?;
     let near_one = NearOne::new(a, &norm)?;
     let frobenius = near_one.frobenius(&norm);
     let nothing = || Matrix::zeros(a.device, 0, 0);

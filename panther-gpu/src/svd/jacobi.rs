@@ -18,9 +18,9 @@ pub(crate) const EXCHANGED: KernelFile =
 /// What both files share with Rust.
 const CONSTANTS: [Constant; 7] = [
     Constant::u32("BLOCK_THREADS", THREADS),
-    Constant::u32("MOST_WIDTH", MOST_WIDTH),
+    Constant::u32("MAX_WIDTH", MAX_WIDTH),
     Constant::u32("PART", PART),
-    Constant::u32("MOST_SWEEPS", MOST_SWEEPS),
+    Constant::u32("MAX_SWEEPS", MAX_SWEEPS),
     Constant::u32("NOISE_DIVISOR", NOISE_DIVISOR),
     Constant::u32("FEW_BLOCKS", FEW_BLOCKS),
     Constant::u32("MANY_BLOCKS", MANY_BLOCKS),
@@ -28,9 +28,9 @@ const CONSTANTS: [Constant; 7] = [
 
 /// Threads of a block at the most, columns of a block, rows of a part, and sweeps.
 const THREADS: usize = 512;
-const MOST_WIDTH: usize = 16;
+const MAX_WIDTH: usize = 16;
 const PART: usize = 256;
-const MOST_SWEEPS: usize = 40;
+const MAX_SWEEPS: usize = 40;
 
 /// Blocks of the clusters.
 const FEW_BLOCKS: usize = 4;
@@ -60,7 +60,7 @@ struct Deal {
 /// not all fit at once, blocks as wide as can be take turns. `None` where two columns do not fit.
 fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Deal>, GpuError> {
     let deal = |kernel, width: usize, tables: usize, threads: usize, bytes: usize, clustered| {
-        let fits = width <= MOST_WIDTH && bytes + 1024 <= device.shared_bytes() as usize;
+        let fits = width <= MAX_WIDTH && bytes + 1024 <= device.shared_bytes() as usize;
         let thread_blocks = tables.min(device.multiprocessors() as usize);
         let config = LaunchConfig {
             grid_dim: (thread_blocks as u32, 1, 1),
@@ -90,7 +90,7 @@ fn deal<T: DeviceReal>(device: &Device, m: usize, n: usize) -> Result<Option<Dea
     }
     let least = n.div_ceil(2 * device.multiprocessors() as usize).max(1);
     let on_grid = |width: usize| exchanged("orthogonalize_grid", width, n.div_ceil(2 * width), false);
-    Ok(on_grid(least.max(8)).or_else(|| on_grid(least)).or_else(|| (1..=MOST_WIDTH).rev().find_map(on_grid)))
+    Ok(on_grid(least.max(8)).or_else(|| on_grid(least)).or_else(|| (1..=MAX_WIDTH).rev().find_map(on_grid)))
 }
 
 /// ε·σ₁ divided by this is the length below which a column is rounding errors, without a direction of its own. The kernels take the
@@ -110,13 +110,13 @@ pub(crate) fn jacobi_svd<T: DeviceReal>(operation: &'static str, mut x: Matrix<T
         ));
     };
     let mut v = identity::<T>(&device, n)?;
-    let changed = Buffer::<i32>::zeros(&device, MOST_SWEEPS)?;
+    let changed = Buffer::<i32>::zeros(&device, MAX_SWEEPS)?;
     let largest = Buffer::<u64>::zeros(&device, 1)?;
     // The lengths of the columns of x and v, and the number of sweeps.
     let report = Buffer::<f64>::zeros(&device, 2 * n + 1)?;
     let counter = Buffer::<u32>::zeros(&device, 1)?;
     let tolerance = T::EPSILON * T::from_f64((m as f64).sqrt());
-    let (xp, vp) = (x.as_mut().place().pointer, v.as_mut().place().pointer);
+    let (xp, vp) = (x.as_mut().raw().pointer, v.as_mut().raw().pointer);
     launch!(
         device,
         T,
@@ -155,14 +155,14 @@ fn sorted<T: DeviceReal>(
             T,
             EXCHANGED.kernel("column_norms"),
             block_each(n, 128),
-            matrix.as_ref().place().pointer,
+            matrix.as_ref().raw().pointer,
             rows as u64,
             rows as u64,
             report.at(first)
         )?;
     }
     let report = report.to_host()?;
-    if report[2 * n] >= MOST_SWEEPS as f64 {
+    if report[2 * n] >= MAX_SWEEPS as f64 {
         return Err(LinalgError::NoConvergence { operation, shape: (m, n) }.into());
     }
     let (of_x, of_v) = report[..2 * n].split_at(n);
@@ -194,9 +194,9 @@ fn gather_scaled<T: DeviceReal>(x: &Matrix<T>, columns: &[i32], factors: &[f64])
         T,
         EXCHANGED.kernel("gather_scaled"),
         grid_over(m * n, 256),
-        out.as_mut().place().pointer,
+        out.as_mut().raw().pointer,
         m as u64,
-        x.as_ref().place().pointer,
+        x.as_ref().raw().pointer,
         m as u64,
         columns.pointer(),
         factors.pointer(),

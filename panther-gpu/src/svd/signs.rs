@@ -12,7 +12,7 @@ pub(crate) fn fix_signs<T: DeviceReal>(u: &mut Matrix<T>, v: &mut Matrix<T>) -> 
     if k == 0 {
         return Ok(());
     }
-    let (up, vp) = (u.as_mut().place().pointer, v.as_mut().place().pointer);
+    let (up, vp) = (u.as_mut().raw().pointer, v.as_mut().raw().pointer);
     launch!(
         u.device(),
         T,

@@ -141,10 +141,10 @@ __device__ __forceinline__ bool meet(const Problem &problem, u32 p, u32 q, bool 
         for (u32 i = lane; i < m; i += WARP) __stcg(to + i, from[i]);
     }
     auto at = [&](u32 c) { return column_of(c) < n ? problem.v + column_of(c) * problem.ldv : nullptr; };
-    if (2 * width <= MOST_WIDTH) {
-        multiply<MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+    if (2 * width <= MAX_WIDTH) {
+        multiply<MAX_WIDTH>(at, n, 2 * width, columns + filled, length);
     } else {
-        multiply<2 * MOST_WIDTH>(at, n, 2 * width, columns + filled, length);
+        multiply<2 * MAX_WIDTH>(at, n, 2 * width, columns + filled, length);
     }
     return true;
 }
@@ -153,7 +153,7 @@ template <bool CLUSTER>
 __device__ __forceinline__ void orthogonalize(const Problem &problem) {
     const u32 players = 2 * problem.tables;
     u32 passed = 0, sweep = 0;
-    for (; sweep < MOST_SWEEPS; sweep++) {
+    for (; sweep < MAX_SWEEPS; sweep++) {
         const real floor = sweep > 0 ? floor_of(problem) : UNDERFLOW;
         for (u32 round = 0; round + 1 < players; round++) {
             for (u32 table = blockIdx.x; table < problem.tables; table += gridDim.x) {

@@ -130,7 +130,7 @@ __device__ __forceinline__ void orthogonalize(const Problem &problem) {
             __syncthreads();
         }
     };
-    for (; sweep < MOST_SWEEPS; sweep++) {
+    for (; sweep < MAX_SWEEPS; sweep++) {
         bool turned = false;
         for (u32 round = 0; round + 1 < 2 * tables; round++) {
             turned |= round == 0 ? meet_all() : meet();

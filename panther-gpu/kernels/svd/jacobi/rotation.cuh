@@ -97,9 +97,9 @@ struct Problem {
     u32 width;   // columns of a block
     u32 tables;  // pairs of blocks, at which the thread blocks take turns where they are fewer
     real tolerance;
-    int *changed;  // MOST_SWEEPS flags that start as 0
+    int *changed;  // MAX_SWEEPS flags that start as 0
     u64 *largest;  // the largest squared norm of a column, in the bits of a double; starts as 0
-    double *sweeps;  // becomes the number of sweeps that rotated anything, MOST_SWEEPS where they did not converge
+    double *sweeps;  // becomes the number of sweeps that rotated anything, MAX_SWEEPS where they did not converge
     u32 *counter;    // of the barrier of a grid; starts as 0
 };
 
