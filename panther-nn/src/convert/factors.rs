@@ -3,8 +3,8 @@
 use faer::{Accum, Mat, MatRef, Par};
 use panther_sketch::product;
 
-use super::rsvd::times;
-use super::{DenseWeight, Pair};
+use super::method::{Pair, times};
+use super::weight::DenseWeight;
 use crate::backend::Backend;
 use crate::checkpoint::FloatType;
 use crate::layers::{SkConv2d, SkLinear, Window};

@@ -6,10 +6,11 @@ use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Mat, MatRef, Par};
 use panther_linalg::{Target, rsvd};
 
+use super::budget::Spectrum;
 use super::factors::norm;
-use super::rsvd::{seeded, times};
+use super::method::{seeded, times};
+use super::weight::{DenseWeight, check_inputs};
 use super::weight::{most_useful, stored_per_term};
-use super::{DenseWeight, Spectrum, check_inputs};
 use crate::{NnError, Scalar};
 
 impl Spectrum {

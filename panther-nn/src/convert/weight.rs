@@ -114,3 +114,15 @@ pub(super) fn most_useful((d_in, d_out): (usize, usize)) -> usize {
     let saving = (d_in * d_out).saturating_sub(1) / stored_per_term((d_in, d_out)).max(1);
     saving.min(d_in.min(d_out).div_ceil(2))
 }
+
+/// An error where the inputs do not fit the weight or are not finite.
+pub(super) fn check_inputs<T: Scalar>(weight: &DenseWeight<T>, inputs: Option<MatRef<'_, T>>) -> Result<(), NnError> {
+    match inputs {
+        Some(x) if x.ncols() != weight.dimensions().0 || x.nrows() == 0 => {
+            let expected = format!("n×{} with n at least 1", weight.dimensions().0);
+            Err(NnError::shape("convert", "inputs", expected, &[x.nrows(), x.ncols()]))
+        }
+        Some(x) => check_finite("inputs", x),
+        None => Ok(()),
+    }
+}

@@ -58,11 +58,7 @@ impl RowMarks for Cpu {
         Ok(())
     }
 
-    fn marks_of_gradient<T: Scalar>(
-        &self,
-        outputs: &CpuTensor<T>,
-        dy: &CpuTensor<T>,
-    ) -> Result<CpuTensor<T>, NnError> {
+    fn marks_of_gradient<T: Scalar>(&self, outputs: &CpuTensor<T>, dy: &CpuTensor<T>) -> Result<CpuTensor<T>, NnError> {
         let sizes = rows_of_marks("marks_of_gradient", outputs.shape(), dy.shape())?;
         let outputs = outputs.as_slice();
         self.mark_each(dy, sizes, |row, values| {

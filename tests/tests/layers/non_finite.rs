@@ -88,12 +88,8 @@ impl<T: Scalar> Attention<T> {
     /// The output, the gradients by the inputs and those by the parameters.
     fn train(&mut self, [q, k, v]: [&Tensor<T>; 3], mask: Option<&[bool]>, dy: &Tensor<T>) -> Vec<Tensor<T>> {
         let (y, gradients) = match self {
-            Self::Dense(layer) => {
-                (layer.attend_train(q, k, v, mask).unwrap(), layer.attend_backward(dy).unwrap())
-            }
-            Self::Random(layer) => {
-                (layer.attend_train(q, k, v, mask).unwrap(), layer.attend_backward(dy).unwrap())
-            }
+            Self::Dense(layer) => (layer.attend_train(q, k, v, mask).unwrap(), layer.attend_backward(dy).unwrap()),
+            Self::Random(layer) => (layer.attend_train(q, k, v, mask).unwrap(), layer.attend_backward(dy).unwrap()),
         };
         let parameters = match self {
             Self::Dense(layer) => layer.parameters_mut(),
@@ -187,7 +183,8 @@ fn dense_attention_of_one_number_ignores_a_hidden_nan() {
 fn original_arithmetic_does_not_read_hidden_rows_that_are_not_finite() {
     let (query, key, value) = (sequence::<f64>(1), sequence::<f64>(2), sequence::<f64>(3));
     for kernel in [AttentionKernel::Softmax, AttentionKernel::Relu] {
-        let options = RandMultiHeadAttentionOptions { arithmetic: Arithmetic::Original, ..random_options(kernel, false) };
+        let options =
+            RandMultiHeadAttentionOptions { arithmetic: Arithmetic::Original, ..random_options(kernel, false) };
         let attention = random::<f64>(options);
         for mask in masks() {
             let with = |poison: f64| [&key, &value].map(|x| filled(x, |row| !mask[row], poison));
@@ -213,8 +210,12 @@ fn the_future_does_not_reach_the_past<T: Scalar>() {
             let expected = attention.train([&q, &k, &v], None, &by_past);
             for poison in [f64::NAN, f64::INFINITY] {
                 let [bad_q, bad_k, bad_v] = with(poison);
-                let cases =
-                    [([&bad_q, &k, &v], "query"), ([&q, &bad_k, &v], "key"), ([&q, &k, &bad_v], "value"), ([&bad_q, &bad_k, &bad_v], "all")];
+                let cases = [
+                    ([&bad_q, &k, &v], "query"),
+                    ([&q, &bad_k, &v], "key"),
+                    ([&q, &k, &bad_v], "value"),
+                    ([&bad_q, &bad_k, &bad_v], "all"),
+                ];
                 for (inputs, which) in cases {
                     let what = format!("{name}, {which}, {poison} at {from}");
                     let got = attention.train(inputs, None, &by_past);

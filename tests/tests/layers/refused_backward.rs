@@ -21,7 +21,8 @@ fn tensor<T: Scalar>(shape: &[usize], seed: u64) -> CpuTensor<T> {
 /// Shapes that are not this one: as many values in other extents, a value more, another extent for each.
 fn other_shapes(shape: &[usize]) -> Vec<Vec<usize>> {
     let count = shape.iter().product();
-    let mut others = vec![vec![count], vec![1, count], vec![count, 1], [&[1], shape].concat(), [shape, &[1]].concat(), vec![]];
+    let mut others =
+        vec![vec![count], vec![1, count], vec![count, 1], [&[1], shape].concat(), [shape, &[1]].concat(), vec![]];
     for axis in 0..shape.len() {
         for extent in [0, shape[axis] + 1] {
             let mut other = shape.to_vec();
@@ -134,7 +135,10 @@ fn refused_backward_of_a_positional_encoding_consumes_nothing() {
     let mut encoding = StochasticEncoding::<f64, _>::new(&cpu, 6, 2, options).unwrap();
     let [dq, dk] = encoding.encode_train(&tensor(&[2, 3, 6], 1), &tensor(&[2, 4, 6], 2)).unwrap();
     for bad in other_shapes(dq.shape()) {
-        assert!(matches!(encoding.encode_backward(&tensor(&bad, 3), &dk), Err(NnError::Shape { argument: "query", .. })));
+        assert!(matches!(
+            encoding.encode_backward(&tensor(&bad, 3), &dk),
+            Err(NnError::Shape { argument: "query", .. })
+        ));
     }
     for bad in other_shapes(dk.shape()) {
         assert!(matches!(encoding.encode_backward(&dq, &tensor(&bad, 3)), Err(NnError::Shape { argument: "key", .. })));

@@ -4,7 +4,7 @@ use faer::{Mat, MatMut};
 use panther_sketch::vector::vectorised;
 
 use crate::Scalar;
-use crate::cpu::linear_attention::feature_map::{FeatureMap, dot};
+use crate::cpu::linear_attention::favor_features::{FeatureMap, dot};
 use crate::cpu::linear_attention::{CHUNK, Output, column, column_mut};
 
 /// 1/denominator, and 0 where that counts as zero.

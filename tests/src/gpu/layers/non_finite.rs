@@ -152,7 +152,8 @@ pub(super) fn future<T: Scalar, B: Backend>(backend: &B) -> Outputs {
 pub(super) fn comparisons<T: Scalar, B: Backend>(backend: &B) -> Outputs {
     let mut case = Case::new(backend, 33);
     let nan = f64::NAN;
-    let upload = |shape: &[usize], values: &[f64]| backend.upload(shape, values.iter().map(|x| T::from_f64(*x)).collect());
+    let upload =
+        |shape: &[usize], values: &[f64]| backend.upload(shape, values.iter().map(|x| T::from_f64(*x)).collect());
     let x = upload(&[6], &[nan, 1.0, -1.0, nan, 0.0, f64::INFINITY])?;
     let dy = upload(&[6], &[1.0; 6])?;
     case.keep("relu", &backend.activate(Activation::Relu, &x)?)?;

@@ -1,8 +1,10 @@
 //! Multi-head attention through random features.
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
-use crate::layers::visible::visible;
-use crate::layers::{Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features};
+use crate::layers::attention::visible_rows::visible;
+use crate::layers::{
+    Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features,
+};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
 

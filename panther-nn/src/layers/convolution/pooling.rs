@@ -1,7 +1,7 @@
 //! Pooling layers.
 
 use crate::backend::{Backend, Geometry};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::window::{as_batch, as_given};
 use crate::layers::{Layer, Saved, Window};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};

@@ -1,9 +1,9 @@
 //! The sketched convolution.
 
 use crate::backend::{Backend, Geometry, Layout};
-use crate::layers::conv2d::check_sizes;
-use crate::layers::sk_linear::{product_norm, signs};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::conv2d::check_sizes;
+use crate::layers::convolution::window::{as_batch, as_given};
+use crate::layers::linear::{product_norm, signs};
 use crate::layers::{Layer, Saved, Window, check_terms, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};

@@ -4,9 +4,9 @@ use faer::{Accum, Mat, MatRef, Par};
 use panther_linalg::{Target, rsvd};
 use panther_sketch::product;
 
+use super::problem::{Pair, Problem};
 use super::rsvd::{seeded, times};
 use super::sketch::signs;
-use super::{Pair, Problem};
 use crate::{NnError, Scalar};
 
 /// S1 = 2T·M·U1⁺ takes all of M that lies in the rows of U1; of the rest, R, S2 = 2T·U2⁺·R takes all that lies in the columns

@@ -1,8 +1,8 @@
 //! Dense multi-head attention.
 
 use crate::backend::{AttentionMarks, Backend, Marked};
-use crate::layers::dot_product_attention::DotProductAttention;
-use crate::layers::visible::visible;
+use crate::layers::attention::dot_product_attention::DotProductAttention;
+use crate::layers::attention::visible_rows::visible;
 use crate::layers::{Layer, Linear, Saved, in_range, rows_of};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};

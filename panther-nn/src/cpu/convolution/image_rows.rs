@@ -12,7 +12,7 @@ use crate::Scalar;
 /// next position only some channels later: the unfolded image is a matrix with overlapping columns, which a product reads
 /// where it lies.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub(super) struct ImageRows<T> {
     pub numbers: Vec<T>,
     pub channels: usize,
     pub rows: Range<isize>,
@@ -25,7 +25,7 @@ const PIXELS: usize = 64;
 /// Channels that are transposed together.
 const LANES: usize = 8;
 
-impl<T: Scalar> Slab<T> {
+impl<T: Scalar> ImageRows<T> {
     pub const fn new() -> Self {
         Self { numbers: Vec::new(), channels: 0, rows: 0..0, columns: 0..0 }
     }

@@ -209,7 +209,7 @@ fn sketch_weight<T: Scalar, B: Backend>(
 }
 
 /// ‖D·E‖_F, from the Gram matrices of D and of Eᵀ.
-pub(super) fn product_norm<T: Scalar, B: Backend>(
+pub(crate) fn product_norm<T: Scalar, B: Backend>(
     backend: &B,
     down: &B::Tensor<T>,
     up: &B::Tensor<T>,

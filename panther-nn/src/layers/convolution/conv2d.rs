@@ -1,7 +1,7 @@
 //! The dense convolution.
 
 use crate::backend::{Backend, Geometry};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::window::{as_batch, as_given};
 use crate::layers::{Layer, Saved, Window, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};

@@ -53,11 +53,7 @@ impl<T: Scalar, B: RowMarks> AttentionMarks<T, B> {
     }
 
     /// Zeroes the marked rows of query, key and value.
-    pub fn clear(
-        &self,
-        backend: &B,
-        [query, key, value]: [&mut B::Tensor<T>; 3],
-    ) -> Result<(), NnError> {
+    pub fn clear(&self, backend: &B, [query, key, value]: [&mut B::Tensor<T>; 3]) -> Result<(), NnError> {
         for (marks, x) in [(&self.query, query), (&self.key, key), (&self.value, value)] {
             backend.fill_marked::<T>(marks, Marked::Any, T::ZERO, x)?;
         }
@@ -65,12 +61,7 @@ impl<T: Scalar, B: RowMarks> AttentionMarks<T, B> {
     }
 
     /// Of the gradients, from that by the output.
-    pub fn of_gradients(
-        &self,
-        backend: &B,
-        at: Positions,
-        dy: &B::Tensor<T>,
-    ) -> Result<GradientMarks<T, B>, NnError> {
+    pub fn of_gradients(&self, backend: &B, at: Positions, dy: &B::Tensor<T>) -> Result<GradientMarks<T, B>, NnError> {
         let query = backend.marks_of_gradient::<T>(&self.output, dy)?;
         let seen_by = if at.causal { Dependence::Future } else { Dependence::All };
         let key = backend.marks_of_dependents::<T>(&query, at.batch, at.keys, seen_by)?;

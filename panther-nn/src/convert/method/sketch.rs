@@ -3,7 +3,7 @@
 use faer::{Accum, Mat};
 use panther_sketch::product;
 
-use super::{Pair, Problem};
+use super::problem::{Pair, Problem};
 use crate::layers::signs as sign_matrices;
 use crate::{NnError, Scalar};
 
