@@ -1,4 +1,4 @@
-//! Normalisation of rows.
+//! Normalization of rows.
 
 use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::reductions::{RowShares, add_shares};

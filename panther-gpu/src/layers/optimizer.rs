@@ -1,4 +1,4 @@
-//! Steps of optimisers, one kernel each.
+//! Steps of optimizers, one kernel each.
 
 use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
@@ -6,7 +6,7 @@ use crate::{Buffer, DeviceReal, GpuError};
 
 const KERNELS: KernelFile = kernel_file!("optimizer");
 
-/// The numbers of a step of stochastic gradient descent.
+/// The values of a step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd<T> {
     /// −η.
@@ -19,7 +19,7 @@ pub struct Sgd<T> {
     pub nesterov: bool,
 }
 
-/// The numbers of a step of AdamW.
+/// The values of a step of AdamW.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamW<T> {
     /// β₁ and β₂.
@@ -52,7 +52,7 @@ fn within<T: DeviceReal>(
     }
 }
 
-/// g += λ·w; m = μ·m + g; g = m, or g + μ·m for Nesterov's; w −= η·g, for as many numbers of `value` from `start` on as g has.
+/// g += λ·w; m = μ·m + g; g = m, or g + μ·m for Nesterov's; w −= η·g, for as many values of `value` from `start` on as g has.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -94,7 +94,7 @@ pub fn sgd<T: DeviceReal>(
     )
 }
 
-/// m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²; w = kept·w + rate·m/(√v·inverse_root + ε), for as many numbers of `value` from
+/// m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²; w = kept·w + rate·m/(√v·inverse_root + ε), for as many values of `value` from
 /// `start` on as g has. `moments` are m and v.
 ///
 /// # Errors

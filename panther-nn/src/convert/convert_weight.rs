@@ -32,7 +32,7 @@ pub struct Conversion<T> {
 
 /// The factors of one weight for T and k.
 ///
-/// With `inputs` X, n×d_in (for a convolution rows of unfolded patches, (C_in·kh·kw) long), the error minimised and reported is
+/// With `inputs` X, n×d_in (for a convolution rows of unfolded patches, (C_in·kh·kw) long), the error minimized and reported is
 /// ‖X(M − M̂)‖_F/‖XM‖_F, otherwise ‖M − M̂‖_F/‖M‖_F. X may be rank-deficient or have fewer rows than columns. 2Tk beyond
 /// min(d_in, d_out) pads with zeros. [`Method::Rsvd`](crate::convert::Method::Rsvd) is within 1.01 of the best possible of rank 2Tk.
 ///
@@ -41,7 +41,7 @@ pub struct Conversion<T> {
 ///
 /// # Errors
 /// [`NnError::OutOfRange`] where T is 0 or k not in 1..=min(d_in, d_out), [`NnError::Shape`] for X, [`NnError::Linalg`] for
-/// numbers that are not finite, [`NnError::FactorOverflow`].
+/// values that are not finite, [`NnError::FactorOverflow`].
 pub fn convert_weight<T: Scalar>(
     weight: &DenseWeight<T>,
     num_terms: usize,

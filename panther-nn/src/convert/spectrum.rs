@@ -26,8 +26,8 @@ impl Spectrum {
             Some(x) => singular_values(times(x, weight.matrix(), par).as_ref())?,
         };
         Ok(Self {
-            dense_numbers: d_in * d_out,
-            numbers_per_step: stored_per_term((d_in, d_out)),
+            dense_values: d_in * d_out,
+            values_per_step: stored_per_term((d_in, d_out)),
             most_steps: most_useful((d_in, d_out)),
             squared_values: values.iter().map(|s| s * s).collect(),
         })

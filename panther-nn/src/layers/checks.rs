@@ -29,7 +29,7 @@ pub(crate) fn check_gradient(operation: &'static str, got: &[usize], expected: &
     if got == expected { Ok(()) } else { Err(NnError::shape(operation, "dy", format!("{expected:?}"), got)) }
 }
 
-/// An error where T terms of rank k between so many columns would be more numbers than memory can address.
+/// An error where T terms of rank k between so many columns would be more values than memory can address.
 pub(crate) fn check_terms(num_terms: usize, low_rank: usize, columns: usize) -> Result<(), NnError> {
     in_range("num_terms", num_terms, 1, isize::MAX as usize / 16 / columns.saturating_mul(low_rank).max(1))
 }

@@ -9,7 +9,7 @@ use crate::{NnError, Parameter, Scalar};
 /// A differentiable map of tensors.
 ///
 /// [`forward_train`](Self::forward_train) remembers what [`backward`](Self::backward) needs; a layer that is used several times
-/// before going back remembers each use, and `backward` takes them in reverse order.
+/// before its backward passes remembers each use, and `backward` takes them in reverse order.
 pub trait Layer<T: Scalar, B: Backend>: Debug + Send {
     /// The output for inference.
     ///
@@ -17,7 +17,7 @@ pub trait Layer<T: Scalar, B: Backend>: Debug + Send {
     /// [`NnError::Shape`] where x does not fit.
     fn forward(&self, x: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError>;
 
-    /// The output for training (dropout is active), with what it takes to go back.
+    /// The output for training (dropout is active), and what the backward pass needs is saved.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -29,10 +29,10 @@ pub trait Layer<T: Scalar, B: Backend>: Debug + Send {
     /// [`NnError::BackwardWithoutForward`], [`NnError::Shape`] where dy does not fit.
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError>;
 
-    /// The parameters that are learned.
+    /// The trainable parameters.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>>;
 
-    /// Adds all tensors to `state`, named from `prefix` on.
+    /// Adds all tensors to `state`, with names that begin with `prefix`.
     ///
     /// # Errors
     /// Where the copy from the device fails.

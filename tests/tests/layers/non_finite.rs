@@ -4,8 +4,7 @@
 
 use panther_nn::Scalar;
 use panther_nn::backend::{
-    Activation, Arithmetic, AttentionInputs, AttentionKernel, Backend, Elementwise, Geometry, LinearAttention, Pooling,
-    Storage,
+    Activation, Arithmetic, AttentionInputs, AttentionKernel, Backend, Geometry, LinearAttention, Pooling, Storage,
 };
 use panther_nn::cpu::{Cpu, CpuTensor};
 use panther_nn::layers::{

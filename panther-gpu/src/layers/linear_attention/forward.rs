@@ -1,4 +1,4 @@
-//! The output, and what the way back needs.
+//! The output, and what the backward pass needs.
 
 use super::{Attention, Call, STATES, Saved, TILE, blocks, scan_over};
 use crate::buffer::Pointer;
@@ -7,7 +7,7 @@ use crate::{Buffer, DeviceReal, GpuError};
 
 const OUTPUTS: KernelFile = kernel_file!("linear_attention", "outputs");
 
-/// y, batch×queries×(heads·dv), and what the way back needs.
+/// y, batch×queries×(heads·dv), and what the backward pass needs.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -43,7 +43,7 @@ pub fn attend<T: DeviceReal>(inputs: &Attention<'_, T>) -> Result<(Buffer<T>, Sa
 }
 
 impl<T: DeviceReal> Call<T> {
-    /// Numbers of the bases of all chunks, and what comes behind the last.
+    /// Values of the bases of all chunks, and what comes behind the last.
     pub(super) fn bases_len(&self) -> usize {
         if self.shape.causal { (self.shape.keys.div_ceil(TILE) + 1) * self.base_len() } else { self.base_len() }
     }

@@ -21,8 +21,8 @@ pub fn sketched_conv2d<T: Scalar, B: Backend>(
     options: &ConversionOptions,
     par: Par,
 ) -> Result<(SkConv2d<T, B>, ConversionReport), NnError> {
-    let numbers = backend.download(layer.weight())?;
-    let weight = DenseWeight::new(WeightLayout::Conv2d, B::shape(layer.weight()), &numbers)?;
+    let values = backend.download(layer.weight())?;
+    let weight = DenseWeight::new(WeightLayout::Conv2d, B::shape(layer.weight()), &values)?;
     let conversion = convert_weight(&weight, num_terms, low_rank, None, options, par)?;
     Ok((conversion.factors.sk_conv2d(backend, layer.bias().cloned(), layer.window())?, conversion.report))
 }

@@ -15,7 +15,7 @@ use crate::{NnError, Scalar};
 pub(super) fn factors<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, NnError> {
     let (m, par, count) = (problem.weight.matrix(), problem.par, problem.count());
     let (mut down, mut up) = signs(problem)?;
-    let fixed = problem.fixed_up();
+    let fixed = problem.frozen_up();
     // 1. S1, and what it leaves of M.
     let inverse = pseudo_inverse(up.subrows(0, fixed), par)?;
     let s1 = times(m, inverse.as_ref(), par);

@@ -13,12 +13,12 @@ use crate::{NnError, Scalar};
 /// How the factors are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// Fixed factors from a randomized SVD of the weight: the best approximation of rank 2Tk.
+    /// Frozen factors from a randomized SVD of the weight: the best approximation of rank 2Tk.
     #[default]
     Rsvd,
-    /// Fixed factors of random signs, learned ones that minimise the error for these.
+    /// Frozen factors of random signs, trainable ones that minimize the error for these.
     LeastSquares,
-    /// Fixed factors of random signs, and S1 = M·U1ᵀ, S2 = U2ᵀ·M as in the original package: right in expectation only, with
+    /// Frozen factors of random signs, and S1 = M·U1ᵀ, S2 = U2ᵀ·M as in the original package: right in expectation only, with
     /// an error above the weight itself.
     Sketch,
 }

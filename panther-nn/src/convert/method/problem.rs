@@ -18,8 +18,8 @@ pub struct Problem<'a, T: Scalar> {
 }
 
 impl<T: Scalar> Problem<'_, T> {
-    /// Rows of E whose factors U1 are fixed: half of them, but all of a convolution's.
-    pub fn fixed_up(&self) -> usize {
+    /// Rows of E whose factors U1 are frozen: half of them, but all of a convolution's.
+    pub fn frozen_up(&self) -> usize {
         if self.weight.is_convolution() { 2 * self.half } else { self.half }
     }
 

@@ -32,7 +32,7 @@ fn in_double_factors<T: Scalar>(
     let (g, v) = projected(m, inputs, rank, problem.seed, par)?;
     // 2. The first of them with U1 = V₁ᵀ fixed, S1 = 2T·G₁ learned.
     let (mut down, mut up) = (Mat::zeros(d_in, width), Mat::zeros(width, d_out));
-    let first = problem.fixed_up().min(rank);
+    let first = problem.frozen_up().min(rank);
     down.subcols_mut(0, first).copy_from(faer::Scale(count) * g.subcols(0, first));
     up.subrows_mut(0, first).copy_from(v.subcols(0, first).transpose());
     // 3. The others with U2 fixed, the left singular vectors of G₂ = U₂·Σ·Wᵀ, S2 = 2T·Σ·Wᵀ·V₂ᵀ learned.

@@ -198,11 +198,11 @@ impl Sizes {
 struct Plan {
     rows: Axis,
     columns: Axis,
-    /// Channels of the sources, and numbers of the weight from one to the next.
+    /// Channels of the sources, and values of the weight from one to the next.
     source: (usize, usize),
     /// The same of the targets.
     target: (usize, usize),
-    /// Numbers of the weight from one row of taps to the next.
+    /// Values of the weight from one row of taps to the next.
     kernel_columns: usize,
 }
 
@@ -231,7 +231,7 @@ struct Part<'a, T> {
 }
 
 impl Plan {
-    /// Numbers of the kernel in the order of the products: for each row of taps and each run of taps in it a target×K matrix by
+    /// Values of the kernel in the order of the products: for each row of taps and each run of taps in it a target×K matrix by
     /// columns, K running over taps and source channels.
     fn kernel_len(&self) -> usize {
         self.rows.taps.len() * self.columns.taps.len() * self.source.0 * self.target.0
@@ -301,12 +301,12 @@ impl Plan {
                     let tap = index * self.columns.taps.len() + run.start;
                     let kernel = tap * self.source.0 * self.target.0;
                     let row = (first * self.rows.step) as isize + row.offset;
-                    let numbers = &sources.numbers[sources.at(row, self.columns.taps[run.start].offset)..];
+                    let values = &sources.values[sources.at(row, self.columns.taps[run.start].offset)..];
                     let step = self.columns.step * self.source.0;
                     work(Part {
                         targets: targets.clone(),
                         kernel: kernel..kernel + depth * self.target.0,
-                        sources: MatRef::from_column_major_slice_with_stride(numbers, depth, targets.len(), step),
+                        sources: MatRef::from_column_major_slice_with_stride(values, depth, targets.len(), step),
                     });
                 }
             }
@@ -326,11 +326,11 @@ impl Plan {
         let (pitch, channels) = (self.take_sources(image, rows.clone(), sources), self.target.0);
         targets.clear(rows.len(), pitch, channels);
         if let Some(bias) = bias {
-            targets.numbers.chunks_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
+            targets.values.chunks_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
         }
         self.for_each_part(rows, pitch, sources, |part| {
-            let numbers = &mut targets.numbers[part.targets.start * channels..part.targets.end * channels];
-            let out = MatMut::from_column_major_slice_mut(numbers, channels, part.targets.len());
+            let values = &mut targets.values[part.targets.start * channels..part.targets.end * channels];
+            let out = MatMut::from_column_major_slice_mut(values, channels, part.targets.len());
             let kernel = MatRef::from_column_major_slice(&kernel[part.kernel], channels, part.sources.nrows());
             product(out, Accum::Add, kernel, part.sources, T::ONE, Par::Seq);
         });
@@ -350,8 +350,8 @@ impl Plan {
         // Zeros between the rows.
         targets.fill((gradient, channels), positions, rows.start as isize..rows.end as isize, 0..pitch as isize);
         self.for_each_part(rows, pitch, sources, |part| {
-            let numbers = &targets.numbers[part.targets.start * channels..part.targets.end * channels];
-            let gradient = MatRef::from_column_major_slice(numbers, channels, part.targets.len());
+            let values = &targets.values[part.targets.start * channels..part.targets.end * channels];
+            let gradient = MatRef::from_column_major_slice(values, channels, part.targets.len());
             let out = MatMut::from_column_major_slice_mut(&mut sum[part.kernel], channels, part.sources.nrows());
             product(out, Accum::Add, gradient, part.sources.transpose(), T::ONE, Par::Seq);
         });
@@ -360,7 +360,7 @@ impl Plan {
     /// Puts the targets, some rows of this plan, where they belong in a block.
     fn store<T: Scalar>(&self, rows: Range<usize>, targets: &ImageRows<T>, block: &mut Block<'_, T>, width: usize) {
         let (pitch, channels, stride) = (targets.columns.len(), self.target.0, self.columns.stride);
-        for (row, targets) in rows.zip(targets.numbers.chunks(pitch * channels)) {
+        for (row, targets) in rows.zip(targets.values.chunks(pitch * channels)) {
             let first = (self.rows.start + row * self.rows.stride - block.rows.start) * width + self.columns.start;
             let pixels = &targets[..self.columns.count * channels];
             for (piece, pixels) in pixels.chunks(STORED * channels).enumerate() {
@@ -389,7 +389,7 @@ impl Plan {
         let (pitch, hidden, width) = (targets.columns.len(), self.target.0, self.columns.count);
         // The planes of an image are apart by what is often a power of two, for which caches are bad, so the product is not made there.
         mixed.resize(width * mix.ncols(), T::ZERO);
-        for (row, pixels) in targets.numbers.chunks(pitch * hidden).enumerate() {
+        for (row, pixels) in targets.values.chunks(pitch * hidden).enumerate() {
             let pixels = MatRef::from_row_major_slice(&pixels[..width * hidden], width, hidden);
             let out = MatMut::from_column_major_slice_mut(mixed, width, mix.ncols());
             product(out, Accum::Replace, pixels, mix, alpha, Par::Seq);

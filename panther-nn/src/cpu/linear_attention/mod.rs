@@ -1,7 +1,7 @@
 //! Linear attention on the CPU: each head of each sequence is a task for one thread, which goes over its positions chunk by chunk.
 //!
 //! A head's part of a tensor is seen as a d×length matrix, a column for each position; features are m×chunk, so that one
-//! position's numbers lie side by side everywhere.
+//! position's values lie side by side everywhere.
 
 mod causal_scan;
 mod favor_features;
@@ -21,7 +21,7 @@ use crate::{NnError, Scalar};
 /// Positions of a chunk.
 const CHUNK: usize = 64;
 
-/// What each head keeps for the way back: its sums over all keys, or, where causal, its denominators and where its chunks began.
+/// What each head keeps for the backward pass: its sums over all keys, or, where causal, its denominators and where its chunks began.
 #[derive(Debug)]
 pub struct SavedAttention<T: Scalar> {
     heads: Vec<SavedHead<T>>,

@@ -1,4 +1,4 @@
-//! Numerator over denominator, and the way back through the division.
+//! Numerator over denominator, and the backward pass through the division.
 
 use faer::{Mat, MatMut};
 use panther_sketch::vector::vectorised;

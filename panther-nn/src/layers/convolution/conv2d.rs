@@ -57,8 +57,8 @@ impl<T: Scalar, B: Backend> Conv2d<T, B> {
             backend: backend.clone(),
             window,
             geometry: window.geometry()?,
-            weight: Parameter::learned(weight),
-            bias: bias.map(Parameter::learned),
+            weight: Parameter::trainable(weight),
+            bias: bias.map(Parameter::trainable),
             saved: Saved::new("conv2d"),
         })
     }

@@ -38,7 +38,7 @@ impl Window {
         Self { kernel, stride: [1, 1], padding: Padding::Valid, dilation: [1, 1] }
     }
 
-    /// The padding in numbers.
+    /// The padding in values.
     ///
     /// # Errors
     /// [`NnError::OutOfRange`] where kernel, stride or dilation is 0, or where the stride is not 1 with [`Padding::Same`].
@@ -67,7 +67,7 @@ impl Window {
     }
 }
 
-/// x as a batch of images of so many channels: one image, channels×rows×columns, is a batch of one. Shares x's numbers.
+/// x as a batch of images of so many channels: one image, channels×rows×columns, is a batch of one. Shares x's values.
 pub(super) fn as_batch<T: Scalar, B: Backend>(
     backend: &B,
     operation: &'static str,
