@@ -9,7 +9,7 @@ use panther_nn::Scalar;
 use panther_nn::backend::{Random, Storage};
 use panther_nn::cpu::{Cpu, CpuTensor};
 use panther_nn::layers::{Layer, Linear, RandMultiHeadAttention, RandMultiHeadAttentionOptions};
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 const EMBED: usize = 512;
 const HEADS: usize = 8;
@@ -41,7 +41,7 @@ fn dense_attention(query: &CpuTensor<f32>, key: &CpuTensor<f32>, value: &CpuTens
 }
 
 fn softmax(x: &mut [f32]) {
-    vectorised(|| {
+    vectorized(|| {
         let mut largest = [f32::MIN; 16];
         for x in x.as_chunks::<16>().0 {
             largest.iter_mut().zip(x).for_each(|(m, x)| *m = m.larger(*x));

@@ -20,7 +20,7 @@ const FAMILIES: [(&str, Distribution); 7] = [
     ("Uniform", Distribution::Uniform),
     ("CountSketch", Distribution::COUNT_SKETCH),
     ("SparseSign 8", Distribution::SparseSign { vec_nnz: 8 }),
-    ("SparseRows 64", Distribution::SparseRows { vec_nnz: 64 }),
+    ("SparseRows 64", Distribution::LessUniform { vec_nnz: 64 }),
     ("SRHT", Distribution::Srht),
 ];
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use panther_gpu::DeviceName;
 
-use crate::place::PlaceName;
-use crate::suites::{Extent, Selection, Suite};
+use crate::suites::{Preset, Selection, Suite};
 
-/// Measures the workspace, beside dense baselines.
+/// Benchmarks the workspace against dense baselines.
 #[derive(Parser)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -16,18 +16,18 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Measures suites and stores what comes of it, a file a suite and device. A second run continues the first.
+    /// Runs benchmark suites and writes one JSON file per suite and device. A second run continues the first.
     Run(Run),
     /// Draws the figures of stored results.
     Plot {
-        /// Files that `run` or the script of baselines has written.
+        /// Files written by `run` or by baselines.py.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// The folder of the pictures.
+        /// Output folder of the pictures.
         #[arg(long, default_value = "panther-out/figures")]
         out: PathBuf,
     },
-    /// Writes the page of benchmarks and its figures anew from the stored results.
+    /// Rewrites the benchmarks page and its figures from the stored results.
     Report {
         /// The folder of the results.
         #[arg(long, default_value = "docs/benchmarks/results")]
@@ -36,11 +36,11 @@ pub enum Command {
         #[arg(long, default_value = "docs")]
         docs: PathBuf,
     },
-    /// Shows what moved from one file of results to another.
+    /// Lists the differences between two files of results.
     Compare {
-        /// Measured before.
+        /// Earlier results.
         before: PathBuf,
-        /// Measured after.
+        /// Later results.
         after: PathBuf,
     },
     /// Compares a linear layer with its sketched counterpart.
@@ -51,26 +51,26 @@ pub enum Command {
     Conv(Conv),
     /// Compares the exact SVD of a square matrix, σᵢ = 1/i, with the randomized one.
     Rsvd(Rsvd),
-    /// Compares QR of a tall matrix without pivots with the randomized one with pivots.
+    /// Compares unpivoted QR of a tall matrix with randomized pivoted QR.
     Cqrrpt(Cqrrpt),
-    /// Runs every accuracy comparison of a GPU and prints a table; the exit code is 1 where one fails.
+    /// Runs every accuracy check of a GPU and prints a table; the exit code is 1 if one fails.
     GpuCheck {
         /// Only checks whose name contains this.
         #[arg(default_value = "")]
         only: String,
-        /// Runs of each computation whose bytes must not differ.
+        /// Repeats of each computation, all of which must give the same bytes.
         #[arg(long, default_value_t = 20)]
         repeats: usize,
         /// Number of the CUDA device.
         #[arg(long, default_value_t = 0)]
         device: usize,
     },
-    /// Times decompositions, sketches and layers of a GPU by its clock: medians after warming up.
+    /// Times decompositions, sketches and layers on a GPU by its own clock: medians after warm-up.
     GpuTimes {
         /// Only cases whose name contains this.
         #[arg(default_value = "")]
         only: String,
-        /// Runs that are timed, after two that are not.
+        /// Timed runs, after two for warm-up.
         #[arg(long, default_value_t = 7)]
         runs: usize,
         /// Number of the CUDA device.
@@ -85,31 +85,31 @@ pub struct Run {
     #[arg(default_value = "all")]
     pub suites: Selection,
     #[command(flatten)]
-    pub place: On,
-    /// Something for every figure, in two minutes on two cores.
+    pub on: DeviceArguments,
+    /// A few cells for every figure: two minutes on two cores.
     #[arg(long, conflicts_with = "full")]
     pub quick: bool,
-    /// The whole grids, as far as the device does them.
+    /// The whole grids, within the limits of the device.
     #[arg(long)]
     pub full: bool,
-    /// The folder of the results; of one suite also a file, NAME.json.
+    /// Output folder; for a single suite also a file, NAME.json.
     #[arg(long, default_value = "panther-out/results")]
     pub out: PathBuf,
 }
 
 impl Run {
-    pub const fn extent(&self) -> Extent {
+    pub const fn preset(&self) -> Preset {
         match (self.quick, self.full) {
-            (true, _) => Extent::Quick,
-            (_, true) => Extent::Full,
-            _ => Extent::Usual,
+            (true, _) => Preset::Quick,
+            (_, true) => Preset::Full,
+            _ => Preset::Standard,
         }
     }
 
     /// The file of a suite's results on a device.
     ///
     /// # Errors
-    /// Where several suites were to share one.
+    /// If several suites would share one file.
     pub fn file(&self, suite: Suite, device: &str) -> Result<PathBuf, String> {
         if self.out.extension().is_none_or(|extension| extension != "json") {
             return Ok(self.out.join(format!("{}_{device}.json", suite.name())));
@@ -137,7 +137,7 @@ pub struct Linear {
     #[arg(long, default_value_t = 128)]
     pub batch: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -146,20 +146,20 @@ pub struct Attention {
     pub embed: usize,
     #[arg(long, default_value_t = 8)]
     pub heads: usize,
-    /// Random features a head.
+    /// Random features per head.
     #[arg(long, default_value_t = 128)]
     pub features: usize,
     /// Positions of the sequence.
     #[arg(long, default_value_t = 2048)]
     pub length: usize,
-    /// Features of the ReLU kernel instead of softmax's.
+    /// Uses the ReLU kernel instead of the softmax kernel.
     #[arg(long)]
     pub relu: bool,
-    /// No position sees a later one.
+    /// Causal: no position attends to a later one.
     #[arg(long)]
     pub causal: bool,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -168,7 +168,7 @@ pub struct Conv {
     pub c_in: usize,
     #[arg(long = "out-channels", default_value_t = 128)]
     pub c_out: usize,
-    /// Taps along each axis.
+    /// Kernel size along each axis.
     #[arg(long, default_value_t = 3)]
     pub kernel: usize,
     /// Pixels along each axis.
@@ -181,18 +181,18 @@ pub struct Conv {
     #[arg(long, default_value_t = 8)]
     pub low_rank: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
 pub struct Rsvd {
-    /// Rows, and columns.
+    /// Rows and columns.
     #[arg(long, default_value_t = 1000)]
     pub size: usize,
     #[arg(long, default_value_t = 50)]
     pub rank: usize,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
 #[derive(Args)]
@@ -201,25 +201,25 @@ pub struct Cqrrpt {
     pub rows: usize,
     #[arg(long, default_value_t = 256)]
     pub columns: usize,
-    /// In f64 instead of f32.
+    /// Uses f64 instead of f32.
     #[arg(long)]
     pub double: bool,
     #[command(flatten)]
-    pub place: On,
+    pub on: DeviceArguments,
 }
 
-/// Where something is measured.
+/// The device to measure on.
 #[derive(Args)]
-pub struct On {
+pub struct DeviceArguments {
     /// cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    pub device: PlaceName,
-    /// Threads of a CPU; all of them where not given.
+    pub device: DeviceName,
+    /// CPU threads; all by default.
     #[arg(long)]
     threads: Option<std::num::NonZeroUsize>,
 }
 
-impl On {
+impl DeviceArguments {
     pub fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         self.threads.map_or_else(all, std::num::NonZero::get)
@@ -235,12 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readers_line_is_understood() {
+    fn layer_and_decomposition_arguments_are_parsed() {
         let line = "panther-bench linear --in 2048 --out 1024 --num-terms 4 --low-rank 128 --batch 64 --threads 3";
         let Command::Linear(linear) = parsed(line) else { panic!("{line}") };
-        let Linear { d_in, d_out, num_terms, low_rank, batch, place } = linear;
+        let Linear { d_in, d_out, num_terms, low_rank, batch, on } = linear;
         assert_eq!((d_in, d_out, num_terms, low_rank, batch), (2048, 1024, 4, 128, 64));
-        assert_eq!((place.device, place.threads()), (PlaceName::Cpu, 3));
+        assert_eq!((on.device, on.threads()), (DeviceName::Cpu, 3));
         for line in [
             "panther-bench attention --length 512 --causal --device cuda:1",
             "panther-bench conv --kernel 9 --image 64",
@@ -253,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_of_all_suites_unless_told_otherwise() {
+    fn run_defaults_to_all_suites_and_rejects_wrong_arguments() {
         let Command::Run(run) = parsed("panther-bench run") else { panic!("run") };
         assert_eq!(
-            (&run.suites.0[..], run.extent(), run.place.device),
-            (&Suite::ALL[..], Extent::Usual, PlaceName::Cpu)
+            (&run.suites.0[..], run.preset(), run.on.device),
+            (&Suite::ALL[..], Preset::Standard, DeviceName::Cpu)
         );
         let Command::Run(run) = parsed("panther-bench run conv --quick --out here") else { panic!("run") };
-        assert_eq!((&run.suites.0[..], run.extent(), run.out), (&[Suite::Conv][..], Extent::Quick, "here".into()));
+        assert_eq!((&run.suites.0[..], run.preset(), run.out), (&[Suite::Conv][..], Preset::Quick, "here".into()));
         let Command::Run(run) = parsed("panther-bench run conv --out here") else { panic!("run") };
         assert_eq!(run.file(Suite::Conv, "cpu"), Ok("here/conv_cpu.json".into()));
         let Command::Run(run) = parsed("panther-bench run conv --out here.json") else { panic!("run") };

@@ -1,4 +1,4 @@
-//! What moved between two files of results.
+//! Differences between two files of results.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use thiserror::Error;
 
 use crate::record::{Cell, Machine, Measured, Outcome, Record, Time, Value};
 
-/// Errors are compared by name; other figures, such as counts of operations, do not depend on the machine.
+/// Errors are compared by name; other metrics, such as counts of operations, do not depend on the machine.
 const ERRORS: [&str; 5] = ["error", "error_over_best", "estimate", "orthogonality", "distance_from_dense"];
 
-/// Memory and errors that differ by no more are the same.
+/// Relative difference of memory and errors that counts as none.
 const SAME: f64 = 0.02;
 
 /// Why two files cannot be compared.
@@ -18,62 +18,62 @@ pub enum CompareError {
     /// They are of different suites.
     #[error("{first} and {second} are different suites")]
     Suites {
-        /// The one's.
+        /// Suite of the first file.
         first: String,
-        /// The other's.
+        /// Suite of the second file.
         second: String,
     },
 }
 
-/// What moved from one file to another.
+/// Differences between two files.
 #[derive(Debug)]
-pub struct Comparison {
-    /// Where the machines differ, in words.
+pub struct Changes {
+    /// Both machines in words, if they differ.
     pub machines: Option<String>,
-    /// How many cells are in both files.
+    /// Cells in both files.
     pub matched: usize,
-    /// How many are in one alone.
+    /// Cells in one file alone.
     pub unmatched: usize,
-    /// What differs, that which moved the farthest first.
-    pub moves: Vec<Move>,
+    /// Changed values, largest ratio first.
+    pub changes: Vec<Change>,
 }
 
-/// Something that is not what it was.
+/// A changed value.
 #[derive(Debug)]
-pub struct Move {
+pub struct Change {
     /// Case, method, parameters and precision.
     pub cell: String,
-    /// What of it: `forward`, `memory forward`, `error`, `outcome`.
+    /// The value: `forward`, `memory forward`, `error`, `outcome`.
     pub what: String,
-    /// What it was and is, in words.
+    /// Before and after, in words.
     pub values: [String; 2],
-    /// What it is over what it was; infinite where one of the two failed.
+    /// After over before; infinite if one of the two failed.
     pub ratio: f64,
 }
 
-/// Times that moved beyond their spread, memory and errors that moved by more than two per cent, and outcomes of another kind.
+/// Times that changed beyond their spread, memory and errors that changed by more than 2 %, and outcomes of another kind.
 ///
 /// # Errors
 /// [`CompareError::Suites`].
-pub fn compare(before: &Record, after: &Record) -> Result<Comparison, CompareError> {
+pub fn compare(before: &Record, after: &Record) -> Result<Changes, CompareError> {
     if before.suite != after.suite {
         return Err(CompareError::Suites { first: before.suite.clone(), second: after.suite.clone() });
     }
-    let mut moves = Vec::new();
+    let mut changes = Vec::new();
     let mut matched = 0;
     for cell in &after.cells {
         if let Some(earlier) = before.cells.iter().find(|earlier| same(earlier, cell)) {
             matched += 1;
-            moves.extend(moved(earlier, cell));
+            changes.extend(moved(earlier, cell));
         }
     }
-    moves.sort_by(|a, b| distance(b).total_cmp(&distance(a)));
+    changes.sort_by(|a, b| distance(b).total_cmp(&distance(a)));
     let unmatched = before.cells.len() + after.cells.len() - 2 * matched;
-    Ok(Comparison { machines: machines(&before.machine, &after.machine), matched, unmatched, moves })
+    Ok(Changes { machines: machines(&before.machine, &after.machine), matched, unmatched, changes })
 }
 
-/// How far something moved, either way.
-fn distance(moved: &Move) -> f64 {
+/// Logarithmic size of a change in either direction.
+fn distance(moved: &Change) -> f64 {
     moved.ratio.ln().abs()
 }
 
@@ -89,18 +89,18 @@ fn machines(before: &Machine, after: &Machine) -> Option<String> {
     (before != after).then(|| format!("{before} and {after}"))
 }
 
-fn moved(before: &Cell, after: &Cell) -> Vec<Move> {
+fn moved(before: &Cell, after: &Cell) -> Vec<Change> {
     let (old, new) = match (&before.outcome, &after.outcome) {
         (Outcome::Measured(old), Outcome::Measured(new)) => (old, new),
         (old, new) if old == new => return Vec::new(),
         (old, new) => {
             let values = [old, new].map(|outcome| outcome_words(outcome).to_owned());
-            return vec![Move { cell: name(after), what: "outcome".to_owned(), values, ratio: f64::INFINITY }];
+            return vec![Change { cell: name(after), what: "outcome".to_owned(), values, ratio: f64::INFINITY }];
         }
     };
-    let mut moves = Vec::new();
+    let mut changes = Vec::new();
     let mut add = |what: &str, values: [String; 2], ratio: f64| {
-        moves.push(Move { cell: name(after), what: what.to_owned(), values, ratio });
+        changes.push(Change { cell: name(after), what: what.to_owned(), values, ratio });
     };
     for (what, old, new) in [("forward", old.forward, new.forward), ("backward", old.backward, new.backward)] {
         if let (Some(old), Some(new)) = (old, new)
@@ -109,30 +109,28 @@ fn moved(before: &Cell, after: &Cell) -> Vec<Move> {
             add(what, [old, new].map(|time| format!("{:.4} ms", 1e3 * time.median)), new.median / old.median);
         }
     }
-    for (what, old, new) in numbers(old, new) {
+    for (what, old, new) in memory_and_errors(old, new) {
         let ratio = new / old;
         if old != new && !((1.0 - SAME)..=(1.0 + SAME)).contains(&ratio) {
             add(&what, [old, new].map(|number| format!("{number:.4e}")), ratio);
         }
     }
-    moves
+    changes
 }
 
-/// Whether two times differ by more than either spreads: no run of the one took as long as any of the other.
+/// Whether the ranges of two times are disjoint.
 fn apart(old: Time, new: Time) -> bool {
-    old.greatest < new.least || new.greatest < old.least
+    old.max < new.min || new.max < old.min
 }
 
 /// Memory and errors that both have.
-fn numbers(old: &Measured, new: &Measured) -> Vec<(String, f64, f64)> {
+fn memory_and_errors(old: &Measured, new: &Measured) -> Vec<(String, f64, f64)> {
     let bytes = [
         ("memory forward", old.memory_forward, new.memory_forward),
         ("memory backward", old.memory_backward, new.memory_backward),
     ];
     let bytes = bytes.into_iter().filter_map(|(what, old, new)| Some((what.to_owned(), old? as f64, new? as f64)));
-    let figure =
-        |measured: &Measured, name: &str| measured.figures.iter().find(|(key, _)| key == name).map(|pair| pair.1);
-    let errors = ERRORS.iter().filter_map(|name| Some(((*name).to_owned(), figure(old, name)?, figure(new, name)?)));
+    let errors = ERRORS.iter().filter_map(|name| Some(((*name).to_owned(), old.metric(name)?, new.metric(name)?)));
     bytes.chain(errors).collect()
 }
 
@@ -155,7 +153,7 @@ fn name(cell: &Cell) -> String {
     words.join(" ")
 }
 
-impl fmt::Display for Comparison {
+impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(machines) = &self.machines {
             writeln!(f, "taken on or with different things, so that ratios say little: {machines}")?;
@@ -165,9 +163,9 @@ impl fmt::Display for Comparison {
             "{} results in both files, {} in one alone, {} moved",
             self.matched,
             self.unmatched,
-            self.moves.len()
+            self.changes.len()
         )?;
-        for Move { cell, what, values: [old, new], ratio } in &self.moves {
+        for Change { cell, what, values: [old, new], ratio } in &self.changes {
             writeln!(f, "×{ratio:<8.3} {what:<16} {old} → {new}  {cell}")?;
         }
         Ok(())

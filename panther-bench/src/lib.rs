@@ -1,5 +1,5 @@
-//! What the benchmarks share. The benchmarks are in `benches/`; each prints its accuracy once, and times its dense
-//! baselines in the same run, on one thread and on all.
+//! Stored results, their figures and page, and helpers of the benches in `benches/`. Each bench prints its accuracy
+//! once and times its dense baselines in the same run, on one thread and on all.
 //!
 //! `cargo bench -p panther-bench` runs them all; `cargo bench -p panther-bench --bench rsvd -- 2048` some.
 
@@ -15,7 +15,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use panther_linalg::Real;
 
-/// One thread, and all of them where there are more.
+/// One thread, and all threads if there are more.
 #[must_use]
 pub fn parallelisms() -> Vec<(&'static str, Par)> {
     let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

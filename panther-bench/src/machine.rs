@@ -1,4 +1,4 @@
-//! What results are taken on and with.
+//! The description of the machine and the versions behind results.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -6,7 +6,7 @@ use panther_bench::record::Machine;
 use panther_gpu::GpuError;
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::place::Place;
+use crate::device::BenchDevice;
 
 /// The versions that the workspace is built with.
 const LOCKED: &str = include_str!("../../Cargo.lock");
@@ -14,15 +14,15 @@ const LOCKED: &str = include_str!("../../Cargo.lock");
 /// Describes the processor with its threads, or the GPU.
 ///
 /// # Errors
-/// Where a GPU does not answer.
-pub fn describe(place: &Place, threads: usize) -> Result<Machine, GpuError> {
+/// If a GPU does not respond.
+pub fn describe(device: &BenchDevice, threads: usize) -> Result<Machine, GpuError> {
     let mut versions = vec![format!("panther {}", env!("CARGO_PKG_VERSION")), locked("faer")];
-    let (device, name, memory) = match place {
-        Place::Cpu(_) => {
+    let (device, name, memory) = match device {
+        BenchDevice::Cpu(_) => {
             let (name, memory) = host();
             ("cpu".to_owned(), name, memory)
         }
-        Place::Cuda(gpu) => {
+        BenchDevice::Cuda(gpu) => {
             let (major, minor) = gpu.cuda_version()?;
             versions.extend([locked("cudarc"), format!("CUDA {major}.{minor}")]);
             (short_name(gpu.name()), gpu.name().to_owned(), gpu.memory()?.1 as u64)
@@ -33,7 +33,7 @@ pub fn describe(place: &Place, threads: usize) -> Result<Machine, GpuError> {
     Ok(Machine { device, name, threads, memory, date, versions })
 }
 
-/// Whether results of both may stand in one file: all but the day and the memory is the same.
+/// Whether results of both may share a file: all but day and memory are equal.
 pub fn same(one: &Machine, other: &Machine) -> bool {
     let told =
         |machine: &Machine| (machine.device.clone(), machine.name.clone(), machine.threads, machine.versions.clone());
@@ -55,7 +55,7 @@ fn host() -> (String, u64) {
     (name.unwrap_or("unknown processor").to_owned(), system.total_memory())
 }
 
-/// A GPU's name as it stands in names of files: `h200`.
+/// A GPU's name as in file names: `h200`.
 fn short_name(name: &str) -> String {
     let name = name.to_lowercase();
     let known = ["h100", "h200"].into_iter().find(|known| name.contains(known));
@@ -73,11 +73,11 @@ fn locked(library: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::parallelism;
+    use crate::device::parallelism;
 
     #[test]
     fn the_processor_is_described() {
-        let machine = describe(&Place::Cpu(parallelism(1)), 1).unwrap();
+        let machine = describe(&BenchDevice::Cpu(parallelism(1)), 1).unwrap();
         assert_eq!((machine.device.as_str(), machine.threads), ("cpu", 1));
         assert!(!machine.name.is_empty() && machine.memory > 0);
         assert!(machine.date.len() == 10 && machine.date.starts_with("20"), "{}", machine.date);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_day_does_not_make_another_machine() {
-        let machine = describe(&Place::Cpu(parallelism(1)), 1).unwrap();
+        let machine = describe(&BenchDevice::Cpu(parallelism(1)), 1).unwrap();
         assert!(same(&machine, &Machine { date: "2000-01-01".into(), ..machine.clone() }));
         assert!(!same(&machine, &Machine { threads: 2, ..machine.clone() }));
     }

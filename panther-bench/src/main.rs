@@ -1,13 +1,13 @@
-//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and its like compare one layer or decomposition
-//! with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
+//! `panther-bench run` measures suites and stores the results; `panther-bench linear` and similar commands compare one layer or
+//! decomposition with its dense counterpart. `panther-bench gpu-check` compares a GPU with dense references; `panther-bench gpu-times` times it.
 
 mod cli;
+mod device;
 mod gpu;
 mod machine;
 mod measure;
-mod once;
-mod place;
 mod run;
+mod side_by_side;
 mod store;
 mod suites;
 
@@ -16,25 +16,25 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Arguments, Command, On};
-use once::Pair;
+use cli::{Arguments, Command, DeviceArguments};
+use device::BenchDevice;
 use panther_bench::record::{Machine, Outcome};
 use panther_bench::{compare, figures, report};
 use panther_gpu::Device;
-use place::Place;
-use suites::{Bench, Extent, Kind};
+use side_by_side::Pair;
+use suites::{Bench, DeviceKind, Preset};
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => measure(&run),
         Command::Plot { files, out } => draw(&files, &out),
         Command::Report { results, docs } => page(&results, &docs),
-        Command::Compare { before, after } => moved(&before, &after),
-        Command::Linear(arguments) => both(&(&arguments).into(), &arguments.place),
-        Command::Attention(arguments) => both(&(&arguments).into(), &arguments.place),
-        Command::Conv(arguments) => both(&(&arguments).into(), &arguments.place),
-        Command::Rsvd(arguments) => both(&(&arguments).into(), &arguments.place),
-        Command::Cqrrpt(arguments) => both(&(&arguments).into(), &arguments.place),
+        Command::Compare { before, after } => differences(&before, &after),
+        Command::Linear(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
+        Command::Attention(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
+        Command::Conv(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
+        Command::Rsvd(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
+        Command::Cqrrpt(arguments) => compare_pair(&(&arguments).into(), &arguments.on),
         Command::GpuCheck { only, repeats, device } => check(device, &only, repeats),
         Command::GpuTimes { only, runs, device } => times(device, &only, runs),
     };
@@ -48,23 +48,23 @@ fn main() -> ExitCode {
     }
 }
 
-/// Opens the place with its threads.
-fn open(on: &On, extent: Extent) -> Result<(Bench, Machine), Box<dyn Error>> {
+/// Opens the device with its threads.
+fn open(on: &DeviceArguments, preset: Preset) -> Result<(Bench, Machine), Box<dyn Error>> {
     let threads = on.threads();
-    place::use_threads(threads);
-    let place = Place::open(on.device, threads)?;
-    let bench = Bench { budget: extent.budget(Kind::of(&place)), place };
-    let machine = machine::describe(&bench.place, threads)?;
+    device::use_threads(threads);
+    let device = BenchDevice::open(on.device, threads)?;
+    let bench = Bench { budget: preset.budget(DeviceKind::of(&device)), device };
+    let machine = machine::describe(&bench.device, threads)?;
     Ok((bench, machine))
 }
 
-/// Whether nothing failed.
+/// Runs suites; whether no cell failed.
 fn measure(run: &cli::Run) -> Result<bool, Box<dyn Error>> {
-    let extent = run.extent();
-    let (bench, machine) = open(&run.place, extent)?;
+    let preset = run.preset();
+    let (bench, machine) = open(&run.on, preset)?;
     let mut failed = 0;
     for suite in &run.suites.0 {
-        let tasks = suite.tasks(Kind::of(&bench.place), extent);
+        let tasks = suite.tasks(DeviceKind::of(&bench.device), preset);
         let file = run.file(*suite, &machine.device)?;
         failed += run::suite(suite.name(), &tasks, &bench, &machine, &file)?.failed;
     }
@@ -84,14 +84,14 @@ fn page(results: &Path, docs: &Path) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-fn moved(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
+fn differences(before: &Path, after: &Path) -> Result<bool, Box<dyn Error>> {
     print!("{}", compare::compare(&figures::read(before)?, &figures::read(after)?)?);
     Ok(true)
 }
 
-/// Prints both ways of one thing; whether both went well.
-fn both(pair: &Pair, on: &On) -> Result<bool, Box<dyn Error>> {
-    let (bench, machine) = open(on, Extent::Full)?;
+/// Measures and prints both methods of a pair; whether both succeeded.
+fn compare_pair(pair: &Pair, on: &DeviceArguments) -> Result<bool, Box<dyn Error>> {
+    let (bench, machine) = open(on, Preset::Full)?;
     let outcomes = pair.measure(&bench);
     print!("{}", pair.table(&outcomes, &machine));
     Ok(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Measured(_))))

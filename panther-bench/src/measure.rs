@@ -1,4 +1,4 @@
-//! Times and peaks of memory.
+//! Run times and peak memory.
 
 use std::alloc::System;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 #[global_allocator]
 static MEMORY: PeakMemAlloc<System> = PeakMemAlloc::new(System);
 
-/// Held by who measures memory.
+/// Held while memory is measured.
 static GAUGE: Mutex<()> = Mutex::new(());
 
 /// A clock and a gauge of memory.
@@ -26,7 +26,7 @@ pub trait Meter {
     /// Those of `work`, and of the clock.
     fn seconds_of(&self, work: &mut dyn FnMut() -> Result<(), NnError>) -> Result<f64, NnError>;
 
-    /// Most bytes that `work` holds at a time, beyond what was there before.
+    /// Peak bytes that `work` allocates.
     ///
     /// # Errors
     /// As [`seconds_of`](Self::seconds_of).
@@ -66,7 +66,7 @@ impl Meter for Device {
 
 /// A backend whose work can be measured.
 pub trait Metered {
-    /// By what.
+    /// Its clock and gauge.
     fn meter(&self) -> &dyn Meter;
 }
 
@@ -83,20 +83,20 @@ impl Metered for Cuda {
     }
 }
 
-/// How long one thing is measured.
+/// How long one cell is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// Seconds of runs that are timed, unless the fewest take longer.
+    /// Seconds of timed runs, unless the minimum number takes longer.
     pub seconds: f64,
-    /// Fewest runs that are timed, at least one.
+    /// Minimum number of timed runs, at least one.
     pub runs: usize,
 }
 
 impl Budget {
-    const MOST_RUNS: usize = 101;
-    /// Runs before those that are timed: compiling, filling caches, waking up.
+    const MAX_RUNS: usize = 101;
+    /// Warm-up runs: compilation, caches, clock rates.
     const WARM_RUNS: usize = 2;
-    /// A first run that takes longer has warmed up everything.
+    /// One warm-up run is enough if it takes longer.
     const WARM_SECONDS: f64 = 0.05;
 
     /// Times `work` again and again.
@@ -112,7 +112,7 @@ impl Budget {
         let mut runs = Vec::new();
         let start = Instant::now();
         while runs.len() < self.runs.max(1)
-            || (runs.len() < Self::MOST_RUNS && start.elapsed().as_secs_f64() < self.seconds)
+            || (runs.len() < Self::MAX_RUNS && start.elapsed().as_secs_f64() < self.seconds)
         {
             runs.push(meter.seconds_of(&mut work)?);
         }
@@ -139,10 +139,10 @@ fn summary(mut seconds: Vec<f64>) -> Time {
     let runs = seconds.len();
     // Halfway between the middle two where there are two.
     let median = seconds[(runs - 1) / 2].midpoint(seconds[runs / 2]);
-    Time { median, least: seconds[0], greatest: seconds[runs - 1], runs }
+    Time { median, min: seconds[0], max: seconds[runs - 1], runs }
 }
 
-/// What is stored of an error: a lack of memory is a result, anything else a failure in words.
+/// The outcome stored for an error: lack of memory is a result, anything else a failure in words.
 pub fn failure(error: &NnError) -> Outcome {
     match error {
         NnError::Gpu(GpuError::OutOfMemory { .. }) => Outcome::OutOfMemory,
@@ -161,14 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_is_of_the_sorted_runs() {
+    fn summary_has_median_min_and_max() {
         let time = summary(vec![3.0, 1.0, 2.0]);
-        assert_eq!(time, Time { median: 2.0, least: 1.0, greatest: 3.0, runs: 3 });
+        assert_eq!(time, Time { median: 2.0, min: 1.0, max: 3.0, runs: 3 });
         assert_eq!(summary(vec![4.0, 1.0, 2.0, 3.0]).median, 2.5);
     }
 
     #[test]
-    fn long_work_is_run_a_few_times_and_short_work_often() {
+    fn number_of_runs_depends_on_budget() {
         let mut calls = 0;
         let count = |calls: &mut usize| {
             *calls += 1;
@@ -177,11 +177,11 @@ mod tests {
         let time = Budget { seconds: 0.0, runs: 3 }.time(&Par::Seq, || count(&mut calls)).unwrap();
         assert_eq!((time.runs, calls), (3, 3 + Budget::WARM_RUNS));
         let time = Budget { seconds: 60.0, runs: 3 }.time(&Par::Seq, || Ok(())).unwrap();
-        assert_eq!(time.runs, Budget::MOST_RUNS);
+        assert_eq!(time.runs, Budget::MAX_RUNS);
     }
 
     #[test]
-    fn the_peak_has_what_is_freed_again() {
+    fn peak_includes_freed_memory() {
         let bytes = 1 << 26;
         let peak = Par::Seq.peak_of(&mut || {
             drop(std::hint::black_box(vec![1_u8; bytes]));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_memory_is_told_from_failures() {
+    fn lack_of_memory_is_distinguished_from_failures() {
         let call =
             |code: &str| NnError::Gpu(GpuError::Call { library: "cuBLAS", call: "cublasCreate", code: code.into() });
         assert_eq!(failure(&NnError::Gpu(GpuError::OutOfMemory { bytes: 1 })), Outcome::OutOfMemory);

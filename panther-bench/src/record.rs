@@ -1,4 +1,4 @@
-//! What is stored of a measurement: one JSON file a suite and device, written by `run`, drawn by `plot`, compared by `compare`.
+//! Stored results: one JSON file per suite and device, written by `run`, drawn by `plot`, compared by `compare`.
 
 use std::fmt;
 
@@ -12,43 +12,43 @@ pub const FORMAT: u32 = 1;
 pub struct Record {
     /// Version of this layout.
     pub format: u32,
-    /// Which family of measurements: `linear`, `attention`, `conv`, `rsvd`, `cqrrpt`, `sketch`, `convert`, `roofline`, `pivots`.
+    /// The suite: `linear`, `attention`, `conv`, `rsvd`, `cqrrpt`, `sketch`, `convert`, `roofline`, `pivots`.
     pub suite: String,
-    /// Where and with what they were taken.
+    /// The machine and the versions.
     pub machine: Machine,
-    /// In the order in which they were taken.
+    /// In the order of measurement.
     pub cells: Vec<Cell>,
 }
 
-/// Where and with what results were taken. Figures never compare those of two machines.
+/// The machine and versions behind results. Figures never compare two machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// `cpu` or `h200`: as in the names of figures.
     pub device: String,
-    /// What the processor or the GPU calls itself.
+    /// Model name of the processor or the GPU.
     pub name: String,
-    /// Threads that were used, on a CPU.
+    /// CPU threads used.
     pub threads: usize,
     /// Bytes of memory.
     pub memory: u64,
     /// Day, as 2026-11-23.
     pub date: String,
-    /// Names and versions of what was measured and of what it rests on, such as `panther 0.1.0`, `faer 0.24.4`, `CUDA 13.0`.
+    /// Names and versions of the measured library and its dependencies, such as `panther 0.1.0`, `faer 0.24.4`, `CUDA 13.0`.
     pub versions: Vec<String>,
 }
 
-/// One way of doing one thing, measured.
+/// One method on one case, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// What is done: such as in = 2048, out = 2048, batch = 128, in the order in which figures say it.
+    /// The case, such as in = 2048, out = 2048, batch = 128, in the order used by figures.
     pub case: Vec<(String, Value)>,
-    /// How: such as `dense`, `sketched`, `torch`, `exact`.
+    /// The method, such as `dense`, `sketched`, `torch`, `exact`.
     pub method: String,
-    /// With what parameters: such as `num_terms = 1`, `low_rank = 16`.
+    /// Parameters of the method, such as `num_terms = 1`, `low_rank = 16`.
     pub parameters: Vec<(String, Value)>,
     /// `f32`, `f64`, `tf32` or `bf16`.
     pub precision: String,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
@@ -56,7 +56,7 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A whole number, such as an extent.
+    /// An integer, such as a size.
     Whole(u64),
     /// Any other number.
     Number(f64),
@@ -86,48 +86,59 @@ impl fmt::Display for Value {
     }
 }
 
-/// What came of a measurement.
+/// The result of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Numbers; what was not measured is absent.
+    /// Measured values; those not measured are absent.
     Measured(Measured),
     /// It did not fit into memory.
     OutOfMemory,
-    /// Anything else that went wrong, in words.
+    /// Any other error, in words.
     Failed(String),
 }
 
-/// Numbers of one measurement.
+/// Measured values of one cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Measured {
-    /// Seconds forward, or of the whole where there is no backward.
+    /// Seconds of the forward pass, or of the whole if there is no backward pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<Time>,
-    /// Seconds forward and backward.
+    /// Seconds of the forward and backward pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backward: Option<Time>,
-    /// Peak bytes beyond what was there before, forward.
+    /// Peak bytes allocated by the forward pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_forward: Option<u64>,
-    /// Peak bytes beyond what was there before, forward and backward.
+    /// Peak bytes allocated by the forward and backward pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_backward: Option<u64>,
-    /// Errors and other figures by their name, such as `error` (over ‖A‖_F), `error_over_best`, `orthogonality`, `parameters`, `bytes`,
+    /// Errors and other metrics by name, such as `error` (over ‖A‖_F), `error_over_best`, `orthogonality`, `parameters`, `bytes`,
     /// `flops`.
-    pub figures: Vec<(String, f64)>,
+    #[serde(rename = "figures")]
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Measured {
+    /// A metric by its name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+    }
 }
 
 /// Seconds of repeated runs after warming up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Time {
-    /// Half of the runs took no longer.
+    /// The median run.
     pub median: f64,
-    /// The fastest.
-    pub least: f64,
-    /// The slowest.
-    pub greatest: f64,
-    /// How many there were.
+    /// The fastest run.
+    #[serde(rename = "least")]
+    pub min: f64,
+    /// The slowest run.
+    #[serde(rename = "greatest")]
+    pub max: f64,
+    /// Number of runs.
     pub runs: usize,
 }

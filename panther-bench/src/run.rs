@@ -1,4 +1,4 @@
-//! Runs suites: measures what is missing, and keeps each result.
+//! Runs suites: measures the missing cells and stores each result.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::measure::failure;
 use crate::store::{Store, StoreError};
 use crate::suites::{Bench, Task};
 
-/// What became of a suite's cells.
+/// Counts of a suite's cells by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub measured: usize,
@@ -22,7 +22,7 @@ pub struct Tally {
 /// Measures the tasks that the file at `path` does not hold yet, in their order.
 ///
 /// # Errors
-/// Where results cannot be kept; what a device refuses is a result.
+/// If results cannot be stored; an error of the device is a result.
 pub fn suite(
     name: &str,
     tasks: &[Box<dyn Task>],
@@ -62,7 +62,7 @@ pub fn suite(
     Ok(tally)
 }
 
-/// On standard error, with the time left; nothing where that is no terminal.
+/// A progress bar on standard error, with the time left; hidden if that is no terminal.
 fn bar(name: &str, count: usize) -> ProgressBar {
     let bar = ProgressBar::new(count as u64).with_prefix(name.to_owned());
     let style = ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len}, {eta} left, {wide_msg}");
@@ -81,11 +81,11 @@ mod tests {
     use panther_nn::NnError;
 
     use super::*;
+    use crate::device::{BenchDevice, parallelism};
     use crate::machine::describe;
-    use crate::place::{Place, parallelism};
-    use crate::suites::{Extent, Key, Kind, linear};
+    use crate::suites::{DeviceKind, Key, Preset, linear};
 
-    /// Gives its number, or an error, and counts how often.
+    /// Returns its number or an error, and counts its calls.
     struct Fake {
         number: usize,
         error: Option<NnError>,
@@ -112,9 +112,9 @@ mod tests {
     }
 
     fn bench() -> (Bench, Machine) {
-        let place = Place::Cpu(parallelism(1));
-        let machine = describe(&place, 1).unwrap();
-        (Bench { place, budget: Extent::Quick.budget(Kind::Cpu) }, machine)
+        let device = BenchDevice::Cpu(parallelism(1));
+        let machine = describe(&device, 1).unwrap();
+        (Bench { device, budget: Preset::Quick.budget(DeviceKind::Cpu) }, machine)
     }
 
     fn stored(path: &Path) -> Record {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_interruption_every_cell_is_there_once() {
+    fn interrupted_run_resumes_without_duplicates() {
         let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
         let calls = Rc::new(Cell::new(0));
         let memory = || Some(NnError::Gpu(GpuError::OutOfMemory { bytes: 1 }));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_leaves_times_memory_and_sizes() {
+    fn linear_suite_stores_times_memory_and_sizes() {
         let (folder, (bench, machine)) = (tempfile::tempdir().unwrap(), bench());
         let case = |sketch| linear::Case { d_in: 64, d_out: 48, batch: 4, sketch, precision: Precision::F32 };
         let tasks: [Box<dyn Task>; 2] = [Box::new(case(None)), Box::new(case(Some((2, 3))))];
@@ -161,11 +161,11 @@ mod tests {
         {
             let Outcome::Measured(measured) = &cell.outcome else { panic!("{cell:?}") };
             let (forward, backward) = (measured.forward.unwrap(), measured.backward.unwrap());
-            assert!(0.0 < forward.least && forward.least <= forward.median && forward.median <= forward.greatest);
-            assert!(forward.runs >= 3 && backward.runs >= 3 && backward.least > 0.0);
+            assert!(0.0 < forward.min && forward.min <= forward.median && forward.median <= forward.max);
+            assert!(forward.runs >= 3 && backward.runs >= 3 && backward.min > 0.0);
             // Other tests allocate meanwhile, so that the numbers mean nothing here.
             assert!(measured.memory_forward.is_some() && measured.memory_backward.is_some());
-            let [(_, parameters), (_, learned_there), (name, error)] = &measured.figures[..] else {
+            let [(_, parameters), (_, learned_there), (name, error)] = &measured.metrics[..] else {
                 panic!("{cell:?}")
             };
             assert_eq!((*parameters, *learned_there), (f64::from(held), f64::from(learned)));

@@ -1,4 +1,4 @@
-//! A suite's file of results, which an interruption at any time leaves whole.
+//! A suite's file of results, which stays complete if interrupted at any time.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,25 +11,25 @@ use thiserror::Error;
 use crate::machine;
 use crate::suites::Key;
 
-/// Why results cannot be kept.
+/// Why results cannot be stored.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The operating system refused.
+    /// The operating system reports an error.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
         /// `"read"` or `"write"`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file holds other content.
     #[error("{}: {reason}; move it away, or give another folder with --out", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it holds.
+        /// Its content.
         reason: String,
     },
 }
@@ -43,7 +43,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A file of results, begun anew or as it was left. Failures are forgotten, to be tried again.
+    /// Opens a file of results, new or existing. Stored failures are dropped, so that they are tried again.
     ///
     /// # Errors
     /// [`StoreError::Foreign`] where it holds results of another machine or with other versions.
@@ -61,9 +61,9 @@ impl Store {
         Ok(Self { path, record, today: machine.date.clone() })
     }
 
-    /// Whether there is a result already.
+    /// Whether it has a result for this key.
     pub fn holds(&self, key: &Key) -> bool {
-        self.record.cells.iter().any(|cell| key.is_of(cell))
+        self.record.cells.iter().any(|cell| key.matches(cell))
     }
 
     /// Adds a result and writes the file.
@@ -76,12 +76,12 @@ impl Store {
         self.write().map_err(|source| StoreError::File { action: "write", path: self.path.clone(), source })
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Into a file beside it, which then takes its place: there is always a whole one.
+    /// Writes a temporary file and renames it, so that a complete file exists at any time.
     fn write(&self) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
@@ -93,7 +93,7 @@ impl Store {
     }
 }
 
-/// What a file holds, if results like those of `empty` may be added.
+/// Parses a file to which results like those of `empty` may be added.
 fn continued(text: &str, empty: &Record) -> Result<Record, String> {
     let found: Record = serde_json::from_str(text).map_err(|error| format!("it is no file of results ({error})"))?;
     if (found.format, &found.suite) != (empty.format, &empty.suite) {
@@ -109,7 +109,7 @@ fn words(machine: &Machine) -> String {
     format!("{} with {} threads, {}", machine.name, machine.threads, machine.versions.join(", "))
 }
 
-/// JSON with a line a result.
+/// JSON with one line per result.
 fn text(record: &Record) -> serde_json::Result<String> {
     let Record { format, suite, machine, cells } = record;
     let (suite, machine) = (serde_json::to_string(suite)?, serde_json::to_string(machine)?);
@@ -117,7 +117,7 @@ fn text(record: &Record) -> serde_json::Result<String> {
     Ok(format!("{{\"format\":{format},\"suite\":{suite},\"machine\":{machine},\"cells\":[\n{cells}\n]}}\n"))
 }
 
-/// Temporary files are their owner's alone; results are not.
+/// Temporary files are private to their owner; results are readable by all.
 #[cfg(unix)]
 fn readable_by_others(file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -134,19 +134,19 @@ mod tests {
     use panther_bench::record::{Measured, Time};
 
     use super::*;
-    use crate::place::{Place, parallelism};
+    use crate::device::{BenchDevice, parallelism};
 
     fn machine() -> Machine {
-        machine::describe(&Place::Cpu(parallelism(1)), 1).unwrap()
+        machine::describe(&BenchDevice::Cpu(parallelism(1)), 1).unwrap()
     }
 
     /// Awkward numbers, words and absences.
     fn cells() -> Vec<Cell> {
-        let time = Time { median: 0.1 + 0.2, least: 5e-324, greatest: 1.0, runs: 3 };
+        let time = Time { median: 0.1 + 0.2, min: 5e-324, max: 1.0, runs: 3 };
         let measured = Measured {
             forward: Some(time),
             memory_backward: Some(u64::MAX),
-            figures: vec![("error".to_owned(), 1.234_567_890_123_456_7e-300)],
+            metrics: vec![("error".to_owned(), 1.234_567_890_123_456_7e-300)],
             ..Measured::default()
         };
         let outcomes = [
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_as_they_were_written() {
+    fn records_survive_a_round_trip() {
         let record = Record { format: FORMAT, suite: "linear".into(), machine: machine(), cells: cells() };
         assert_eq!(serde_json::from_str::<Record>(&text(&record).unwrap()).unwrap(), record);
         let empty = Record { cells: Vec::new(), ..record };
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_whole_after_every_result() {
+    fn file_is_complete_after_every_result() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("linear_cpu.json");
         let mut store = Store::open(&path, "linear", &machine()).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_several_days_have_their_first_and_last() {
+    fn date_spans_first_to_last_day() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("linear_cpu.json");
         let mut date = String::new();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_elsewhere_is_refused_and_kept() {
+    fn foreign_files_are_rejected_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("linear_cpu.json");
         let mut store = Store::open(&path, "linear", &machine()).unwrap();

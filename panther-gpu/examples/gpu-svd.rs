@@ -10,7 +10,7 @@ mod svd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use panther_gpu::{DeviceReal, rsvd};
+use panther_gpu::{DeviceReal, ToHost, rsvd};
 use panther_linalg::{Input, Rsvd};
 
 use common::cli;

@@ -35,7 +35,6 @@ __device__ __forceinline__ void for_each_entry(u64 rows, u64 columns, u64 right,
     }
 }
 
-constexpr u32 WARP = 32;
 constexpr u32 ALL_LANES = 0xffffffffu;
 #define INFINITE (real(__int_as_float(0x7f800000)))
 

@@ -1,7 +1,9 @@
 //! What a device refuses to do.
 
 use cudarc::cublas::result::CublasError;
+use cudarc::cublas::sys::cublasStatus_t;
 use cudarc::cusolver::result::CusolverError;
+use cudarc::cusolver::sys::cusolverStatus_t;
 use cudarc::driver::DriverError;
 use cudarc::driver::sys::CUresult;
 use panther_linalg::LinalgError;
@@ -26,11 +28,24 @@ pub enum GpuError {
         /// How many there are.
         count: usize,
     },
-    /// The device has not the memory.
-    #[error("the device has no memory for {bytes} bytes more")]
+    /// There is not enough memory, on the device or, for copies, in pages of the host that it can read. The device can be used as
+    /// before.
+    #[error("{}", out_of_memory(*bytes))]
     OutOfMemory {
-        /// What was asked for.
+        /// The bytes that were asked for; 0 where a library of CUDA allocates for itself and does not tell.
         bytes: usize,
+    },
+    /// A size is beyond what a library or a kernel counts to. Nothing was computed.
+    #[error("{operation}: {argument} must be at most {limit}, got {got}")]
+    TooLarge {
+        /// What was asked for.
+        operation: &'static str,
+        /// Which size.
+        argument: &'static str,
+        /// The largest that works.
+        limit: usize,
+        /// The size given.
+        got: usize,
     },
     /// A call of one of CUDA's libraries failed.
     #[error("{library}: {call} failed with {code}")]
@@ -90,6 +105,16 @@ impl GpuError {
     }
 }
 
+fn out_of_memory(bytes: usize) -> String {
+    match bytes {
+        0 => "the device has no memory for what a library of CUDA allocates".to_owned(),
+        bytes => format!("the device has no memory for {bytes} bytes more"),
+    }
+}
+
+/// A lack of memory that a library reports without saying of how much.
+const UNKNOWN_BYTES: GpuError = GpuError::OutOfMemory { bytes: 0 };
+
 /// Gives a library's error the name of the call that failed.
 pub(crate) trait Named<T> {
     /// The result, its error naming `call`.
@@ -98,19 +123,28 @@ pub(crate) trait Named<T> {
 
 impl<T> Named<T> for Result<T, DriverError> {
     fn named(self, call: &'static str) -> Result<T, GpuError> {
-        self.map_err(|error| GpuError::Call { library: "CUDA driver", call, code: format!("{:?}", error.0) })
+        self.map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => UNKNOWN_BYTES,
+            code => GpuError::Call { library: "CUDA driver", call, code: format!("{code:?}") },
+        })
     }
 }
 
 impl<T> Named<T> for Result<T, CublasError> {
     fn named(self, call: &'static str) -> Result<T, GpuError> {
-        self.map_err(|error| GpuError::Call { library: "cuBLAS", call, code: format!("{:?}", error.0) })
+        self.map_err(|error| match error.0 {
+            cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED => UNKNOWN_BYTES,
+            code => GpuError::Call { library: "cuBLAS", call, code: format!("{code:?}") },
+        })
     }
 }
 
 impl<T> Named<T> for Result<T, CusolverError> {
     fn named(self, call: &'static str) -> Result<T, GpuError> {
-        self.map_err(|error| GpuError::Call { library: "cuSOLVER", call, code: format!("{:?}", error.0) })
+        self.map_err(|error| match error.0 {
+            cusolverStatus_t::CUSOLVER_STATUS_ALLOC_FAILED => UNKNOWN_BYTES,
+            code => GpuError::Call { library: "cuSOLVER", call, code: format!("{code:?}") },
+        })
     }
 }
 
@@ -119,5 +153,21 @@ pub(crate) fn allocated<T>(result: Result<T, DriverError>, bytes: usize) -> Resu
     match result {
         Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Err(GpuError::OutOfMemory { bytes }),
         other => other.named("cuMemAllocAsync"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lack_of_memory_has_one_form() {
+        let driver = Err::<(), _>(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY));
+        let blas = Err::<(), _>(CublasError(cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED));
+        let solver = Err::<(), _>(CusolverError(cusolverStatus_t::CUSOLVER_STATUS_ALLOC_FAILED));
+        assert_eq!(allocated(driver, 7).err(), Some(GpuError::OutOfMemory { bytes: 7 }));
+        for error in [driver.named("a").err(), blas.named("b").err(), solver.named("c").err()] {
+            assert_eq!(error, Some(GpuError::OutOfMemory { bytes: 0 }));
+        }
     }
 }

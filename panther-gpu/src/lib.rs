@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use faer::Mat;
-//! use panther_gpu::{Device, Matrix, rsvd};
+//! use panther_gpu::{Device, Matrix, ToHost, rsvd};
 //! use panther_linalg::{RsvdOptions, Target};
 //!
 //! let device = Device::new(0)?;
@@ -19,57 +19,23 @@
 //! # Ok::<(), panther_gpu::GpuError>(())
 //! ```
 
-mod basis;
-mod bfloat;
-mod buffer;
-mod cholesky;
-mod cholesky_qr;
-mod column_pivoting;
-mod cqrrpt;
 mod device;
 mod error;
-mod graph;
-mod growing;
-mod jacobi;
-mod kernel;
+mod gemm;
+#[cfg(test)]
+mod kernel_tests;
 pub mod layers;
-mod libraries;
-mod magnitude;
 mod matrix;
-mod memory;
-mod orthonormal;
-mod pivoted_qr;
-mod probe;
-mod product;
-mod projection;
-mod qb;
-mod random;
-mod range_finder;
-mod real;
-mod rsvd;
+mod qr;
+mod runtime;
 mod sketch;
-mod small;
-mod small_svd;
-mod solver;
-mod staging;
-mod tensor_product;
-mod timing;
-mod triangular;
+mod svd;
 
-pub use buffer::{Buffer, DeviceNumber};
-pub use cholesky_qr::{DeviceThinQr, cholesky_qr2, shifted_cholesky_qr3};
-pub use cqrrpt::cqrrpt;
-pub use device::Device;
+pub use device::{Buffer, Device, DeviceName, Graph, UnknownDeviceName};
 pub use error::GpuError;
-pub use graph::Graph;
-pub use matrix::{Matrix, MatrixMut, MatrixRef};
-pub use pivoted_qr::{DevicePivotedQr, pivoted_qr};
-pub use product::{Precision, product};
-pub use qb::{DeviceQb, qb};
-pub use random::{dropout, fill_normal, fill_uniform};
-pub use range_finder::range_finder;
-pub use real::DeviceReal;
-pub use rsvd::{DeviceRsvd, rsvd};
-pub use sketch::{DeviceSketch, gaussian_matrix};
-pub use small::frobenius;
-pub use solver::householder_qr;
+pub use gemm::{Precision, product};
+pub use matrix::{Matrix, MatrixMut, MatrixRef, ToHost, frobenius};
+pub use qr::{DevicePivotedQr, DeviceThinQr, cholesky_qr2, cqrrpt, householder_qr, pivoted_qr, shifted_cholesky_qr3};
+pub use runtime::scalar::{DeviceNumber, DeviceReal};
+pub use sketch::{DeviceSketch, dropout, fill_normal, fill_uniform, gaussian_matrix};
+pub use svd::{DeviceQb, DeviceRsvd, qb, range_finder, rsvd};

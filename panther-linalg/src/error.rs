@@ -87,7 +87,43 @@ pub enum LinalgError {
         /// Shape of the factor.
         shape: (usize, usize),
     },
+    /// The two products of an operator belong to different matrices.
+    #[error(
+        "a: apply_adjoint does not multiply by the transpose of apply: the products differ by {difference:e} times ‖A‖_F, \
+         rounding explains {allowed:e}"
+    )]
+    InconsistentAdjoint {
+        /// ‖Qᵀ(AG) − (AᵀQ)ᵀG‖_F / (√s·‖A‖_F) for a Gaussian G of s columns.
+        difference: f64,
+        /// The largest difference that rounding explains.
+        allowed: f64,
+    },
+    /// The given norm is smaller than the products show it to be.
+    #[error("frobenius_norm must be ‖A‖_F, at least {at_least:e} by its products, got {got:e}")]
+    InconsistentNorm {
+        /// A lower bound of ‖A‖_F from products.
+        at_least: f64,
+        /// The norm given.
+        got: f64,
+    },
+    /// The work needs more memory than there is.
+    #[error("{operation} needs {bytes} bytes of memory, more than there is")]
+    OutOfMemory {
+        /// Which algorithm.
+        operation: &'static str,
+        /// The bytes asked for.
+        bytes: u128,
+    },
     /// The sketch operator could not be made or applied.
     #[error(transparent)]
-    Sketch(#[from] SketchError),
+    Sketch(SketchError),
+}
+
+impl From<SketchError> for LinalgError {
+    fn from(error: SketchError) -> Self {
+        match error {
+            SketchError::OutOfMemory { operation, bytes } => Self::OutOfMemory { operation, bytes },
+            other => Self::Sketch(other),
+        }
+    }
 }

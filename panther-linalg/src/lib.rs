@@ -47,12 +47,15 @@
 mod error;
 mod estimate;
 mod kernels;
+mod memory;
 mod operator;
 mod options;
 mod qr;
+mod rank;
 #[doc(hidden)]
 pub mod rules;
-mod seed;
+#[cfg(feature = "serde")]
+mod stored_matrix;
 mod svd;
 
 pub use error::LinalgError;
@@ -62,4 +65,4 @@ pub use operator::{FnOperator, LinearOperator, ScaledNorm};
 pub use options::{CqrrptOptions, PivotedQrOptions, RangeFinder, RsvdOptions, Target};
 pub use panther_sketch::{Distribution, Input, Real, SketchError};
 pub use qr::{PivotedQr, QrFallback, ThinQr, cholesky_qr2, cqrrpt, pivoted_qr, shifted_cholesky_qr3};
-pub use svd::{NormSource, Qb, Rsvd, RsvdPath, qb, range_finder, rsvd};
+pub use svd::{NormSource, Qb, Rsvd, RsvdPath, TripletResidual, qb, range_finder, rsvd};

@@ -4,6 +4,7 @@ use panther_sketch::Distribution;
 
 /// How much of the matrix to keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Target {
     /// This many singular triplets, 1..=min(m, n).
     Rank(usize),
@@ -18,21 +19,23 @@ pub enum Target {
 
 /// How the range of A is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum RangeFinder {
     /// span{AΩ, (AAᵀ)AΩ, …, (AAᵀ)^q AΩ} with blocks of about a third of the rank: fewer products and a smaller error
-    /// than subspace iteration, for some more orthonormalisation (Musco and Musco 2015).
+    /// than subspace iteration, for some more orthonormalization (Musco and Musco 2015).
     #[default]
     BlockKrylov,
-    /// span (AAᵀ)^q AΩ, re-orthonormalised between the products (Halko, Martinsson and Tropp 2011, Algorithm 4.4).
+    /// span (AAᵀ)^q AΩ, re-orthonormalized between the products (Halko, Martinsson and Tropp 2011, Algorithm 4.4).
     SubspaceIteration,
 }
 
 /// Options of [`rsvd`](crate::rsvd()), [`qb`](crate::qb()) and [`range_finder`](crate::range_finder()).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RsvdOptions {
     /// p, columns beyond the rank; `None` for max(10, ⌈k/10⌉).
     pub oversampling: Option<usize>,
-    /// q, the power of AAᵀ; `None` for 2 with [`RangeFinder::SubspaceIteration`], and with
+    /// q, the power of AAᵀ, at most 1000; `None` for 2 with [`RangeFinder::SubspaceIteration`], and with
     /// [`RangeFinder::BlockKrylov`] for 5 and as many more as convergence takes.
     pub power_iterations: Option<usize>,
     /// Which subspace is searched.
@@ -57,6 +60,7 @@ impl Default for RsvdOptions {
 
 /// Options of [`cqrrpt`](crate::cqrrpt()).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CqrrptOptions {
     /// γ, rows of the sketch a column of A, at least 1: d = max(⌈γn⌉, 32).
     pub gamma: f64,
@@ -77,6 +81,7 @@ impl Default for CqrrptOptions {
 
 /// Options of [`pivoted_qr`](crate::pivoted_qr()).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PivotedQrOptions {
     /// b, pivots chosen from one sketch, at least 1.
     pub block_size: usize,

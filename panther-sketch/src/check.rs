@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::SketchError;
 
-/// A dimension of an operator: 1..=`isize::MAX`, so that no product of it with a small number overflows and every
-/// index has a 63-bit bound.
+/// A dimension of an operator: 1..=`isize::MAX`, so that no product of it with a small number
+/// overflows and every index has a 63-bit bound.
 pub(crate) fn dimension(argument: &'static str, got: usize) -> Result<(), SketchError> {
     if got == 0 {
         return Err(SketchError::Empty { argument });

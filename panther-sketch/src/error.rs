@@ -1,8 +1,9 @@
-//! What a sketch refuses to do.
+//! The error of sketches.
 
 use thiserror::Error;
 
-/// A sketch operator could not be made or applied. Each variant names the argument and the value it had.
+/// A sketch operator could not be made or applied. Each variant names the argument and the value it
+/// had.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SketchError {
@@ -12,19 +13,19 @@ pub enum SketchError {
         /// Which dimension.
         argument: &'static str,
     },
-    /// A parameter lies outside of its range.
-    #[error("{argument} must lie in {low}..={high}, got {got}")]
+    /// A parameter is outside its range.
+    #[error("{argument} must be in {low}..={high}, got {got}")]
     OutOfRange {
         /// Which parameter.
         argument: &'static str,
-        /// Least value allowed.
+        /// Minimum allowed.
         low: usize,
-        /// Greatest value allowed.
+        /// Maximum allowed.
         high: usize,
         /// The value given.
         got: usize,
     },
-    /// Two shapes do not go together.
+    /// Two shapes do not fit together.
     #[error("{operation}: {argument} must be {expected:?}, got {got:?}")]
     Shape {
         /// The product that was asked for.
@@ -36,12 +37,12 @@ pub enum SketchError {
         /// The shape given.
         got: (usize, usize),
     },
-    /// A result would not fit into the address space.
-    #[error("{operation}: a result of {shape:?} does not fit into memory")]
-    TooLarge {
-        /// The product that was asked for.
+    /// Memory that the operation needs cannot be allocated.
+    #[error("{operation}: {bytes} bytes of memory cannot be allocated")]
+    OutOfMemory {
+        /// What was to be computed.
         operation: &'static str,
-        /// The shape it would have.
-        shape: (usize, usize),
+        /// The bytes of the allocation that failed.
+        bytes: u128,
     },
 }

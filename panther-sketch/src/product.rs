@@ -7,8 +7,9 @@ use crate::Real;
 
 /// out = α·A·B, or added to it: faer's product, with the same bytes for any `par`.
 ///
-/// faer cuts a product with a single vector into as many pieces as there are threads and sums what they give, so those stay on
-/// one thread. Of all others each entry is summed in an order of its own.
+/// faer cuts a product with a single vector into as many pieces as there are threads and sums what
+/// they give, so those stay on one thread. Of all others each entry is summed in an order of its
+/// own.
 ///
 /// # Panics
 /// Where the shapes do not fit.

@@ -1,8 +1,8 @@
-//! The random words behind every entry: a contract that another implementation, on another device, can follow to draw
-//! the same operators.
+//! The random words behind every entry: a contract that another implementation, on another device,
+//! can follow to draw the same operators.
 //!
-//! **Key.** A family has a fixed tag (the constants here). With SplitMix64 as Steele, Lea and Flood (2014) and Vigna
-//! define it, φ = `0x9e3779b97f4a7c15`, mix its output function:
+//! **Key.** A family has a fixed tag (the constants here). With SplitMix64 as Steele, Lea and Flood
+//! (2014) and Vigna define it, φ = `0x9e3779b97f4a7c15`, mix its output function:
 //!
 //! ```text
 //! mix(z):  z = (z ^ (z >> 30))·0xbf58476d1ce4e5b9;  z = (z ^ (z >> 27))·0x94d049bb133111eb;  z ^ (z >> 31)
@@ -10,16 +10,18 @@
 //! word k of the key = mix(key + (k+1)·φ)
 //! ```
 //!
-//! **Coordinate streams.** The stream of coordinate j is Xoshiro256++ (Blackman and Vigna 2021) whose four state words
-//! s₀…s₃ are words 4j, 4j+1, 4j+2, 4j+3 of the key: no two streams share one. (Were all four zero, which one stream in 2²⁵⁶ is, the state would be
-//! that of `rand_xoshiro`'s fallback; nothing else depends on it.) One step gives
-//! the word rotl(s₀+s₃, 23)+s₀ and then updates the state.
+//! **Coordinate streams.** The stream of coordinate j is Xoshiro256++ (Blackman and Vigna 2021)
+//! whose four state words s₀…s₃ are words 4j, 4j+1, 4j+2, 4j+3 of the key: no two streams share
+//! one. (Were all four zero, which one stream in 2²⁵⁶ is, the state would be that of
+//! `rand_xoshiro`'s fallback; nothing else depends on it.) One step gives the word rotl(s₀+s₃,
+//! 23)+s₀ and then updates the state.
 //!
-//! **Signed index below a bound.** From one word: sign = bit 0 (1 means −), x = word >> 1, of 63 bits; with the 126-bit product
-//! m = x·bound, index = m >> 63 and l = m mod 2⁶³. If l < 2⁶³ mod bound the word is refused, its sign with it, and the stream's next
-//! word is tried: that makes the index exactly uniform (Lemire 2019). 1 ≤ bound ≤ 2⁶³.
+//! **Signed index below a bound.** From one word: sign = bit 0 (1 means −), x = word >> 1, of 63
+//! bits; with the 126-bit product m = x·bound, index = m >> 63 and l = m mod 2⁶³. If l < 2⁶³ mod
+//! bound the word is rejected, its sign with it, and the stream's next word is tried: that makes the
+//! index exactly uniform (Lemire 2019). 1 ≤ bound ≤ 2⁶³.
 //!
-//! What each family does with its words stands in its own documentation.
+//! The documentation of each family states what it does with its words.
 //!
 //! ```
 //! use panther_sketch::stream::{self, GAUSSIAN};
@@ -30,8 +32,10 @@
 //! assert_eq!(first, stream::coordinate(key, 42).next_u64());
 //! ```
 
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
+
+use crate::seed::{PHI, mix};
 
 /// Tag of [`Gaussian`](crate::Gaussian).
 pub const GAUSSIAN: u64 = 0x6a09_e667_f3bc_c909;
@@ -41,32 +45,27 @@ pub const RADEMACHER: u64 = 0xbb67_ae85_84ca_a73b;
 pub const UNIFORM: u64 = 0x3c6e_f372_fe94_f82b;
 /// Tag of [`SparseSign`](crate::SparseSign).
 pub const SPARSE_SIGN: u64 = 0xa54f_f53a_5f1d_36f1;
-/// Tag of [`SparseRows`](crate::SparseRows).
-pub const SPARSE_ROWS: u64 = 0x510e_527f_ade6_82d1;
+/// Tag of [`LessUniform`](crate::LessUniform).
+pub const LESS_UNIFORM: u64 = 0x510e_527f_ade6_82d1;
 /// Tag of the signs of [`Srht`](crate::Srht).
 pub const SRHT_SIGNS: u64 = 0x9b05_688c_2b3e_6c1f;
 /// Tag of the rows that [`Srht`](crate::Srht) keeps.
 pub const SRHT_ROWS: u64 = 0x1f83_d9ab_fb41_bd6b;
 
-const PHI: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a long loop over arrays is
-/// vectorised for any width, a short one is unrolled into scalars.
+/// Coordinates whose streams advance together in vector code. Many more than a vector has lanes: a
+/// long loop over arrays is vectorized for any width, a short one is unrolled into scalars.
 pub(crate) const LANES: usize = 256;
 
 /// The key of a family's streams for one seed.
 #[must_use]
 pub fn family_key(seed: u64, tag: u64) -> u64 {
-    SplitMix64::seed_from_u64(seed).next_u64() ^ tag
+    splitmix_word(seed, 0) ^ tag
 }
 
 /// Word k of a key's SplitMix64 sequence, without walking there.
 #[inline(always)]
 pub(crate) fn splitmix_word(key: u64, k: u64) -> u64 {
-    let mut z = key.wrapping_add(k.wrapping_add(1).wrapping_mul(PHI));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix(key.wrapping_add(k.wrapping_add(1).wrapping_mul(PHI)))
 }
 
 /// The four state words of coordinate j.
@@ -86,7 +85,8 @@ pub fn coordinate(key: u64, j: usize) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::from_seed(bytes)
 }
 
-/// Bit 0 of the first word of coordinate j: the two state words that it depends on are all that is computed.
+/// Bit 0 of the first word of coordinate j: the two state words that it depends on are all that is
+/// computed.
 #[inline(always)]
 pub(crate) fn first_bit(key: u64, j: usize) -> u32 {
     let first = (j as u64).wrapping_mul(4);
@@ -96,7 +96,8 @@ pub(crate) fn first_bit(key: u64, j: usize) -> u32 {
     (word & 1) as u32
 }
 
-/// An index below `bound` and a sign bit (1 means −) from the next words of a stream. `bound` lies in 1..=2⁶³.
+/// An index below `bound` and a sign bit (1 means −) from the next words of a stream. `bound` is
+/// in 1..=2⁶³.
 #[inline(always)]
 pub fn signed_index(words: &mut impl Rng, bound: u64) -> (usize, u32) {
     const HALF: u64 = 1 << 63;
@@ -112,7 +113,7 @@ pub fn signed_index(words: &mut impl Rng, bound: u64) -> (usize, u32) {
     }
 }
 
-/// The streams of neighbouring coordinates, advanced together.
+/// The streams of neighboring coordinates, advanced together.
 #[derive(Clone, Debug)]
 pub(crate) struct LaneStreams {
     s: Box<[[u64; LANES]; 4]>,
@@ -154,6 +155,8 @@ impl LaneStreams {
 
 #[cfg(test)]
 mod tests {
+    use rand_xoshiro::SplitMix64;
+
     use super::*;
 
     #[test]
@@ -184,8 +187,8 @@ mod tests {
 
     #[test]
     fn indices_follow_the_rule() {
-        let key = family_key(3, SPARSE_ROWS);
-        // A bound just above 2⁶² refuses nearly half of all words.
+        let key = family_key(3, LESS_UNIFORM);
+        // A bound just above 2⁶² rejects nearly half of all words.
         for bound in [1, 2, 3, 1000, (1 << 62) + 1, 1 << 63] {
             let mut words = coordinate(key, 1);
             let mut again = coordinate(key, 1);

@@ -1,4 +1,5 @@
-//! Tiles: a few columns of a matrix side by side, so that one operation on a row of a tile is one on a vector of lanes.
+//! Tiles: a few columns of a matrix side by side, so that one operation on a row of a tile is one
+//! on a vector of lanes.
 
 use std::ops::Range;
 
@@ -7,11 +8,12 @@ use faer::{MatMut, MatRef};
 
 use crate::Real;
 
-/// Columns of the widest tile. A tile of narrower matrices is narrower, so that little work is wasted.
+/// Columns of the widest tile. A tile of narrower matrices is narrower, so that little work is
+/// wasted.
 pub(crate) const WIDEST: usize = 16;
 
-/// Calls `$run::<T, L>($arguments)` with the tile width L that suits `$columns` columns. Columns never mix, so the results do
-/// not depend on the choice.
+/// Calls `$run::<T, L>($arguments)` with the tile width L that suits `$columns` columns. Columns
+/// never mix, so the results do not depend on the choice.
 macro_rules! with_width {
     ($columns:expr, $($run:ident).+ :: <$t:ty> ($($argument:expr),* $(,)?)) => {
         match $columns {
@@ -49,7 +51,8 @@ impl<'a, T: Real, const L: usize> Reader<'a, T, L> {
         Self { a, columns: contiguous.then_some(slices) }
     }
 
-    /// Reads some rows into a tile of as many; lanes beyond the columns hold anything finite that the matrix holds.
+    /// Reads some rows into a tile of as many; lanes beyond the columns hold anything finite that
+    /// the matrix holds.
     #[inline(always)]
     pub(crate) fn load(&self, tile: &mut [[T; L]], rows: Range<usize>) {
         if let Some(columns) = &self.columns {

@@ -58,7 +58,7 @@ pub fn rsvd<T: Real>(reference: &Reference, found: &Rsvd<T>, k: usize, allowed: 
 ///
 /// # Errors
 /// The first bound that is broken.
-pub fn qb<T: Real>(reference: &Reference, found: &Qb<T>, allowed: f64) -> Check {
+pub fn qb<T: Real>(reference: &Reference, found: &Qb<Mat<T>>, allowed: f64) -> Check {
     let (m, n) = reference.shape();
     let (q, b) = (found.q.shape(), found.b.shape());
     ensure(q.0 == m && b.1 == n && q.1 == b.0, || format!("shapes {q:?} and {b:?} for {m}×{n}"))?;
@@ -147,7 +147,9 @@ fn signs<T: Real>(u: MatRef<'_, T>) -> Check {
 
 /// The rank is the number of singular values above max(m, n)·ε·σ₁, and the rank of A where that is beyond doubt.
 fn rsvd_rank(reference: &Reference, rank: usize, s: &[f64]) -> Check {
-    let threshold = reference.longer_side() * reference.epsilon() * s.first().copied().unwrap_or(0.0);
+    let (m, n) = reference.shape();
+    let factor = (m.max(n) as f64).sqrt().max(4.0 * (m.min(n) as f64).sqrt());
+    let threshold = factor * reference.epsilon() * s.first().copied().unwrap_or(0.0);
     let counted = s.iter().filter(|&&s| s > threshold).count();
     ensure(rank == counted, || format!("rank {rank}, but {counted} of the singular values count"))?;
     match reference.clear_rank() {

@@ -82,14 +82,21 @@ impl Reference {
         times_power_of_two(x, -self.exponent)
     }
 
-    /// The rank, if there is no doubt about it: every singular value is either above 10·max(m, n)·ε·‖A‖_F or below half
-    /// of max(m, n)·ε·σ₁, as rounding A to the precision it has may leave them.
+    /// τ·σ₁, above which a singular value counts for the rank: τ = ε·max(√l, 4√s), l = max(m, n), s = min(m, n).
+    #[must_use]
+    pub fn rank_threshold(&self) -> f64 {
+        let (m, n) = self.shape();
+        let factor = (m.max(n) as f64).sqrt().max(4.0 * (m.min(n) as f64).sqrt());
+        factor * self.epsilon * self.sigma.first().copied().unwrap_or(0.0)
+    }
+
+    /// The rank, if there is no doubt about it: every singular value is either above 10·max(m, n)·ε·‖A‖_F or below half of
+    /// the threshold, as rounding A to the precision it has may leave them.
     #[must_use]
     pub fn clear_rank(&self) -> Option<usize> {
         let rank = self.sigma.iter().take_while(|&&s| s > 10.0 * self.rounding()).count();
-        let largest = self.sigma.first().copied().unwrap_or(0.0);
         let rest = self.sigma.get(rank).copied().unwrap_or(0.0);
-        (rest <= 0.5 * self.longer_side() * self.epsilon * largest).then_some(rank)
+        (rest <= 0.5 * self.rank_threshold()).then_some(rank)
     }
 
     /// ‖A − U·diag(s)·Vᵀ‖_F, scaled.

@@ -1,5 +1,6 @@
-//! Are entries, indices and signs distributed as they should be, and streams independent? All seeds are fixed; each
-//! test states how often it would fail for a correct operator if they were drawn anew.
+//! Are entries, indices and signs distributed as they should be, and streams independent? All seeds
+//! are fixed; each test states how often it would fail for a correct operator if they were drawn
+//! anew.
 
 use std::f64::consts::PI;
 
@@ -11,15 +12,16 @@ use rand_xoshiro::rand_core::Rng;
 const LOG: f64 = 19.114;
 
 fn dense(family: Distribution, d: usize, n: usize, seed: u64) -> Mat<f64> {
-    family.operator(d, n, seed).expect("the shape suits the family").to_dense()
+    family.operator(d, n, seed).and_then(|s| s.to_dense()).expect("the shape suits the family")
 }
 
 fn entries(s: &Mat<f64>) -> Vec<f64> {
     s.col_iter().flat_map(|column| column.iter().copied()).collect()
 }
 
-/// Kolmogorov–Smirnov: by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart the empirical distribution
-/// function of N independent numbers leaves the true one by more than √(ln(2/α)/2N) with probability at most α = 1e-8.
+/// Kolmogorov–Smirnov: by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart the empirical
+/// distribution function of N independent numbers leaves the true one by more than √(ln(2/α)/2N)
+/// with probability at most α = 1e-8.
 #[track_caller]
 fn assert_distributed(mut sample: Vec<f64>, cdf: impl Fn(f64) -> f64) {
     sample.sort_unstable_by(f64::total_cmp);
@@ -38,9 +40,10 @@ fn assert_fair(sum: f64, count: f64) {
     assert!(sum.abs() <= (2.0 * count * LOG).sqrt(), "{sum} of {count}");
 }
 
-/// χ² of `counts`, where each of `draws` rounds marks `each` distinct ones of them. Laurent and Massart (2000): with k degrees of
-/// freedom, k + 2√(kx) + 2x is exceeded and k − 2√(kx) fallen below with probability at most e^(−x) each; x = ln(2/α) makes that 1e-8.
-/// Counts are near 100 and more, so the statistic is close to χ²; a factor of 10 for what is left keeps it below 1e-6.
+/// χ² of `counts`, where each of `draws` rounds marks `each` distinct ones of them. Laurent and
+/// Massart (2000): with k degrees of freedom, k + 2√(kx) + 2x is exceeded and k − 2√(kx) fallen
+/// below with probability at most e^(−x) each; x = ln(2/α) makes that 1e-8. Counts are near 100 and
+/// more, so the statistic is close to χ²; a factor of 10 for what is left keeps it below 1e-6.
 #[track_caller]
 fn assert_uniform(counts: &[usize], draws: usize, each: usize) {
     let cells = counts.len() as f64;
@@ -97,7 +100,7 @@ fn signs_are_fair() {
         Distribution::Rademacher,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 1 },
+        Distribution::LessUniform { vec_nnz: 1 },
     ];
     for family in families {
         let s = dense(family, 256, 2000, 2);
@@ -109,10 +112,10 @@ fn signs_are_fair() {
     assert_fair(s.row(0).iter().map(|x| x.signum()).sum(), 1024.0);
 }
 
-/// The signs of a row, not only of all together: products of signs of neighbouring rows are fair signs too.
-/// False alarm at most 1e-8.
+/// The signs of a row, not only of all together: products of signs of neighboring rows are fair
+/// signs too. False alarm at most 1e-8.
 #[test]
-fn signs_of_neighbouring_rows_are_independent() {
+fn signs_of_neighboring_rows_are_independent() {
     let s = dense(Distribution::Rademacher, 256, 2000, 3);
     let mut sum = 0.0;
     for column in s.col_iter() {
@@ -139,7 +142,8 @@ fn sparse_sign_rows_are_uniform() {
     }
 }
 
-/// Pairs of rows of one column are uniform as well: all d(d−1)/2 of them with ζ = 2. False alarm below 1e-6.
+/// Pairs of rows of one column are uniform as well: all d(d−1)/2 of them with ζ = 2. False alarm
+/// below 1e-6.
 #[test]
 fn sparse_sign_pairs_are_uniform() {
     let (d, n) = (12, 20_000);
@@ -153,11 +157,12 @@ fn sparse_sign_pairs_are_uniform() {
     assert_uniform(&pairs, n, 1);
 }
 
-/// The draws as the contract of the streams words them give the operator, and are uniform. False alarm below 1e-6.
+/// The draws as the contract of the streams words them give the operator, and are uniform. False
+/// alarm below 1e-6.
 #[test]
-fn sparse_rows_indices_are_uniform() {
+fn less_uniform_indices_are_uniform() {
     let (d, n, vec_nnz, seed) = (400, 70, 64, 6);
-    let key = stream::family_key(seed, stream::SPARSE_ROWS);
+    let key = stream::family_key(seed, stream::LESS_UNIFORM);
     let mut expected = Mat::<f64>::zeros(d, n);
     let scale = (n as f64 / (d * vec_nnz) as f64).sqrt();
     let mut counts = vec![0; n];
@@ -169,12 +174,12 @@ fn sparse_rows_indices_are_uniform() {
             expected[(i, j)] += if sign == 1 { -scale } else { scale };
         }
     }
-    assert!((dense(Distribution::SparseRows { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14);
+    assert!((dense(Distribution::LessUniform { vec_nnz }, d, n, seed) - expected).norm_max() < 1e-14);
     assert_uniform(&counts, d * vec_nnz, 1);
 }
 
-/// The rows of H that SRHT keeps are read off its entries once D is taken off: column 2^b of H holds bit b of the row.
-/// False alarm below 1e-6.
+/// The rows of H that SRHT keeps are read off its entries once D is taken off: column 2^b of H
+/// holds bit b of the row. False alarm below 1e-6.
 #[test]
 fn srht_rows_are_uniform() {
     let (d, n, seeds) = (8, 64, 2000);
@@ -191,8 +196,9 @@ fn srht_rows_are_uniform() {
     assert_uniform(&counts, seeds, d);
 }
 
-/// Bits of neighbouring streams, of streams eight apart, of the same coordinate in two families and for two seeds differ half the
-/// time. False alarm at most 1e-8 for each of 28 statistics, below 3e-7 in all.
+/// Bits of neighboring streams, of streams eight apart, of the same coordinate in two families and
+/// for two seeds differ half the time. False alarm at most 1e-8 for each of 28 statistics, below
+/// 3e-7 in all.
 #[test]
 fn streams_are_independent() {
     let tags = [
@@ -200,7 +206,7 @@ fn streams_are_independent() {
         stream::RADEMACHER,
         stream::UNIFORM,
         stream::SPARSE_SIGN,
-        stream::SPARSE_ROWS,
+        stream::LESS_UNIFORM,
         stream::SRHT_SIGNS,
         stream::SRHT_ROWS,
     ];
@@ -225,11 +231,11 @@ fn streams_are_independent() {
     }
 }
 
-/// Neighbouring columns are uncorrelated: the sum over N = n−1 pairs of √d·⟨sⱼ, sⱼ₊₁⟩ has variance at most N, and six standard
-/// deviations are exceeded with probability 2e-9 in the normal limit (n = 20 000 terms, pairwise uncorrelated, symmetric), below
-/// 1e-8 a family.
+/// Neighbouring columns are uncorrelated: the sum over N = n−1 pairs of √d·⟨sⱼ, sⱼ₊₁⟩ has variance
+/// at most N, and six standard deviations are exceeded with probability 2e-9 in the normal limit (n
+/// = 20 000 terms, pairwise uncorrelated, symmetric), below 1e-8 a family.
 #[test]
-fn neighbouring_columns_are_uncorrelated() {
+fn neighboring_columns_are_uncorrelated() {
     let (d, n) = (32, 20_000);
     let families = [
         Distribution::Gaussian,
@@ -237,7 +243,7 @@ fn neighbouring_columns_are_uncorrelated() {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 64 },
+        Distribution::LessUniform { vec_nnz: 64 },
         Distribution::Srht,
     ];
     for family in families {
@@ -248,10 +254,10 @@ fn neighbouring_columns_are_uncorrelated() {
     }
 }
 
-/// Which rows a column takes does not depend on its neighbour's: the overlap of two columns with ζ rows is hypergeometric.
-/// n−1 pairs, normal limit, six standard deviations: below 1e-8.
+/// Which rows a column takes does not depend on its neighbor's: the overlap of two columns with ζ
+/// rows is hypergeometric. n−1 pairs, normal limit, six standard deviations: below 1e-8.
 #[test]
-fn neighbouring_columns_overlap_by_chance() {
+fn neighboring_columns_overlap_by_chance() {
     let (d, n, vec_nnz) = (50, 20_000, 8);
     let s = dense(Distribution::SparseSign { vec_nnz }, d, n, 9);
     let both = |j: usize| (0..d).filter(|&i| s[(i, j)] != 0.0 && s[(i, j + 1)] != 0.0).count() as f64;

@@ -1,5 +1,5 @@
-//! Does every family keep norms, angles and subspaces as its theory says? All seeds are fixed; each test states how
-//! often it would fail for a correct operator if they were drawn anew.
+//! Does every family keep norms, angles and subspaces as its theory says? All seeds are fixed; each
+//! test states how often it would fail for a correct operator if they were drawn anew.
 
 use faer::{Mat, Par};
 use panther_sketch::{Distribution, SketchOperator, stream};
@@ -11,8 +11,8 @@ const FAMILIES: [Distribution; 8] = [
     Distribution::Uniform,
     Distribution::COUNT_SKETCH,
     Distribution::SparseSign { vec_nnz: 8 },
-    Distribution::SparseRows { vec_nnz: 4 },
-    Distribution::SparseRows { vec_nnz: 16 },
+    Distribution::LessUniform { vec_nnz: 4 },
+    Distribution::LessUniform { vec_nnz: 16 },
     Distribution::Srht,
 ];
 
@@ -26,11 +26,13 @@ fn generic(n: usize, k: usize, seed: u64) -> Mat<f64> {
     Mat::from_fn(n, k, |_, _| (0..12).map(|_| words.next_u64() as f64 / 2.0_f64.powi(64) - 0.5).sum())
 }
 
-/// E‖Sx‖² = ‖x‖². For a generic x every family has Var‖Sx‖² ≤ (2+1/10)/d: exactly 2/d for Gaussian entries, less for the bounded ones
-/// and for SparseSign and SRHT, and for SparseRows 2/d plus (3Σx⁴·n − 3)/(dζ), which is small for a generic x.
+/// E‖Sx‖² = ‖x‖². For a generic x every family has Var‖Sx‖² ≤ (2+1/10)/d: exactly 2/d for Gaussian
+/// entries, less for the bounded ones and for SparseSign and SRHT, and for LessUniform 2/d plus
+/// (3Σx⁴·n − 3)/(dζ), which is small for a generic x.
 ///
-/// The mean over M seeds is close to χ² of M·d = 12 800 degrees of freedom, divided by them: six standard deviations are
-/// exceeded with probability 1e-8 a family (normal tails 2e-9), below 1e-7 in all.
+/// The mean over M seeds is close to χ² of M·d = 12 800 degrees of freedom, divided by them: six
+/// standard deviations are exceeded with probability 1e-8 a family (normal tails 2e-9), below 1e-7
+/// in all.
 #[test]
 fn norms_are_kept_on_average() {
     let (d, n, seeds) = (32, 600, 400);
@@ -50,26 +52,28 @@ fn norms_are_kept_on_average() {
     }
 }
 
-/// E\[SᵀS\] = I, entry by entry. An entry off the diagonal has variance at most 1/d for every family; one on it
-/// 0 where columns have norm 1, 2/d for Gaussian entries, and at most (n/ζ + 3)/d for SparseRows.
+/// E\[SᵀS\] = I, entry by entry. An entry off the diagonal has variance at most 1/d for every
+/// family; one on it 0 where columns have norm 1, 2/d for Gaussian entries, and at most (n/ζ + 3)/d
+/// for LessUniform.
 ///
-/// With 3000 seeds the means are close to normal (the skewest, diagonal entries of SparseRows, are averages of 24 000 independent
-/// terms of skewness below 5). 8·256 entries beyond seven standard deviations: normal tails give 5e-9; skewness 5/√24000 at seven
-/// standard deviations raises tails by less than e^(0.033·7³/6) = 7, so below 1e-7.
+/// With 3000 seeds the means are close to normal (the skewest, diagonal entries of LessUniform, are
+/// averages of 24 000 independent terms of skewness below 5). 8·256 entries beyond seven standard
+/// deviations: normal tails give 5e-9; skewness 5/√24000 at seven standard deviations raises tails
+/// by less than e^(0.033·7³/6) = 7, so below 1e-7.
 #[test]
 fn gram_matrix_is_the_identity_on_average() {
     let (d, n, seeds) = (8, 16, 3000);
     for family in FAMILIES {
         let mut mean = Mat::<f64>::zeros(n, n);
         for seed in 0..seeds {
-            let s = operator(family, d, n, 1_000_000 + seed).to_dense();
+            let s = operator(family, d, n, 1_000_000 + seed).to_dense().unwrap();
             mean += s.transpose() * &s;
         }
         for i in 0..n {
             for j in 0..n {
                 let variance = match family {
                     _ if i != j => 1.0,
-                    Distribution::SparseRows { vec_nnz } => n as f64 / vec_nnz as f64 + 3.0,
+                    Distribution::LessUniform { vec_nnz } => n as f64 / vec_nnz as f64 + 3.0,
                     _ => 2.0,
                 };
                 let deviation = (variance / (d as f64 * seeds as f64)).sqrt();
@@ -91,18 +95,21 @@ fn columns_have_norm_one() {
         Distribution::Srht,
     ];
     for family in unit {
-        let s = operator(family, 40, 100, 3).to_dense();
+        let s = operator(family, 40, 100, 3).to_dense().unwrap();
         assert!(s.col_iter().all(|column| (column.norm_l2() - 1.0).abs() < 1e-14), "{family:?}");
     }
 }
 
-/// The singular values of S·U for an orthonormal basis U of a k-dimensional subspace lie in 1 ± (√(k/d) + t) except with
-/// probability 2·exp(−d·t²/2) for Gaussian S (Davidson and Szarek 2001). t is chosen for 1e-7 a family. For a generic
-/// subspace each entry of S·U is a sum over n = 4096 coordinates with small weights, so that the other families behave as the Gaussian one; theirs is
-/// no theorem, and the margin t, seven times the usual fluctuation of the edge, is what covers the difference.
+/// The singular values of S·U for an orthonormal basis U of a k-dimensional subspace lie in 1 ±
+/// (√(k/d) + t) except with probability 2·exp(−d·t²/2) for Gaussian S (Davidson and Szarek 2001). t
+/// is chosen for 1e-7 a family. For a generic subspace each entry of S·U is a sum over n = 4096
+/// coordinates with small weights, so that the other families behave as the Gaussian one; theirs is
+/// no theorem, and the margin t, seven times the usual fluctuation of the edge, is what covers the
+/// difference.
 ///
-/// The distortion is no better than it should be either: the edges of Marchenko and Pastur's law are at 1 ± √(k/d), and
-/// falling short by half, many times the fluctuation d^(−2/3), has probability below 1e-9 a family.
+/// The distortion is no better than it should be either: the edges of Marchenko and Pastur's law
+/// are at 1 ± √(k/d), and falling short by half, many times the fluctuation d^(−2/3), has
+/// probability below 1e-9 a family.
 #[test]
 fn subspaces_are_distorted_as_predicted() {
     let (d, n, k) = (400, 4096, 40);

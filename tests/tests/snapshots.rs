@@ -28,7 +28,7 @@ const DISTRIBUTIONS: [Distribution; 7] = [
     Distribution::Uniform,
     Distribution::SparseSign { vec_nnz: 4 },
     Distribution::COUNT_SKETCH,
-    Distribution::SparseRows { vec_nnz: 3 },
+    Distribution::LessUniform { vec_nnz: 3 },
     Distribution::Srht,
 ];
 
@@ -53,7 +53,7 @@ fn machine() -> u64 {
 fn draws<T: Real>(table: &mut Table) {
     for (d, n) in [(20, 300), (150, 2000), (2100, 2500)] {
         for distribution in DISTRIBUTIONS {
-            let s = distribution.operator::<T>(d, n, 5).unwrap().to_dense();
+            let s = distribution.operator::<T>(d, n, 5).unwrap().to_dense().unwrap();
             table.add(format!("{DRAWN}{distribution:?} {d}×{n} {}", T::NAME), of(&[&s]).0);
         }
     }

@@ -1,12 +1,12 @@
 //! `attention_forward_time_E_K`, `attention_backward_time_E_K` and `attention_memory_E_K`.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, in_words, number};
-use super::errors;
-use super::ladder::batch;
-use super::style::{Dash, Look, Marker};
-use super::{Figure, Observation, on};
+use super::analysis::accuracy;
+use super::analysis::comparison::{Comparison, Summary, sentences};
+use super::analysis::data::{Data, Pass, in_words, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look, Marker};
+use super::figure::{Figure, Observation, on};
+use super::layer_grid::batch;
 use crate::record::{Measured, Outcome, Record};
 
 const EMBEDS: [u64; 4] = [128, 256, 512, 1024];
@@ -66,19 +66,19 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 /// What all figures of a kind say together.
 pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
     let data = Data::of(records, "attention", device);
-    let of = |kind: &Kind| Observation::new(format!("Attention, {}", kind.title), device, verdicts(&data, kind));
+    let of = |kind: &Kind| Observation::new(format!("Attention, {}", kind.title), device, summaries(&data, kind));
     KINDS.iter().map(of).collect()
 }
 
 /// What random features lose.
 pub fn remark(records: &[Record], device: &str) -> String {
-    errors::distances(&Data::of(records, "attention", device))
+    accuracy::distances(&Data::of(records, "attention", device))
 }
 
 fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
     let data = data.at("embed", embed).with("kernel", kernel);
-    let features = data.extents("features");
-    let rows = data.extents("heads").into_iter().map(|heads| {
+    let features = data.values("features");
+    let rows = data.values("heads").into_iter().map(|heads| {
         let panels = features.iter().map(|features| panel(&data.at("heads", heads).at("features", *features), kind));
         Row { name: format!("{heads} heads"), y: kind.y.to_owned(), panels: panels.collect() }
     });
@@ -94,8 +94,8 @@ fn figure(data: &Data<'_>, kind: &Kind, embed: u64, kernel: &str) -> Figure {
         rows: rows.collect(),
     };
     let name = on(format!("{}_{embed}_{kernel}", kind.stem), data.device);
-    let errors = errors::of_rounding(&data) + &errors::of_features(&data);
-    Figure::new(&name, "attention", data.device, chart, sentences(&verdicts(&data, kind)) + &errors)
+    let errors = accuracy::of_rounding(&data) + &accuracy::of_features(&data);
+    Figure::new(&name, "attention", data.device, chart, sentences(&summaries(&data, kind)) + &errors)
 }
 
 fn panel(data: &Data<'_>, kind: &Kind) -> Panel {
@@ -117,23 +117,23 @@ fn panel(data: &Data<'_>, kind: &Kind) -> Panel {
     Panel { caption: String::new(), series }
 }
 
-fn verdicts(data: &Data<'_>, kind: &Kind) -> Vec<Verdict> {
-    let verdict = |method: &str, quantity: &Quantity| {
+fn summaries(data: &Data<'_>, kind: &Kind) -> Vec<Summary> {
+    let summary = |method: &str, quantity: &Quantity| {
         let name = if quantity.name.is_empty() { String::new() } else { format!(", {}", quantity.name) };
-        let contest = Contest {
+        let comparison = Comparison {
             base: data.method(method),
             base_name: method.to_owned(),
-            ours: data.method("randomized"),
-            our_name: format!("Randomized attention in f32{name}"),
+            candidate: data.method("randomized"),
+            candidate_name: format!("Randomized attention in f32{name}"),
             value: quantity.value,
             better: kind.better,
             size: |cell| number(cell, "length"),
             unit: "length",
         };
-        contest.verdict()
+        comparison.summary()
     };
     let bases: Vec<_> = data.methods().into_iter().filter(|method| *method != "randomized").collect();
-    let of = |quantity| bases.iter().filter_map(move |method| verdict(method, quantity));
+    let of = |quantity| bases.iter().filter_map(move |method| summary(method, quantity));
     kind.quantities.iter().flat_map(of).collect()
 }
 

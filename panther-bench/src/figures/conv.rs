@@ -1,9 +1,9 @@
 //! `conv_forward_kS_imN` and `conv_backward_kS_imN`.
 
-use super::contest::product;
-use super::data::{Data, Pass};
-use super::ladder::Ladder;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::product;
+use super::analysis::data::{Data, Pass};
+use super::figure::{Figure, Observation, on};
+use super::layer_grid::LayerGrid;
 use crate::record::Record;
 
 const KERNELS: [u64; 3] = [3, 5, 9];
@@ -17,12 +17,12 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
         for kernel in KERNELS {
             for image in IMAGES {
                 let data = data.at("kernel", kernel).at("image", image);
-                let ladder = Ladder {
+                let layer_grid = LayerGrid {
                     name: on(format!("conv_{}_k{kernel}_im{image}", pass.name()), device),
                     title: format!("Convolutions {kernel}×{kernel} of images {image}×{image}: dense and sketched"),
                     ..LADDER
                 };
-                figures.push(ladder.figure(&data, pass));
+                figures.push(layer_grid.figure(&data, pass));
             }
         }
     }
@@ -36,13 +36,13 @@ pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
     for pass in Pass::BOTH {
         for kernel in KERNELS {
             let subject = format!("Convolutions {kernel}×{kernel}, {}", pass.words());
-            observations.push(Observation::new(subject, device, LADDER.verdicts(&data.at("kernel", kernel), pass)));
+            observations.push(Observation::new(subject, device, LADDER.summaries(&data.at("kernel", kernel), pass)));
         }
     }
     observations
 }
 
-const LADDER: Ladder = Ladder {
+const LADDER: LayerGrid = LayerGrid {
     name: String::new(),
     title: String::new(),
     input: "in_channels",

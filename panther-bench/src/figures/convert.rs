@@ -1,9 +1,9 @@
-//! `conversion_error`: what a converted weight loses, over the parameters that it keeps.
+//! `conversion_error`: error of a converted weight over the parameters kept.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, in_words};
-use super::style::{Dash, Look, Marker};
-use super::{Figure, on};
+use super::analysis::data::{Data, in_words};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look, Marker};
+use super::figure::{Figure, on};
 use crate::record::Record;
 
 /// The figure of a CPU, which is where weights are converted.
@@ -27,7 +27,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 /// A line for each method and number of terms; for the exact SVD only the rank of their sum counts.
 fn panel(data: &Data<'_>) -> Panel {
     let line = |name: String, of: &Data<'_>, look: Look| {
-        Series::new(name, look, of.curve(|m| figure(m, "parameters_kept"), |m| figure(m, "error")))
+        Series::new(name, look, of.curve(|m| m.metric("parameters_kept"), |m| m.metric("error")))
     };
     let mut series = Vec::new();
     for method in data.methods() {
@@ -38,7 +38,7 @@ fn panel(data: &Data<'_>) -> Panel {
             series.push(line(method.to_owned(), &of, look));
             continue;
         }
-        for (terms, dash) in of.extents("num_terms").into_iter().zip([Dash::Solid, Dash::Dashed, Dash::Dotted]) {
+        for (terms, dash) in of.values("num_terms").into_iter().zip([Dash::Solid, Dash::Dashed, Dash::Dotted]) {
             series.push(line(format!("{method}, num_terms {terms}"), &of.at("num_terms", terms), look.dashed(dash)));
         }
     }
@@ -49,7 +49,7 @@ fn panel(data: &Data<'_>) -> Panel {
 fn finding(data: &Data<'_>) -> String {
     let worst = |method: &str| {
         let of = data.method(method);
-        let ratios = of.measured().filter_map(|(_, m)| Some(figure(m, "error")? / figure(m, "best")?));
+        let ratios = of.measured().filter_map(|(_, m)| Some(m.metric("error")? / m.metric("best")?));
         let mut ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
         ratios.sort_by(f64::total_cmp);
         let (median, greatest) = (ratios.get(ratios.len() / 2)?, ratios.last()?);

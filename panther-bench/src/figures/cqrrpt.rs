@@ -1,10 +1,10 @@
 //! `cqrrpt_runtime_mM` and `cqrrpt_error_mM`.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, figure, number};
-use super::style::Look;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::{Comparison, Summary, sentences};
+use super::analysis::data::{Data, Pass, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 const ROWS: [u64; 2] = [8192, 16384];
@@ -17,8 +17,8 @@ struct Quantity {
 
 const TIME: [Quantity; 1] = [Quantity { name: "", value: |m| Pass::Forward.milliseconds(m) }];
 const ERRORS: [Quantity; 2] = [
-    Quantity { name: "‖AP − QR‖ ÷ ‖A‖", value: |m| figure(m, "error") },
-    Quantity { name: "‖QᵀQ − I‖", value: |m| figure(m, "orthogonality") },
+    Quantity { name: "‖AP − QR‖ ÷ ‖A‖", value: |m| m.metric("error") },
+    Quantity { name: "‖QᵀQ − I‖", value: |m| m.metric("orthogonality") },
 ];
 
 /// All figures of a device.
@@ -36,7 +36,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             Figure::new(&on(format!("{stem}_m{rows}"), device), "cqrrpt", device, chart, finding)
         };
         [
-            make("cqrrpt_runtime", "time", &TIME, sentences(&races(&data))),
+            make("cqrrpt_runtime", "time", &TIME, sentences(&comparisons(&data))),
             make("cqrrpt_error", "errors of reconstruction and of orthogonality", &ERRORS, accuracy(&data)),
         ]
     };
@@ -45,8 +45,8 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 
 /// What they say.
 pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
-    let races = races(&Data::of(records, "cqrrpt", device));
-    vec![Observation::new("Pivoted QR".to_owned(), device, races)]
+    let comparisons = comparisons(&Data::of(records, "cqrrpt", device));
+    vec![Observation::new("Pivoted QR".to_owned(), device, comparisons)]
 }
 
 /// Times of all precisions share an axis; errors do only within a precision.
@@ -82,24 +82,24 @@ fn panel(data: &Data<'_>, quantity: &Quantity) -> Panel {
     Panel { caption: String::new(), series: data.methods().into_iter().map(of).collect() }
 }
 
-fn races(data: &Data<'_>) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
+fn comparisons(data: &Data<'_>) -> Vec<Summary> {
+    let mut summaries = Vec::new();
     for base in data.methods().into_iter().filter(|method| *method != "panther") {
         for precision in data.method(base).precisions() {
-            let contest = Contest {
+            let comparison = Comparison {
                 base: data.method(base).precision(precision),
                 base_name: format!("{base} in {precision}"),
-                ours: data.method("panther").precision(precision),
-                our_name: "CQRRPT".to_owned(),
+                candidate: data.method("panther").precision(precision),
+                candidate_name: "CQRRPT".to_owned(),
                 value: |m| Pass::Forward.milliseconds(m),
                 better: "fast",
                 size: |cell| number(cell, "columns"),
                 unit: "n",
             };
-            verdicts.extend(contest.verdict());
+            summaries.extend(comparison.summary());
         }
     }
-    verdicts
+    summaries
 }
 
 /// The largest errors of each method.

@@ -1,9 +1,9 @@
-//! `pivots`: how good the pivots are beside those of classical pivoting.
+//! `pivots`: quality of the pivots of `pivoted_qr` relative to classical pivoting.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, figure, in_words, number};
-use super::style::{Dash, Look};
-use super::{Figure, on};
+use super::analysis::data::{Data, in_words, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::{Dash, Look};
+use super::figure::{Figure, on};
 use crate::record::Record;
 
 /// What a row of panels shows: names of figures, each with its dashes.
@@ -43,7 +43,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 
 fn panel(data: &Data<'_>, quantity: &Quantity) -> Panel {
     let line = |method: &str, (name, words, dash): &(&str, &str, Dash)| {
-        let points = data.method(method).points(|cell| number(cell, "k"), |_, m| figure(m, name));
+        let points = data.method(method).points(|cell| number(cell, "k"), |_, m| m.metric(name));
         Series::new(format!("{method}, {words}"), Look::of(method).dashed(*dash), points)
     };
     let lines = data.methods().into_iter().rev().flat_map(|method| quantity.lines.iter().map(move |l| line(method, l)));
@@ -54,7 +54,7 @@ fn panel(data: &Data<'_>, quantity: &Quantity) -> Panel {
 fn finding(data: &Data<'_>) -> String {
     let range = |method: &str, least: &str, greatest: &str| {
         let of = data.method(method);
-        let values = |name: &str| of.measured().filter_map(|(_, m)| figure(m, name)).collect::<Vec<_>>();
+        let values = |name: &str| of.measured().filter_map(|(_, m)| m.metric(name)).collect::<Vec<_>>();
         let low = values(least).into_iter().min_by(f64::total_cmp)?;
         let high = values(greatest).into_iter().max_by(f64::total_cmp)?;
         Some(format!("{low:.3} to {high:.3}"))

@@ -1,10 +1,10 @@
-//! `roofline`: speed of kernels over the operations that they do a byte, below what memory and products allow.
+//! `roofline`: FLOP/s of kernels over FLOP/byte, below the limits of memory and of products.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::in_digits;
-use super::data::{Data, Point, figure};
-use super::style::{BLACK, Dash, Look, Marker};
-use super::{Figure, on};
+use super::analysis::comparison::in_digits;
+use super::analysis::data::Data;
+use super::draw::chart::{Chart, Panel, Point, Row, Series};
+use super::draw::style::{BLACK, Dash, Look, Marker};
+use super::figure::{Figure, on};
 use crate::record::{Measured, Record};
 
 /// The figure of a device.
@@ -39,17 +39,17 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 
 /// Operations a byte.
 fn intensity(measured: &Measured) -> Option<f64> {
-    Some(figure(measured, "flops")? / figure(measured, "bytes")?)
+    Some(measured.metric("flops")? / measured.metric("bytes")?)
 }
 
 /// 10⁹ operations a second.
 fn speed(measured: &Measured) -> Option<f64> {
-    Some(1e-9 * figure(measured, "flops")? / measured.forward?.median)
+    Some(1e-9 * measured.metric("flops")? / measured.forward?.median)
 }
 
 /// 10⁹ bytes a second.
 fn bandwidth(measured: &Measured) -> Option<f64> {
-    Some(1e-9 * figure(measured, "bytes")? / measured.forward?.median)
+    Some(1e-9 * measured.metric("bytes")? / measured.forward?.median)
 }
 
 fn greatest(data: &Data<'_>, of: fn(&Measured) -> Option<f64>) -> Option<f64> {
@@ -79,7 +79,7 @@ fn finding(data: &Data<'_>, kernels: &Data<'_>) -> String {
         for name in kernels.words("kernel") {
             let of = kernels.precision(precision).with("kernel", name);
             let of_floor = |m: &Measured| {
-                let floor = 1e-9 * f64::max(figure(m, "bytes")? / bandwidth, figure(m, "flops")? / peak);
+                let floor = 1e-9 * f64::max(m.metric("bytes")? / bandwidth, m.metric("flops")? / peak);
                 Some((floor, m.forward?.median))
             };
             if let Some((floor, time)) = of.measured().find_map(|(_, m)| of_floor(m)) {

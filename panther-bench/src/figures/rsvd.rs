@@ -2,15 +2,15 @@
 
 use std::fmt::Write;
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::contest::{Contest, Verdict, sentences};
-use super::data::{Data, Pass, figure, number};
-use super::style::Look;
-use super::{Figure, Observation, on};
+use super::analysis::comparison::{Comparison, Summary, sentences};
+use super::analysis::data::{Data, Pass, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, Observation, on};
 use crate::record::{Measured, Record};
 
 /// An excess of the error over the best possible below this is drawn as this.
-const LEAST_EXCESS: f64 = 1e-6;
+const MIN_EXCESS: f64 = 1e-6;
 const MIB: f64 = 1_048_576.0;
 
 /// The three figures of a device.
@@ -30,9 +30,9 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
     let memory =
         Quantity { y: "peak MiB", of_exact: true, value: |m| m.memory_forward.map(|bytes| bytes as f64 / MIB) };
     let excess =
-        Quantity { y: "error ÷ best − 1", of_exact: false, value: |m| figure(m, "error_over_best").map(excess) };
+        Quantity { y: "error ÷ best − 1", of_exact: false, value: |m| m.metric("error_over_best").map(excess) };
     let estimate = Quantity { y: "estimate ÷ error", of_exact: false, value: estimate_over_error };
-    let times = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
+    let times = comparisons(&data, "fast", |m| Pass::Forward.milliseconds(m));
     vec![
         make("rsvd_runtime", "time", &[time], sentences(&times)),
         make("rsvd_error", "error in the Frobenius norm", &[excess, estimate], accuracy(&data)),
@@ -40,7 +40,7 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
             "rsvd_memory",
             "peak memory beside the matrix",
             &[memory],
-            sentences(&races(&data, "small", |m| m.memory_forward.map(|bytes| bytes as f64))),
+            sentences(&comparisons(&data, "small", |m| m.memory_forward.map(|bytes| bytes as f64))),
         ),
     ]
 }
@@ -48,8 +48,8 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 /// What they say.
 pub fn observations(records: &[Record], device: &str) -> Vec<Observation> {
     let data = Data::of(records, "rsvd", device);
-    let races = races(&data, "fast", |m| Pass::Forward.milliseconds(m));
-    vec![Observation::new("Randomized SVD".to_owned(), device, races)]
+    let comparisons = comparisons(&data, "fast", |m| Pass::Forward.milliseconds(m));
+    vec![Observation::new("Randomized SVD".to_owned(), device, comparisons)]
 }
 
 /// What a row of panels shows.
@@ -93,7 +93,7 @@ impl Column<'_> {
 fn columns<'a>(data: &Data<'a>) -> Vec<Column<'a>> {
     let (ranked, tolerated) = (data.with("spectrum", "polynomial"), data.with("spectrum", "exponential"));
     let ranks = ranked.precisions().into_iter().flat_map(|precision| {
-        let ranks = ranked.precision(precision).extents("rank").into_iter();
+        let ranks = ranked.precision(precision).values("rank").into_iter();
         ranks.map(move |rank| Column { target: Target::Rank(rank), precision })
     });
     let tolerances = tolerated.precisions().into_iter();
@@ -114,34 +114,35 @@ fn series(data: &Data<'_>, quantity: &Quantity) -> Vec<Series> {
 }
 
 fn excess(error_over_best: f64) -> f64 {
-    (error_over_best - 1.0).max(LEAST_EXCESS)
+    (error_over_best - 1.0).max(MIN_EXCESS)
 }
 
-fn races(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> Vec<Verdict> {
-    let (ours, bases): (Vec<_>, Vec<_>) = data.methods().into_iter().partition(|method| method.starts_with("panther"));
-    let mut verdicts = Vec::new();
-    for our in ours {
+fn comparisons(data: &Data<'_>, better: &'static str, value: fn(&Measured) -> Option<f64>) -> Vec<Summary> {
+    let (candidates, bases): (Vec<_>, Vec<_>) =
+        data.methods().into_iter().partition(|method| method.starts_with("panther"));
+    let mut summaries = Vec::new();
+    for candidate in candidates {
         for base in &bases {
             for precision in data.method(base).precisions() {
-                let contest = Contest {
+                let comparison = Comparison {
                     base: data.method(base).precision(precision),
                     base_name: format!("{base} in {precision}"),
-                    ours: data.method(our).precision(precision),
-                    our_name: our.to_owned(),
+                    candidate: data.method(candidate).precision(precision),
+                    candidate_name: candidate.to_owned(),
                     value,
                     better,
                     size: |cell| number(cell, "size"),
                     unit: "size",
                 };
-                verdicts.extend(contest.verdict());
+                summaries.extend(comparison.summary());
             }
         }
     }
-    verdicts
+    summaries
 }
 
 fn estimate_over_error(measured: &Measured) -> Option<f64> {
-    Some(figure(measured, "estimate")? / figure(measured, "error")?)
+    Some(measured.metric("estimate")? / measured.metric("error")?)
 }
 
 /// The largest excess of each method, and how far estimates are from errors.

@@ -1,9 +1,9 @@
-//! `sketch_throughput`: how fast each family reads a matrix, beside a copy of it.
+//! `sketch_throughput`: throughput of each family relative to a copy of the matrix.
 
-use super::chart::{Chart, Panel, Row, Series};
-use super::data::{Data, number};
-use super::style::Look;
-use super::{Figure, on};
+use super::analysis::data::{Data, number};
+use super::draw::chart::{Chart, Panel, Row, Series};
+use super::draw::style::Look;
+use super::figure::{Figure, on};
 use crate::record::{Cell, Measured, Record};
 
 /// The figure of a device.
@@ -29,8 +29,8 @@ pub fn figures(records: &[Record], device: &str) -> Vec<Figure> {
 /// Shapes of A that are sketched.
 fn shapes(data: &Data<'_>) -> Vec<(u64, u64)> {
     let sketched = data.filter(|cell| cell.method != "copy");
-    let of = |rows| sketched.at("rows", rows).extents("columns").into_iter().map(move |columns| (rows, columns));
-    sketched.extents("rows").into_iter().flat_map(of).collect()
+    let of = |rows| sketched.at("rows", rows).values("columns").into_iter().map(move |columns| (rows, columns));
+    sketched.values("rows").into_iter().flat_map(of).collect()
 }
 
 fn panel(data: &Data<'_>) -> Panel {
@@ -82,12 +82,12 @@ fn beside_dense(data: &Data<'_>) -> String {
     }
     let count = |family: &&str| {
         let own = seconds(family);
-        let bouts = own.iter().filter_map(|(shape, time)| {
+        let speedups = own.iter().filter_map(|(shape, time)| {
             let (_, theirs) = dense.iter().find(|(other, _)| other == shape)?;
             Some(time < theirs)
         });
-        let bouts: Vec<bool> = bouts.collect();
-        format!("{family} {} of {}", bouts.iter().filter(|won| **won).count(), bouts.len())
+        let speedups: Vec<bool> = speedups.collect();
+        format!("{family} {} of {}", speedups.iter().filter(|won| **won).count(), speedups.len())
     };
     let counts: Vec<String> = data.words("family").iter().filter(|family| **family != DENSE).map(count).collect();
     format!(" Cases in which it is faster than the dense product: {}.", counts.join(", "))

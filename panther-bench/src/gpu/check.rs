@@ -1,4 +1,4 @@
-//! Every accuracy comparison, as a table.
+//! Runs every accuracy check and prints a table.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! What is done on a device.
+//! `gpu-check` and `gpu-times`.
 
 pub mod check;
 pub mod graph_times;

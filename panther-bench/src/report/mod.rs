@@ -1,4 +1,4 @@
-//! The benchmark page, made of stored results alone: the same bytes for the same results.
+//! The benchmark page, made from stored results alone: equal results give equal bytes.
 
 mod text;
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::text::{CHAPTERS, INTRODUCTION, METHOD, REPRODUCTION};
-use crate::figures::{Figure, FigureError, Observation, Verdict, figures, observations, read, remarks};
+use crate::figures::{Figure, FigureError, Observation, Summary, figures, observations, read, remarks};
 use crate::record::{Measured, Outcome, Record};
 
 /// A file of results.
@@ -150,7 +150,7 @@ fn key_observations(Shown { figures, observations, remarks }: &Shown) -> String 
     for device in devices.into_iter().rev() {
         let of = observations.iter().filter(|observation| observation.device == device);
         let _ = write!(text, "### {}\n\n{TABLE}", device.to_uppercase());
-        text.extend(of.map(|observation| rows(&observation.subject, &telling(&observation.verdicts))));
+        text.extend(of.map(|observation| rows(&observation.subject, &telling(&observation.summaries))));
         let qualities = figures.iter().filter(|figure| figure.device == device && !figure.finding.is_empty());
         let qualities = qualities.filter(|figure| QUALITIES.contains(&figure.suite) || figure.name.contains("_error"));
         text.push('\n');
@@ -168,22 +168,22 @@ const TABLE: &str = "\
 ";
 
 /// Those beside libraries, or all where there are none.
-fn telling(verdicts: &[Verdict]) -> Vec<&Verdict> {
-    let of_library = |verdict: &&Verdict| LIBRARIES.iter().any(|library| verdict.base.starts_with(library));
-    let beside_libraries: Vec<_> = verdicts.iter().filter(of_library).collect();
-    if beside_libraries.is_empty() { verdicts.iter().collect() } else { beside_libraries }
+fn telling(summaries: &[Summary]) -> Vec<&Summary> {
+    let of_library = |summary: &&Summary| LIBRARIES.iter().any(|library| summary.base.starts_with(library));
+    let beside_libraries: Vec<_> = summaries.iter().filter(of_library).collect();
+    if beside_libraries.is_empty() { summaries.iter().collect() } else { beside_libraries }
 }
 
-fn rows(subject: &str, verdicts: &[&Verdict]) -> String {
-    let row = |verdict: &&Verdict| {
-        let Verdict { ours, base, won, cases, least, median, most, crossover, settings, lost, .. } = verdict;
+fn rows(subject: &str, summaries: &[&Summary]) -> String {
+    let row = |summary: &&Summary| {
+        let Summary { candidate, base, won, cases, min, median, max, crossover, settings, lost, .. } = summary;
         let better = settings - lost;
         let always = crossover.as_deref().unwrap_or(if won == cases { "the smallest" } else { "–" });
         format!(
-            "| {subject}: {ours} | {base} | {won} of {cases} | {better} of {settings} | {least} | {median} | {most} | {always} |\n"
+            "| {subject}: {candidate} | {base} | {won} of {cases} | {better} of {settings} | {min} | {median} | {max} | {always} |\n"
         )
     };
-    verdicts.iter().map(row).collect()
+    summaries.iter().map(row).collect()
 }
 
 /// A figure with what it shows and where that comes from.

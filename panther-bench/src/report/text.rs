@@ -1,4 +1,4 @@
-//! What the page says that no number changes.
+//! The fixed text of the page.
 
 /// A family of figures, and how to read them.
 pub struct Chapter {

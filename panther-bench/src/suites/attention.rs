@@ -7,13 +7,13 @@ use panther_nn::layers::{
 };
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::ATTENTION_FLOPS;
 use super::layer::{self, LayerCase};
-use super::{Bench, Extent, Key, Kind, SEED, Task};
+use super::preset::limits::ATTENTION_FLOPS;
+use super::{Bench, DeviceKind, Key, Preset, SEED, Task};
 
 const EMBEDS: [usize; 4] = [128, 256, 512, 1024];
 const KERNELS: [AttentionKernel; 2] = [AttentionKernel::Relu, AttentionKernel::Softmax];
-/// The middle first, which every extent has.
+/// The middle first, which every preset has.
 const HEADS: [usize; 3] = [8, 4, 16];
 const FEATURES: [usize; 3] = [64, 128, 256];
 const LENGTHS: [usize; 6] = [512, 1024, 2048, 4096, 8192, 16384];
@@ -92,10 +92,10 @@ impl Task for Case {
 }
 
 /// Every figure gets some of its cells before any gets more.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
-    let heads: &[usize] = extent.choose(&HEADS[..1], &HEADS, &HEADS);
-    let features: &[usize] = extent.choose(&FEATURES[..1], &FEATURES, &FEATURES);
-    let lengths: &[usize] = extent.choose(&[512, 1024], &[512, 2048, 8192], &LENGTHS);
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
+    let heads: &[usize] = preset.choose(&HEADS[..1], &HEADS, &HEADS);
+    let features: &[usize] = preset.choose(&FEATURES[..1], &FEATURES, &FEATURES);
+    let lengths: &[usize] = preset.choose(&[512, 1024], &[512, 2048, 8192], &LENGTHS);
     let mut cases = Vec::new();
     for &heads in heads {
         for (number, &count) in features.iter().enumerate() {
@@ -111,8 +111,8 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
             }
         }
     }
-    cases.retain(|case| kind.does(ATTENTION_FLOPS, case.flops()));
+    cases.retain(|case| kind.allows(ATTENTION_FLOPS, case.flops()));
     // A causal line of one point shows its place beside the full one.
-    cases.retain(|case| extent != Extent::Quick || !case.causal || case.length == LENGTHS[0]);
+    cases.retain(|case| preset != Preset::Quick || !case.causal || case.length == LENGTHS[0]);
     cases
 }

@@ -5,9 +5,9 @@ use panther_nn::backend::Backend;
 use panther_nn::layers::{Conv2d, Layer, Padding, SkConv2d, Window};
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::CONV_FLOPS;
 use super::layer::{self, LayerCase};
-use super::{Bench, Extent, Key, Kind, SEED, Task};
+use super::preset::limits::CONV_FLOPS;
+use super::{Bench, DeviceKind, Key, Preset, SEED, Task};
 
 const KERNELS: [usize; 3] = [3, 5, 9];
 const IMAGES: [usize; 3] = [64, 128, 256];
@@ -81,11 +81,11 @@ impl Task for Case {
 }
 
 /// Every figure gets some of its cells before any gets more.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
     const SOME: [usize; 3] = [64, 256, 1024];
-    let channels: &[usize] = extent.choose(&CHANNELS[..1], &SOME, &CHANNELS);
-    let terms: &[usize] = extent.choose(&TERMS[..1], &TERMS, &TERMS);
-    let ranks: &[usize] = extent.choose(&RANKS[..1], &[8, 32], &RANKS);
+    let channels: &[usize] = preset.choose(&CHANNELS[..1], &SOME, &CHANNELS);
+    let terms: &[usize] = preset.choose(&TERMS[..1], &TERMS, &TERMS);
+    let ranks: &[usize] = preset.choose(&RANKS[..1], &[8, 32], &RANKS);
     let mut ways = vec![None];
     ways.extend(terms.iter().flat_map(|&terms| ranks.iter().map(move |&rank| Some((terms, rank)))));
     let mut cases = Vec::new();
@@ -98,7 +98,7 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
             }
         }
     }
-    cases.retain(|case| case.is_smallest() || kind.does(CONV_FLOPS, case.dense_flops()));
+    cases.retain(|case| case.is_smallest() || kind.allows(CONV_FLOPS, case.dense_flops()));
     // The usual ones before what only the whole has.
     let is_usual = |case: &Case| SOME.contains(&case.c_in) && SOME.contains(&case.c_out);
     cases.sort_by_key(|case| (!is_usual(case), case.c_in != case.c_out));

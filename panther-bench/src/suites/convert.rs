@@ -1,4 +1,4 @@
-//! How near a trained weight its sketched factors come, by how they are found; on the host.
+//! Error of the sketched factors of a weight by conversion method; on the host.
 
 use faer::{Mat, Par};
 use panther_bench::frobenius;
@@ -9,8 +9,8 @@ use panther_nn::convert::{ConversionOptions, DenseWeight, Method, WeightLayout, 
 use panther_tests::matrices::{Spectrum, with_singular_values};
 use panther_tests::random::Random;
 
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
-use crate::place::Place;
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 
 /// Singular values of the weight.
 const SPECTRA: [(&str, Weight); 3] =
@@ -73,9 +73,9 @@ impl Task for Case {
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
-        let par = match bench.place {
-            Place::Cpu(par) => par,
-            Place::Cuda(_) => Par::rayon(0),
+        let par = match bench.device {
+            BenchDevice::Cpu(par) => par,
+            BenchDevice::Cuda(_) => Par::rayon(0),
         };
         let matrix = self.weight();
         let singular = matrix.singular_values().map_err(|_| self.no_convergence())?;
@@ -97,21 +97,21 @@ impl Task for Case {
                 (bench.budget.measure(&par, svd)?, best)
             }
         };
-        add_figure(&mut measured, "error", error);
-        add_figure(&mut measured, "best", best);
-        add_figure(&mut measured, "parameters_kept", kept);
+        add_metric(&mut measured, "error", error);
+        add_metric(&mut measured, "best", best);
+        add_metric(&mut measured, "parameters_kept", kept);
         Ok(measured)
     }
 }
 
 /// Nothing on a GPU: conversion is the host's.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
-    if kind == Kind::Gpu {
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
+    if kind == DeviceKind::Gpu {
         return Vec::new();
     }
-    let size = extent.choose(256, 1024, 1024);
-    let ranks: &[usize] = extent.choose(&[8, 32], &[16, 32, 64, 128], &[8, 16, 32, 64, 128, 256]);
-    let terms: &[usize] = extent.choose(&[1], &[1], &[1, 2, 4]);
+    let size = preset.choose(256, 1024, 1024);
+    let ranks: &[usize] = preset.choose(&[8, 32], &[16, 32, 64, 128], &[8, 16, 32, 64, 128, 256]);
+    let terms: &[usize] = preset.choose(&[1], &[1], &[1, 2, 4]);
     let mut cases = Vec::new();
     for &num_terms in terms {
         for &low_rank in ranks {

@@ -1,4 +1,4 @@
-//! QR of tall Gaussian matrices: with pivots by sketching, without pivots, and with pivots by the next best way.
+//! QR of tall Gaussian matrices: pivoted by sketching, unpivoted, and pivoted by the next best method.
 
 use faer::{Mat, MatRef, Par};
 use panther_bench::record::Measured;
@@ -9,15 +9,15 @@ use panther_nn::{NnError, Scalar};
 use panther_tests::matrices::Family;
 use panther_tests::measure::to_double;
 
-use super::extent::limits::CQRRPT_COLUMNS;
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use super::preset::limits::CQRRPT_COLUMNS;
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const ROWS: [usize; 2] = [8192, 16384];
 const COLUMNS: [usize; 6] = [64, 128, 256, 512, 1024, 2048];
 
-/// How it is factorised.
+/// How it is factorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Panther,
@@ -27,7 +27,7 @@ pub enum Method {
     Pivoted,
 }
 
-/// A factorisation with Q.
+/// A factorization with Q.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub rows: usize,
@@ -52,7 +52,7 @@ impl Case {
 
     fn on_cpu<T: Scalar>(&self, par: Par, budget: Budget) -> Result<Measured, NnError> {
         let a = Family::Gaussian.matrix::<T>(self.rows, self.columns, INPUT_SEED);
-        let factorise = || -> Result<Factors<T>, NnError> {
+        let factorize = || -> Result<Factors<T>, NnError> {
             Ok(match self.method {
                 Method::Panther => {
                     let found = cqrrpt(a.as_ref(), &Self::options(), par)?;
@@ -70,8 +70,8 @@ impl Case {
                 }
             })
         };
-        let mut measured = budget.measure(&par, || factorise().map(drop))?;
-        add_errors(&mut measured, a.as_ref(), &factorise()?, par);
+        let mut measured = budget.measure(&par, || factorize().map(drop))?;
+        add_errors(&mut measured, a.as_ref(), &factorize()?, par);
         Ok(measured)
     }
 
@@ -106,8 +106,8 @@ fn add_errors<T: Scalar>(measured: &mut Measured, a: MatRef<'_, T>, factors: &Fa
     let permuted = Mat::from_fn(a.nrows(), a.ncols(), |i, j| a[(i, permutation[j])].to_f64());
     let (q, r) = (to_double(q.as_ref()), to_double(r.as_ref()));
     let residual = distance(permuted.as_ref(), q.as_ref(), r.as_ref(), par);
-    add_figure(measured, "error", residual / frobenius(permuted.as_ref()));
-    add_figure(measured, "orthogonality", orthogonality(q.as_ref(), par));
+    add_metric(measured, "error", residual / frobenius(permuted.as_ref()));
+    add_metric(measured, "orthogonality", orthogonality(q.as_ref(), par));
 }
 
 impl Task for Case {
@@ -122,20 +122,20 @@ impl Task for Case {
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
-        match (&bench.place, self.double) {
-            (Place::Cpu(par), false) => self.on_cpu::<f32>(*par, bench.budget),
-            (Place::Cpu(par), true) => self.on_cpu::<f64>(*par, bench.budget),
-            (Place::Cuda(device), false) => self.on_gpu::<f32>(device, bench.budget),
-            (Place::Cuda(device), true) => self.on_gpu::<f64>(device, bench.budget),
+        match (&bench.device, self.double) {
+            (BenchDevice::Cpu(par), false) => self.on_cpu::<f32>(*par, bench.budget),
+            (BenchDevice::Cpu(par), true) => self.on_cpu::<f64>(*par, bench.budget),
+            (BenchDevice::Cuda(device), false) => self.on_gpu::<f32>(device, bench.budget),
+            (BenchDevice::Cuda(device), true) => self.on_gpu::<f64>(device, bench.budget),
         }
     }
 }
 
 /// Few columns first.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
-    let some: &[usize] = extent.choose(&[64, 256], &COLUMNS, &COLUMNS);
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
+    let some: &[usize] = preset.choose(&[64, 256], &COLUMNS, &COLUMNS);
     let mut cases = Vec::new();
-    for &columns in some.iter().filter(|&&columns| kind.does(CQRRPT_COLUMNS, columns as f64)) {
+    for &columns in some.iter().filter(|&&columns| kind.allows(CQRRPT_COLUMNS, columns as f64)) {
         for rows in ROWS {
             for double in [false, true] {
                 cases.extend(Case::METHODS.map(|method| Case { rows, columns, double, method }));
@@ -148,16 +148,16 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suites::Extent;
+    use crate::suites::Preset;
 
     #[test]
     fn every_method_factorises_its_matrix() {
-        let bench = Bench { place: Place::Cpu(Par::Seq), budget: Extent::Quick.budget(Kind::Cpu) };
+        let bench = Bench { device: BenchDevice::Cpu(Par::Seq), budget: Preset::Quick.budget(DeviceKind::Cpu) };
         for method in Case::METHODS {
             let measured = Case { rows: 300, columns: 20, double: true, method }.measure(&bench).unwrap();
-            let figures: Vec<f64> = measured.figures.iter().map(|(_, value)| *value).collect();
+            let metrics: Vec<f64> = measured.metrics.iter().map(|(_, value)| *value).collect();
             // Backward stable: max(m, n)·ε and n·ε, and more than tenfold room.
-            assert!(figures.len() == 2 && figures.iter().all(|value| *value < 300.0 * f64::EPSILON), "{method:?}");
+            assert!(metrics.len() == 2 && metrics.iter().all(|value| *value < 300.0 * f64::EPSILON), "{method:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured, and how: all of a cell but the outcome.
+//! The key of a cell: all of it but the outcome.
 
 use std::fmt;
 
@@ -20,27 +20,27 @@ impl Key {
         Self { case: Vec::new(), method: method.to_owned(), parameters: Vec::new(), precision: precision.to_owned() }
     }
 
-    /// What is done.
+    /// Adds a value to the case.
     #[must_use]
     pub fn of<V: Into<Value>>(mut self, name: &str, value: V) -> Self {
         self.case.push((name.to_owned(), value.into()));
         self
     }
 
-    /// With which parameter.
+    /// Adds a parameter of the method.
     #[must_use]
     pub fn with<V: Into<Value>>(mut self, name: &str, value: V) -> Self {
         self.parameters.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Whether a stored result is this one's.
-    pub fn is_of(&self, cell: &Cell) -> bool {
+    /// Whether a stored cell has this key.
+    pub fn matches(&self, cell: &Cell) -> bool {
         (&self.case, &self.method, &self.parameters, &self.precision)
             == (&cell.case, &cell.method, &cell.parameters, &cell.precision)
     }
 
-    /// With what came of it.
+    /// The cell with an outcome.
     pub fn cell(self, outcome: Outcome) -> Cell {
         let Self { case, method, parameters, precision } = self;
         Cell { case, method, parameters, precision, outcome }
@@ -68,10 +68,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// Adds a figure, unless it is no number, which JSON could not hold.
-pub fn add_figure(measured: &mut Measured, name: &str, value: f64) {
+/// Adds a metric if it is finite: JSON holds no other values.
+pub fn add_metric(measured: &mut Measured, name: &str, value: f64) {
     if value.is_finite() {
-        measured.figures.push((name.to_owned(), value));
+        measured.metrics.push((name.to_owned(), value));
     }
 }
 
@@ -80,19 +80,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_finds_its_cell_alone() {
+    fn key_matches_only_its_cell() {
         let key = |rank: usize| Key::new("sketched", "f32").of("in", 256).with("low_rank", rank);
         let cell = key(16).cell(Outcome::OutOfMemory);
-        assert!(key(16).is_of(&cell) && !key(32).is_of(&cell));
+        assert!(key(16).matches(&cell) && !key(32).matches(&cell));
         assert_eq!(key(16).to_string(), "sketched in 256 low_rank 16 f32");
     }
 
     #[test]
-    fn figures_are_numbers() {
+    fn metrics_are_finite() {
         let mut measured = Measured::default();
-        add_figure(&mut measured, "error_over_best", f64::INFINITY);
-        add_figure(&mut measured, "error", f64::NAN);
-        add_figure(&mut measured, "best", 0.5);
-        assert_eq!(measured.figures, [("best".to_owned(), 0.5)]);
+        add_metric(&mut measured, "error_over_best", f64::INFINITY);
+        add_metric(&mut measured, "error", f64::NAN);
+        add_metric(&mut measured, "best", 0.5);
+        assert_eq!(measured.metrics, [("best".to_owned(), 0.5)]);
     }
 }

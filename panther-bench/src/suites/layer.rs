@@ -1,4 +1,4 @@
-//! Layers, forward and forward with backward.
+//! Measures a layer: forward pass, and forward with backward pass.
 
 use panther_bench::record::{Measured, Outcome};
 use panther_gpu::Precision;
@@ -9,19 +9,19 @@ use panther_nn::layers::Layer;
 use panther_nn::train::zero_gradients;
 use panther_nn::{NnError, Scalar};
 
-use super::{Bench, INPUT_SEED, add_figure};
+use super::{Bench, INPUT_SEED, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::{Budget, Metered, failure};
-use crate::place::Place;
 
 /// A layer that is a function of its sizes.
 pub trait LayerCase {
-    /// A fresh one, of the same draws in both precisions.
+    /// A new layer, with the same draws in both precisions.
     ///
     /// # Errors
-    /// Where the sizes do not fit, or the device has not the memory.
+    /// If the sizes do not fit, or the device lacks memory.
     fn layer<T: Scalar, B: Backend>(&self, backend: &B) -> Result<Box<dyn Layer<T, B>>, NnError>;
 
-    /// The dense layer whose output its own estimates, where there is one.
+    /// The dense layer whose output it estimates, if there is one.
     ///
     /// # Errors
     /// As [`layer`](Self::layer).
@@ -35,20 +35,20 @@ pub trait LayerCase {
     /// The shape of the input that errors are measured with: its own, or a smaller one whose outputs are sums as long.
     fn checked_input(&self) -> Vec<usize>;
 
-    /// In which precision a GPU takes its products.
+    /// Precision of products on a GPU.
     fn precision(&self) -> Precision {
         Precision::F32
     }
 }
 
-/// Times and peaks of memory, and how many numbers the layer holds and learns.
+/// Times, peak memory, and numbers of parameters and trainable parameters.
 ///
 /// # Errors
-/// What the device refuses.
+/// Errors of the device.
 pub fn measure(case: &impl LayerCase, bench: &Bench) -> Result<Measured, NnError> {
-    match &bench.place {
-        Place::Cpu(par) => on(&Cpu::new(*par), case, bench.budget),
-        Place::Cuda(device) => on(&Cuda::of(device.clone()).with_precision(case.precision()), case, bench.budget),
+    match &bench.device {
+        BenchDevice::Cpu(par) => on(&Cpu::new(*par), case, bench.budget),
+        BenchDevice::Cuda(device) => on(&Cuda::of(device.clone()).with_precision(case.precision()), case, bench.budget),
     }
 }
 
@@ -73,12 +73,12 @@ fn on<B: Backend + Metered>(backend: &B, case: &impl LayerCase, budget: Budget) 
     let parameters = layer.parameters_mut();
     let held: usize = parameters.iter().map(|parameter| B::shape(&parameter.value).iter().product::<usize>()).sum();
     let learned: usize = parameters.iter().map(|parameter| parameter.trainable_len()).sum();
-    add_figure(&mut measured, "parameters", held as f64);
-    add_figure(&mut measured, "learned", learned as f64);
+    add_metric(&mut measured, "parameters", held as f64);
+    add_metric(&mut measured, "learned", learned as f64);
     match errors(backend, case, layer) {
         // What fits once may not fit beside its double.
         Err(error) if failure(&error) == Outcome::OutOfMemory => {}
-        errors => errors?.into_iter().for_each(|(name, error)| add_figure(&mut measured, name, error)),
+        errors => errors?.into_iter().for_each(|(name, error)| add_metric(&mut measured, name, error)),
     }
     Ok(measured)
 }

@@ -6,9 +6,9 @@ use panther_nn::backend::Backend;
 use panther_nn::layers::{Layer, Linear, SkLinear};
 use panther_nn::{NnError, Scalar};
 
-use super::extent::limits::LINEAR_FEATURES;
 use super::layer::{self, LayerCase};
-use super::{Bench, Extent, Key, Kind, SEED, Task};
+use super::preset::limits::LINEAR_FEATURES;
+use super::{Bench, DeviceKind, Key, Preset, SEED, Task};
 
 /// Features in and out.
 const FEATURES: [usize; 7] = [256, 512, 1024, 8192, 16384, 32768, 65536];
@@ -89,14 +89,14 @@ impl Task for Case {
 }
 
 /// Dense layers first, then one term, squares before the rest.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
-    let ranks: &[usize] = extent.choose(&[16, 64], &[16, 64, 256], &RANKS);
-    let terms: &[usize] = extent.choose(&[1, 2], &TERMS, &TERMS);
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
+    let ranks: &[usize] = preset.choose(&[16, 64], &[16, 64, 256], &RANKS);
+    let terms: &[usize] = preset.choose(&[1, 2], &TERMS, &TERMS);
     let mut ways = vec![None];
     ways.extend(terms.iter().flat_map(|&terms| ranks.iter().map(move |&rank| Some((terms, rank)))));
     let mut cases = Vec::new();
     for sketch in ways {
-        for (d_in, d_out) in sizes(kind, extent) {
+        for (d_in, d_out) in sizes(kind, preset) {
             let case = Case { d_in, d_out, batch: BATCH, sketch, precision: Precision::F32 };
             cases.extend(precisions(kind, sketch).iter().map(|&precision| Case { precision, ..case }));
         }
@@ -106,17 +106,17 @@ pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
     cases
 }
 
-fn sizes(kind: Kind, extent: Extent) -> Vec<(usize, usize)> {
-    let some = FEATURES.into_iter().filter(|&features| kind.does(LINEAR_FEATURES, features as f64));
-    let some: Vec<usize> = some.filter(|&features| extent != Extent::Quick || features >= 512).collect();
+fn sizes(kind: DeviceKind, preset: Preset) -> Vec<(usize, usize)> {
+    let some = FEATURES.into_iter().filter(|&features| kind.allows(LINEAR_FEATURES, features as f64));
+    let some: Vec<usize> = some.filter(|&features| preset != Preset::Quick || features >= 512).collect();
     let all = some.iter().flat_map(|&d_in| some.iter().map(move |&d_out| (d_in, d_out)));
-    all.filter(|(d_in, d_out)| extent != Extent::Quick || d_in == d_out).collect()
+    all.filter(|(d_in, d_out)| preset != Preset::Quick || d_in == d_out).collect()
 }
 
 /// Tensor cores are measured too: they are what a dense layer would use.
-fn precisions(kind: Kind, sketch: Option<(usize, usize)>) -> &'static [Precision] {
+fn precisions(kind: DeviceKind, sketch: Option<(usize, usize)>) -> &'static [Precision] {
     match (kind, sketch) {
-        (Kind::Gpu, None | Some((1, 16 | 64))) => &[Precision::F32, Precision::Tf32, Precision::Bf16],
+        (DeviceKind::Gpu, None | Some((1, 16 | 64))) => &[Precision::F32, Precision::Tf32, Precision::Bf16],
         _ => &[Precision::F32],
     }
 }

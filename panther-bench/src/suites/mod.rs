@@ -1,31 +1,31 @@
-//! What is measured: a file a suite, each a grid of cells.
+//! Benchmark suites: one file per suite, each a grid of cells.
 
 pub mod attention;
 pub mod conv;
 mod convert;
-#[cfg(test)]
-mod coverage;
 pub mod cqrrpt;
-mod extent;
+#[cfg(test)]
+mod grid_tests;
 mod key;
 mod layer;
 pub mod linear;
 mod pivots;
+mod preset;
 mod roofline;
 pub mod rsvd;
 mod sketch;
 
 use std::str::FromStr;
 
-pub use extent::{Extent, Kind};
-pub use key::{Key, add_figure};
+pub use key::{Key, add_metric};
 use panther_bench::record::Measured;
 use panther_nn::NnError;
+pub use preset::{DeviceKind, Preset};
 
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
-/// A family of measurements, which has a file of results.
+/// A suite, which has one file of results per device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     Linear,
@@ -40,7 +40,7 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// In the order in which they are run.
+    /// In the order of running.
     pub const ALL: [Self; 9] = [
         Self::Linear,
         Self::Attention,
@@ -53,7 +53,7 @@ impl Suite {
         Self::Pivots,
     ];
 
-    /// As on the command line and in names of files.
+    /// Name on the command line and in file names.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -68,18 +68,18 @@ impl Suite {
         }
     }
 
-    /// What it measures on such a device, the most telling first.
-    pub fn tasks(self, kind: Kind, extent: Extent) -> Vec<Box<dyn Task>> {
+    /// Its cells on such a device, the most informative first.
+    pub fn tasks(self, kind: DeviceKind, preset: Preset) -> Vec<Box<dyn Task>> {
         match self {
-            Self::Linear => boxed(linear::grid(kind, extent)),
-            Self::Attention => boxed(attention::grid(kind, extent)),
-            Self::Conv => boxed(conv::grid(kind, extent)),
-            Self::Rsvd => boxed(rsvd::grid(kind, extent)),
-            Self::Cqrrpt => boxed(cqrrpt::grid(kind, extent)),
-            Self::Sketch => boxed(sketch::grid(kind, extent)),
-            Self::Convert => boxed(convert::grid(kind, extent)),
+            Self::Linear => boxed(linear::grid(kind, preset)),
+            Self::Attention => boxed(attention::grid(kind, preset)),
+            Self::Conv => boxed(conv::grid(kind, preset)),
+            Self::Rsvd => boxed(rsvd::grid(kind, preset)),
+            Self::Cqrrpt => boxed(cqrrpt::grid(kind, preset)),
+            Self::Sketch => boxed(sketch::grid(kind, preset)),
+            Self::Convert => boxed(convert::grid(kind, preset)),
             Self::Roofline => boxed(roofline::grid(kind)),
-            Self::Pivots => boxed(pivots::grid(kind, extent)),
+            Self::Pivots => boxed(pivots::grid(kind, preset)),
         }
     }
 }
@@ -105,26 +105,26 @@ impl FromStr for Selection {
     }
 }
 
-/// Where measurements are taken, and how long.
+/// The device, and the time for each cell.
 #[derive(Clone, Debug)]
 pub struct Bench {
-    pub place: Place,
+    pub device: BenchDevice,
     pub budget: Budget,
 }
 
-/// One cell to be.
+/// A cell that can be measured.
 pub trait Task {
-    /// What is measured, and how.
+    /// Case, method and parameters.
     fn key(&self) -> Key;
 
     /// Measures it.
     ///
     /// # Errors
-    /// What the device refuses.
+    /// Errors of the device.
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError>;
 }
 
-/// The seeds of inputs and of what is drawn, the same everywhere.
+/// Seeds of inputs and of random operators.
 const INPUT_SEED: u64 = 7;
 const SEED: u64 = 1;
 
@@ -133,7 +133,7 @@ mod tests {
     use super::{Selection, Suite};
 
     #[test]
-    fn suites_are_chosen_by_name() {
+    fn selection_parses_suite_names() {
         assert_eq!("all".parse(), Ok(Selection(Suite::ALL.to_vec())));
         for suite in Suite::ALL {
             assert_eq!(suite.name().parse(), Ok(Selection(vec![suite])));

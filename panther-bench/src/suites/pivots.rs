@@ -1,4 +1,4 @@
-//! How well pivots reveal the rank: those of the randomized QR beside those of classical pivoting.
+//! Rank-revealing quality of the pivots of randomized QR, relative to classical pivoting.
 
 use faer::{Mat, MatRef};
 use panther_bench::record::Measured;
@@ -7,9 +7,9 @@ use panther_linalg::{LinalgError, PivotedQrOptions, pivoted_qr};
 use panther_nn::NnError;
 use panther_tests::matrices::{Family, Spectrum};
 
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const FAMILIES: [(&str, Family); 5] = [
     ("1/i", Family::Spectrum(Spectrum::Polynomial(1.0))),
@@ -30,26 +30,26 @@ pub struct Case {
 
 impl Case {
     /// R, and the time of its QR; that of classical pivoting, which runs on the host, not beside a GPU's.
-    fn factorise(&self, a: &Mat<f64>, place: &Place, budget: Budget) -> Result<(Measured, Mat<f64>), NnError> {
+    fn factorize(&self, a: &Mat<f64>, device: &BenchDevice, budget: Budget) -> Result<(Measured, Mat<f64>), NnError> {
         let options = PivotedQrOptions { seed: SEED, ..PivotedQrOptions::default() };
-        match place {
-            Place::Cpu(par) if self.classical => {
+        match device {
+            BenchDevice::Cpu(par) if self.classical => {
                 let measured = budget.measure(par, || {
                     std::hint::black_box(classical(a));
                     Ok(())
                 })?;
                 Ok((measured, classical(a)))
             }
-            Place::Cuda(_) if self.classical => Ok((Measured::default(), classical(a))),
-            Place::Cpu(par) => {
+            BenchDevice::Cuda(_) if self.classical => Ok((Measured::default(), classical(a))),
+            BenchDevice::Cpu(par) => {
                 let measured = budget.measure(par, || Ok(pivoted_qr(a.as_ref(), &options, *par).map(drop)?))?;
                 Ok((measured, pivoted_qr(a.as_ref(), &options, *par)?.r))
             }
-            Place::Cuda(device) => {
+            BenchDevice::Cuda(device) => {
                 let a = Matrix::from_host(device, a.as_ref())?;
-                let factorise = || panther_gpu::pivoted_qr(a.as_ref(), &options);
-                let measured = budget.measure(device, || Ok(factorise().map(drop)?))?;
-                Ok((measured, factorise()?.r.to_host()?))
+                let factorize = || panther_gpu::pivoted_qr(a.as_ref(), &options);
+                let measured = budget.measure(device, || Ok(factorize().map(drop)?))?;
+                Ok((measured, factorize()?.r.to_host()?))
             }
         }
     }
@@ -73,7 +73,7 @@ impl Task for Case {
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
         let a = self.family.1.matrix::<f64>(self.size, self.size, INPUT_SEED);
-        let (mut measured, r) = self.factorise(&a, &bench.place, bench.budget)?;
+        let (mut measured, r) = self.factorize(&a, &bench.device, bench.budget)?;
         let no_convergence =
             |_| NnError::Linalg(LinalgError::NoConvergence { operation: "exact SVD", shape: a.shape() });
         let sigma = a.singular_values().map_err(no_convergence)?;
@@ -84,18 +84,18 @@ impl Task for Case {
         let beside = rest(classical(&a).as_ref(), self.k);
         // What classical pivoting leaves of rounding is no measure.
         if beside > floor {
-            add_figure(&mut measured, "r_norm_ratio", rest(r.as_ref(), self.k) / beside);
+            add_metric(&mut measured, "r_norm_ratio", rest(r.as_ref(), self.k) / beside);
         }
-        add_figure(&mut measured, "sigma_ratio_least", ratios().fold(f64::INFINITY, f64::min));
-        add_figure(&mut measured, "sigma_ratio_greatest", ratios().fold(f64::NEG_INFINITY, f64::max));
+        add_metric(&mut measured, "sigma_ratio_least", ratios().fold(f64::INFINITY, f64::min));
+        add_metric(&mut measured, "sigma_ratio_greatest", ratios().fold(f64::NEG_INFINITY, f64::max));
         Ok(measured)
     }
 }
 
 /// Every family at few columns first.
-pub fn grid(_: Kind, extent: Extent) -> Vec<Case> {
-    let size = extent.choose(128, 512, 1024);
-    let parts: &[usize] = extent.choose(&[16, 4, 2], &[32, 16, 8, 4, 2], &[64, 32, 16, 8, 4, 2]);
+pub fn grid(_: DeviceKind, preset: Preset) -> Vec<Case> {
+    let size = preset.choose(128, 512, 1024);
+    let parts: &[usize] = preset.choose(&[16, 4, 2], &[32, 16, 8, 4, 2], &[64, 32, 16, 8, 4, 2]);
     let mut cases = Vec::new();
     for part in parts {
         for family in FAMILIES {

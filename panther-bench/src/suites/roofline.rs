@@ -1,4 +1,4 @@
-//! How near kernels come to what memory and arithmetic allow: operations and bytes by count, and the time.
+//! Kernels relative to the limits of memory and arithmetic: counted FLOP and bytes, measured time.
 
 use panther_bench::record::Measured;
 use panther_gpu::Precision;
@@ -8,9 +8,9 @@ use panther_nn::cpu::Cpu;
 use panther_nn::cuda::Cuda;
 
 use super::sketch::{self, FAMILIES};
-use super::{Bench, INPUT_SEED, Key, Kind, Task, add_figure, attention, conv, cqrrpt, linear, rsvd};
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Task, add_metric, attention, conv, cqrrpt, linear, rsvd};
+use crate::device::BenchDevice;
 use crate::measure::{Budget, Metered};
-use crate::place::Place;
 
 /// Bytes of an f32.
 const SINGLE: f64 = 4.0;
@@ -77,9 +77,8 @@ impl Case {
             }
             // All columns that A is multiplied by, A read in every pass.
             Self::Rsvd(case) => {
-                let figure = |name| measured.figures.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
                 let numbers = real(case.size).powi(2);
-                (2.0 * numbers * figure("product_columns")?, SINGLE * numbers * figure("passes")?)
+                (2.0 * numbers * measured.metric("product_columns")?, SINGLE * numbers * measured.metric("passes")?)
             }
             // Preconditioning, Gram matrix and Q; A is read by the sketch and gathered, the result read and written thrice.
             Self::Cqrrpt(case) => {
@@ -103,9 +102,9 @@ impl Case {
 }
 
 fn gemm(n: usize, precision: Precision, bench: &Bench) -> Result<Measured, NnError> {
-    match &bench.place {
-        Place::Cpu(par) => square(&Cpu::new(*par), n, bench.budget),
-        Place::Cuda(device) => square(&Cuda::of(device.clone()).with_precision(precision), n, bench.budget),
+    match &bench.device {
+        BenchDevice::Cpu(par) => square(&Cpu::new(*par), n, bench.budget),
+        BenchDevice::Cuda(device) => square(&Cuda::of(device.clone()).with_precision(precision), n, bench.budget),
     }
 }
 
@@ -132,18 +131,18 @@ impl Task for Case {
         // Times forward alone belong to what is counted.
         measured.backward = None;
         measured.memory_backward = None;
-        measured.figures.clear();
+        measured.metrics.clear();
         if let Some((flops, bytes)) = counts {
-            add_figure(&mut measured, "flops", flops);
-            add_figure(&mut measured, "bytes", bytes);
+            add_metric(&mut measured, "flops", flops);
+            add_metric(&mut measured, "bytes", bytes);
         }
         Ok(measured)
     }
 }
 
 /// The ceilings first. On a GPU the cases that the project's goals are set for.
-pub fn grid(kind: Kind) -> Vec<Case> {
-    let gpu = kind == Kind::Gpu;
+pub fn grid(kind: DeviceKind) -> Vec<Case> {
+    let gpu = kind == DeviceKind::Gpu;
     let precisions: &[Precision] =
         if gpu { &[Precision::F32, Precision::Tf32, Precision::Bf16] } else { &[Precision::F32] };
     // On a GPU large enough that launches do not count.

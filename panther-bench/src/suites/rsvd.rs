@@ -9,11 +9,11 @@ use panther_linalg::{LinalgError, RangeFinder, RsvdOptions, Target, rsvd};
 use panther_nn::{NnError, Scalar};
 use panther_tests::matrices::with_singular_values;
 
-use super::extent::limits::RSVD_SIZE;
-use super::{Bench, Extent, Key, Kind, SEED, Task, add_figure};
+use super::preset::limits::RSVD_SIZE;
+use super::{Bench, DeviceKind, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 use crate::gpu::spectrum;
 use crate::measure::Budget;
-use crate::place::Place;
 
 const SIZES: [usize; 5] = [1000, 2048, 4096, 8192, 16384];
 const RANKS: [usize; 4] = [50, 100, 200, 500];
@@ -73,7 +73,7 @@ impl Case {
                 a.thin_svd().map_err(|_| NnError::Linalg(LinalgError::NoConvergence { operation, shape }))
             };
             let mut measured = budget.measure(&par, || decompose().map(drop))?;
-            add_figure(&mut measured, "orthogonality", orthogonality(decompose()?.U(), par));
+            add_metric(&mut measured, "orthogonality", orthogonality(decompose()?.U(), par));
             return Ok(measured);
         }
         let decompose = || rsvd(&a, self.target(), &self.options(), par);
@@ -100,7 +100,7 @@ impl Case {
         let mut measured = budget.measure(device, || Ok(decompose().map(drop)?))?;
         let found = decompose()?;
         if self.method == Method::Exact {
-            add_figure(&mut measured, "orthogonality", found.orthogonality);
+            add_metric(&mut measured, "orthogonality", found.orthogonality);
             return Ok(measured);
         }
         let error = spectrum::svd_error(a.as_ref(), &found)?;
@@ -133,17 +133,17 @@ struct Accuracy {
 }
 
 impl Accuracy {
-    /// As figures, relative to ‖A‖_F, of a decomposition of rank k.
+    /// As metrics, relative to ‖A‖_F, of a decomposition of rank k.
     fn add_to(&self, measured: &mut Measured, sigma: &[f64], k: usize) {
         let norm = |sigma: &[f64]| sigma.iter().rev().map(|s| s * s).sum::<f64>().sqrt();
         let all = norm(sigma);
-        add_figure(measured, "error", self.error / all);
-        add_figure(measured, "error_over_best", self.error / norm(&sigma[k.min(sigma.len())..]));
-        add_figure(measured, "estimate", self.estimate / all);
-        add_figure(measured, "orthogonality", self.orthogonality);
-        add_figure(measured, "rank", k as f64);
-        add_figure(measured, "passes", self.work.0 as f64);
-        add_figure(measured, "product_columns", self.work.1 as f64);
+        add_metric(measured, "error", self.error / all);
+        add_metric(measured, "error_over_best", self.error / norm(&sigma[k.min(sigma.len())..]));
+        add_metric(measured, "estimate", self.estimate / all);
+        add_metric(measured, "orthogonality", self.orthogonality);
+        add_metric(measured, "rank", k as f64);
+        add_metric(measured, "passes", self.work.0 as f64);
+        add_metric(measured, "product_columns", self.work.1 as f64);
     }
 }
 
@@ -163,28 +163,28 @@ impl Task for Case {
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
-        match (&bench.place, self.exponential) {
-            (Place::Cpu(par), false) => self.on_cpu::<f32>(*par, bench.budget),
-            (Place::Cpu(par), true) => self.on_cpu::<f64>(*par, bench.budget),
-            (Place::Cuda(device), false) => self.on_gpu::<f32>(device, bench.budget),
-            (Place::Cuda(device), true) => self.on_gpu::<f64>(device, bench.budget),
+        match (&bench.device, self.exponential) {
+            (BenchDevice::Cpu(par), false) => self.on_cpu::<f32>(*par, bench.budget),
+            (BenchDevice::Cpu(par), true) => self.on_cpu::<f64>(*par, bench.budget),
+            (BenchDevice::Cuda(device), false) => self.on_gpu::<f32>(device, bench.budget),
+            (BenchDevice::Cuda(device), true) => self.on_gpu::<f64>(device, bench.budget),
         }
     }
 }
 
 /// Small sizes first, and of each the exact SVD last.
-pub fn grid(kind: Kind, extent: Extent) -> Vec<Case> {
-    let ranks: &[usize] = extent.choose(&RANKS[..2], &RANKS, &RANKS);
-    let sizes: &[usize] = extent.choose(&SIZES[..2], &SIZES, &SIZES);
+pub fn grid(kind: DeviceKind, preset: Preset) -> Vec<Case> {
+    let ranks: &[usize] = preset.choose(&RANKS[..2], &RANKS, &RANKS);
+    let sizes: &[usize] = preset.choose(&SIZES[..2], &SIZES, &SIZES);
     let mut cases = Vec::new();
-    for &size in sizes.iter().filter(|&&size| kind.does(RSVD_SIZE, size as f64)) {
+    for &size in sizes.iter().filter(|&&size| kind.allows(RSVD_SIZE, size as f64)) {
         let mut add = |rank, method, exponential| cases.push(Case { size, rank, method, exponential });
         for method in [Method::Krylov, Method::Subspace] {
             ranks.iter().for_each(|&rank| add(Some(rank), method, false));
             add(None, method, true);
         }
         // The exact one has no rank; where all is quick, the smallest will do.
-        if size <= extent.choose(SIZES[0], EXACT_SIZE, EXACT_SIZE) {
+        if size <= preset.choose(SIZES[0], EXACT_SIZE, EXACT_SIZE) {
             add(None, Method::Exact, false);
             add(None, Method::Exact, true);
         }

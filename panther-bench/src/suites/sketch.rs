@@ -9,9 +9,9 @@ use panther_nn::NnError;
 use panther_tests::matrices::Family;
 use rayon::prelude::*;
 
-use super::{Bench, Extent, INPUT_SEED, Key, Kind, SEED, Task, add_figure};
+use super::{Bench, DeviceKind, INPUT_SEED, Key, Preset, SEED, Task, add_metric};
+use crate::device::BenchDevice;
 use crate::measure::Budget;
-use crate::place::Place;
 
 /// A of these rows, sketched to those.
 const ROWS: usize = 65536;
@@ -23,7 +23,7 @@ pub const FAMILIES: [(&str, Distribution); 7] = [
     ("CountSketch", Distribution::COUNT_SKETCH),
     ("SparseSign 8", Distribution::SparseSign { vec_nnz: 8 }),
     ("SRHT", Distribution::Srht),
-    ("SparseRows 64", Distribution::SparseRows { vec_nnz: 64 }),
+    ("SparseRows 64", Distribution::LessUniform { vec_nnz: 64 }),
     ("Gaussian", Distribution::Gaussian),
     ("Rademacher", Distribution::Rademacher),
     ("Uniform", Distribution::Uniform),
@@ -55,7 +55,7 @@ impl Case {
             Work::Copy => 2 * self.rows,
             Work::Product(sketched) => self.rows + sketched,
             // Only the sampled rows are read.
-            Work::Sketch(_, Distribution::SparseRows { vec_nnz }, sketched) => {
+            Work::Sketch(_, Distribution::LessUniform { vec_nnz }, sketched) => {
                 self.rows.min(sketched * vec_nnz) + sketched
             }
             Work::Sketch(_, _, sketched) => self.rows + sketched,
@@ -70,7 +70,7 @@ impl Case {
             Work::Copy => 0.0,
             Work::Product(sketched) => 2.0 * sketched as f64 * rows * columns,
             Work::Sketch(_, Distribution::SparseSign { vec_nnz }, _) => vec_nnz as f64 * rows * columns,
-            Work::Sketch(_, Distribution::SparseRows { vec_nnz }, sketched) => (sketched * vec_nnz) as f64 * columns,
+            Work::Sketch(_, Distribution::LessUniform { vec_nnz }, sketched) => (sketched * vec_nnz) as f64 * columns,
             Work::Sketch(_, Distribution::Srht, sketched) => rows * columns * (sketched as f64).log2(),
             Work::Sketch(_, _, sketched) => 2.0 * sketched as f64 * rows * columns,
         }
@@ -139,20 +139,20 @@ impl Task for Case {
     }
 
     fn measure(&self, bench: &Bench) -> Result<Measured, NnError> {
-        let mut measured = match &bench.place {
-            Place::Cpu(par) => self.on_cpu(*par, bench.budget),
-            Place::Cuda(device) => self.on_gpu(device, bench.budget),
+        let mut measured = match &bench.device {
+            BenchDevice::Cpu(par) => self.on_cpu(*par, bench.budget),
+            BenchDevice::Cuda(device) => self.on_gpu(device, bench.budget),
         }?;
-        add_figure(&mut measured, "bytes", self.bytes());
-        add_figure(&mut measured, "flops", self.flops());
+        add_metric(&mut measured, "bytes", self.bytes());
+        add_metric(&mut measured, "flops", self.flops());
         Ok(measured)
     }
 }
 
 /// The copy first: it is the line that all else is held against.
-pub fn grid(_: Kind, extent: Extent) -> Vec<Case> {
-    let sketched: &[usize] = extent.choose(&SKETCHED[..1], &SKETCHED, &SKETCHED);
-    let rows = extent.choose(ROWS / 4, ROWS, ROWS);
+pub fn grid(_: DeviceKind, preset: Preset) -> Vec<Case> {
+    let sketched: &[usize] = preset.choose(&SKETCHED[..1], &SKETCHED, &SKETCHED);
+    let rows = preset.choose(ROWS / 4, ROWS, ROWS);
     let mut works = vec![Work::Copy];
     for &sketched in sketched {
         works.extend(FAMILIES.map(|(name, family)| Work::Sketch(name, family, sketched)));

@@ -103,13 +103,13 @@ fn inked(png: &[u8]) -> (f64, f64) {
 }
 
 #[test]
-fn pictures_decode_and_hold_lines_in_colour() {
+fn pictures_decode_and_hold_lines_in_color() {
     let drawn =
         ["linear_forward_h200", "attention_memory_128_softmax_cpu", "conv_backward_k9_im64", "rsvd_error", "roofline"];
     for figure in figures(&synthetic::records()).expect("one machine a device") {
         if drawn.contains(&figure.name.as_str()) {
-            let (ink, colour) = inked(&figure.png().expect("a picture"));
-            assert!((0.01..0.5).contains(&ink) && colour > 0.001, "{}: {ink} {colour}", figure.name);
+            let (ink, color) = inked(&figure.png().expect("a picture"));
+            assert!((0.01..0.5).contains(&ink) && color > 0.001, "{}: {ink} {color}", figure.name);
         }
     }
 }
@@ -246,7 +246,7 @@ fn measured(record: &mut Record, i: usize) -> &mut Measured {
 fn compare_finds_what_moved_and_nothing_else() {
     let before = synthetic::record("rsvd", "cpu");
     let mut after = before.clone();
-    assert!(compare(&before, &after).expect("one suite").moves.is_empty());
+    assert!(compare(&before, &after).expect("one suite").changes.is_empty());
 
     let third = measured(&mut after, 3);
     third.forward = third.forward.map(|time| synthetic::time(3.0 * time.median));
@@ -255,7 +255,7 @@ fn compare_finds_what_moved_and_nothing_else() {
     fifth.forward = fifth.forward.map(|time| synthetic::time(1.01 * time.median));
     let seventh = measured(&mut after, 7);
     seventh.memory_forward = seventh.memory_forward.map(|bytes| bytes / 2);
-    for (name, value) in &mut measured(&mut after, 9).figures {
+    for (name, value) in &mut measured(&mut after, 9).metrics {
         *value *= if name == "error" { 10.0 } else { 1.0 };
     }
     after.cells[11].outcome = Outcome::OutOfMemory;
@@ -264,7 +264,7 @@ fn compare_finds_what_moved_and_nothing_else() {
 
     let found = compare(&before, &after).expect("one suite");
     let moves: Vec<(&str, String)> =
-        found.moves.iter().map(|moved| (moved.what.as_str(), format!("{:.2}", moved.ratio))).collect();
+        found.changes.iter().map(|moved| (moved.what.as_str(), format!("{:.2}", moved.ratio))).collect();
     let planted = [("outcome", "inf"), ("error", "10.00"), ("forward", "3.00"), ("memory forward", "0.50")];
     assert_eq!(moves, planted.map(|(what, ratio)| (what, ratio.to_owned())));
     assert_eq!((found.matched, found.unmatched), (before.cells.len() - 1, 1));

@@ -50,7 +50,7 @@ fn seconds(device: &str, flops: f64) -> f64 {
 }
 
 pub fn time(median: f64) -> Time {
-    Time { median, least: 0.97 * median, greatest: 1.08 * median, runs: 11 }
+    Time { median, min: 0.97 * median, max: 1.08 * median, runs: 11 }
 }
 
 fn layer(forward: f64, bytes: f64) -> Outcome {
@@ -65,15 +65,15 @@ fn layer_at(forward: f64, bytes: f64, distance: Option<f64>) -> Outcome {
         backward: Some(time(2.9 * forward)),
         memory_forward: Some(bytes as u64),
         memory_backward: Some((2.2 * bytes) as u64),
-        figures: [("error".to_owned(), 3e-7)].into_iter().chain(distance).collect(),
+        metrics: [("error".to_owned(), 3e-7)].into_iter().chain(distance).collect(),
     })
 }
 
-fn plain(seconds: f64, bytes: f64, figures: &[(&str, f64)]) -> Outcome {
+fn plain(seconds: f64, bytes: f64, metrics: &[(&str, f64)]) -> Outcome {
     Outcome::Measured(Measured {
         forward: Some(time(seconds)),
         memory_forward: (bytes > 0.0).then_some(bytes as u64),
-        figures: figures.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        metrics: metrics.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
         ..Measured::default()
     })
 }
@@ -267,9 +267,9 @@ fn cqrrpt(device: &str) -> Vec<Cell> {
                 let flops = (rows * n * n) as f64;
                 let unit = if precision == "f32" { 6e-8 } else { 1e-16 };
                 for (method, cost) in [("panther", 4.0), ("unpivoted", 9.0), ("pivoted", 40.0)] {
-                    let figures =
+                    let metrics =
                         [("error", 4.0 * unit * f64::sqrt(cost)), ("orthogonality", unit * (n as f64).sqrt())];
-                    let outcome = plain(seconds(device, cost * flops), 0.0, &figures);
+                    let outcome = plain(seconds(device, cost * flops), 0.0, &metrics);
                     cells.push(cell(&[("rows", rows), ("columns", n)], method, &[], precision, outcome));
                 }
             }
@@ -290,9 +290,9 @@ fn sketch(device: &str) -> Vec<Cell> {
             .enumerate()
         {
             let slower = if i < 3 { 0.1 * sketched as f64 } else { 1.5 + i as f64 };
-            let figures = [("bytes", bytes), ("flops", 2.0 * bytes)];
+            let metrics = [("bytes", bytes), ("flops", 2.0 * bytes)];
             let case = [("rows", rows), ("columns", columns), ("sketched", sketched)];
-            let outcome = plain(slower * bytes / bandwidth, 0.0, &figures);
+            let outcome = plain(slower * bytes / bandwidth, 0.0, &metrics);
             cells.push(worded(cell(&case, "panther", &[], "f32", outcome), "family", family));
         }
     }
@@ -308,9 +308,9 @@ fn convert() -> Vec<Cell> {
             for (method, factor) in [("sketch", 2.5), ("least_squares", 1.3), ("rsvd", 1.01), ("exact", 1.0)] {
                 for terms in if method == "exact" { 1..=1 } else { 1..=3 } {
                     let error = (factor * best / (terms as f64).powf(0.2)).max(best);
-                    let figures = [("error", error), ("best", best), ("parameters_kept", kept * terms as f64 / 3.0)];
+                    let metrics = [("error", error), ("best", best), ("parameters_kept", kept * terms as f64 / 3.0)];
                     let parameters = [("num_terms", terms), ("low_rank", rank)];
-                    let outcome = plain(0.01, 0.0, &figures);
+                    let outcome = plain(0.01, 0.0, &metrics);
                     cells.push(worded(cell(&[], method, &parameters, "f32", outcome), "spectrum", spectrum));
                 }
             }
@@ -351,12 +351,12 @@ fn pivots() -> Vec<Cell> {
         for k in [8, 16, 32, 64, 128] {
             for (method, worse) in [("panther", 1.04), ("classical", 1.0)] {
                 let spread = worse * (1.1 + 0.1 * i as f64 + 0.001 * k as f64);
-                let figures = [
+                let metrics = [
                     ("r_norm_ratio", if method == "panther" { 1.0 + 0.02 * (1 + i) as f64 } else { 1.0 }),
                     ("sigma_ratio_least", 1.0 / spread),
                     ("sigma_ratio_greatest", spread),
                 ];
-                let outcome = plain(1e-2, 0.0, &figures);
+                let outcome = plain(1e-2, 0.0, &metrics);
                 cells.push(worded(cell(&[("k", k)], method, &[], "f64", outcome), "family", family));
             }
         }

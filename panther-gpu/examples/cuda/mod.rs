@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use faer::Mat;
 use faer::sparse::SparseColMatRef;
-use panther_gpu::{Device, DeviceReal, GpuError, Matrix, MatrixRef};
+use panther_gpu::{Device, DeviceName, DeviceReal, GpuError, Matrix, MatrixRef};
 use panther_linalg::Input;
 
 use crate::common::error::CliError;
@@ -28,14 +28,12 @@ impl<A: Args> OnDevice<A> {
     }
 }
 
-/// The number of a device by its name.
+/// The number of a GPU by its name.
 fn ordinal(name: &str) -> Result<usize, String> {
-    let number = match name.split_once(':') {
-        None if name == "cuda" => Some(0),
-        Some(("cuda", number)) => number.parse().ok(),
-        _ => None,
-    };
-    number.ok_or_else(|| "expected cuda or cuda:N".to_owned())
+    match name.parse() {
+        Ok(DeviceName::Cuda(ordinal)) => Ok(ordinal),
+        _ => Err("expected cuda or cuda:N".to_owned()),
+    }
 }
 
 pub struct Cuda {
@@ -68,8 +66,8 @@ impl Cuda {
     fn send<T: DeviceReal>(&self, a: Input<'_, T>) -> Result<Matrix<T>, GpuError> {
         match a {
             Input::Dense(a) => Matrix::from_host(&self.device, a),
-            Input::SparseColumns(a) => self.send_columns(a),
-            Input::SparseRows(a) => {
+            Input::Csc(a) => self.send_columns(a),
+            Input::Csr(a) => {
                 let mut sent = Matrix::zeros(&self.device, a.nrows(), a.ncols())?;
                 sent.as_mut().copy_from(self.send_columns(a.transpose())?.as_ref().t())?;
                 Ok(sent)

@@ -2,11 +2,13 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("elementwise");
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("layers/elementwise").with(&[Constant::u32("RELU", Activation::Relu.code() as usize)]);
 
 /// A function of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// As the kernels know it.
+    /// The kernels' number for it.
     const fn code(self) -> u32 {
         match self {
             Self::Relu => 0,

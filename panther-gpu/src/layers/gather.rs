@@ -1,10 +1,11 @@
 //! Rows of a table by their index.
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("gather");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/gather");
 
 /// An error where an index is not one of the table's, rows×width.
 fn check<T: DeviceReal>(

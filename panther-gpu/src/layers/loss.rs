@@ -1,11 +1,12 @@
 //! Losses with their gradients. Both wait for the number.
 
-use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::reductions::{shares_of_doubles, sum_doubles};
 use crate::layers::{block_a_row, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("loss");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/loss");
 
 /// Threads for a row.
 const THREADS: u32 = 128;

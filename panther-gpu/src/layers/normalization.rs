@@ -1,11 +1,12 @@
 //! Normalization of rows.
 
-use crate::kernel::{KernelFile, kernel_file, launch};
-use crate::layers::reductions::{RowShares, add_shares};
+use crate::layers::reductions::{ROW_SHARES, RowShares, add_shares};
 use crate::layers::{block_a_row, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("normalization");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/normalization").with(&ROW_SHARES);
 
 /// Threads for a row.
 const THREADS: u32 = 128;

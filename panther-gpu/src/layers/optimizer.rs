@@ -1,10 +1,11 @@
 //! Steps of optimizers, one kernel each.
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("optimizer");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/optimizer");
 
 /// The values of a step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]

@@ -2,14 +2,16 @@
 
 use cudarc::driver::DeviceRepr;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::convolution::Window;
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("pooling");
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("layers/pooling").with(&[Constant::size_of::<Windows>("SIZE_OF_WINDOWS")]);
 
-/// Planes of images and the windows on them, as the kernels know them.
+/// Planes of images and the windows on them: the argument of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct Windows {

@@ -1,7 +1,8 @@
 //! Products of matrices that lie within tensors.
 
-use crate::matrix::Place;
-use crate::product::{Operands, gemm};
+use crate::gemm::operands::Operands;
+use crate::gemm::product::gemm;
+use crate::matrix::raw::Place;
 use crate::{Buffer, DeviceReal, GpuError, Precision};
 
 /// Where a matrix, or a batch of them in two levels, lies within a buffer. One of the two strides of the matrix is 1.

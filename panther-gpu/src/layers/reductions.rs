@@ -2,15 +2,20 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("reductions");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/reductions").with(&ROW_SHARES);
 
-/// Columns and rows of threads of a block that sums rows, as the kernels have them.
+/// Columns and rows of threads of a block that sums rows.
 const COLUMNS: usize = 32;
 const LANES: u32 = 8;
+
+/// Those of kernels that are launched by [`RowShares`].
+pub(crate) const ROW_SHARES: [Constant; 2] =
+    [Constant::u32("COLUMNS", COLUMNS), Constant::u32("LANES", LANES as usize)];
 
 /// Blocks that keep a device busy.
 const BLOCKS: usize = 1024;

@@ -2,11 +2,12 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("row_marks");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/row_marks");
 
 /// Threads of a warp, which takes a row at a time.
 const WARP: usize = 32;

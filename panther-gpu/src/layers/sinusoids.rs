@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::reductions::add_shares;
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("sinusoids");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/sinusoids");
 
 /// Rows whose share of the gradients by the sinusoids is summed before the shares are.
 const GRADIENT_ROWS: usize = 32;

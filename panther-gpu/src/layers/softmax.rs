@@ -1,10 +1,11 @@
 //! The softmax of attention scores.
 
-use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::{block_a_row, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("softmax");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/softmax");
 
 /// Threads for a row.
 const THREADS: u32 = 128;

@@ -2,14 +2,17 @@
 
 use panther_sketch::{Distribution, stream};
 
-use super::real;
-use crate::buffer::{Buffer, Pointer};
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::matrix::Place;
-use crate::product::{Operands, Precision, gemm};
-use crate::{Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef};
+use crate::gemm::operands::Operands;
+use crate::gemm::product::gemm;
+use crate::matrix::raw::Place;
+use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
+use crate::{Buffer, Device, DeviceReal, GpuError, Matrix, MatrixMut, MatrixRef, Precision};
 
-const KERNELS: KernelFile = kernel_file!("sketch_dense");
+pub(crate) const KERNELS: KernelFile =
+    kernel_file!("sketch/dense", "sketch/stream.cuh", "sketch/box_muller.cuh", "sketch/pairs.cuh")
+        .with(&[Constant::u64("PHI", panther_sketch::seed::PHI)]);
 
 /// Numbers of S that are held at a time …
 const PANEL_NUMBERS: usize = 1 << 24;
@@ -50,7 +53,7 @@ impl Dense {
         let by_threads = |kernel| Drawing { kernel, columns: 64, threads: 64 };
         let (tag, drawing, scale) = match family {
             Distribution::Gaussian => {
-                (stream::GAUSSIAN, Drawing { kernel: "draw_gaussian", columns: 32, threads: 256 }, 1.0 / root)
+                (stream::GAUSSIAN, Drawing { kernel: "draw_gaussian", columns: WARP, threads: 256 }, 1.0 / root)
             }
             Distribution::Rademacher => (stream::RADEMACHER, by_threads("draw_rademacher"), 1.0 / root),
             Distribution::Uniform => (stream::UNIFORM, by_threads("draw_uniform"), 3.0_f64.sqrt() / root),
@@ -84,8 +87,8 @@ impl Dense {
             first as u64,
             count as u64,
             self.d as u64,
-            real::<T>(self.scale),
-            real::<T>(factor),
+            T::from_f64(self.scale),
+            T::from_f64(factor),
         )
     }
 

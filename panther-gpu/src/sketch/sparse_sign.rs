@@ -3,20 +3,28 @@
 use cudarc::driver::LaunchConfig;
 use panther_sketch::stream;
 
+use super::sparse::WINDOW;
 use super::tiling::{Tiling, equal_slice};
-use super::{WINDOW, below_2_31, real};
-use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::index;
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-const KERNELS: KernelFile = kernel_file!("sketch_sparse_sign");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/sparse_sign", "sketch/stream.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+    Constant::u32("ROW_BYTES", ROW_BYTES),
+    Constant::u32("ROW_THREADS", ROW_THREADS),
+    Constant::u32("SUMMED_ROWS", SUMMED_ROWS),
+    Constant::u32("BROUGHT_QUADS", BROUGHT_QUADS),
+    Constant::u32("MOST_THREADS", MOST_THREADS),
+]);
 
-/// Bytes of a row of a tile, and threads that read it, as in the kernels.
+/// Bytes of a row of a tile, and threads that read it, 16 bytes each.
 const ROW_BYTES: usize = 128;
-const ROW_THREADS: usize = 8;
-/// Rows of the output that a thread sums at most, as in the kernels.
+const ROW_THREADS: usize = ROW_BYTES / 16;
+/// Rows of the output that a thread sums at most.
 const SUMMED_ROWS: usize = 8;
-/// How many times 16 bytes a thread brings of a tile, as in the kernels. A tile has 512 rows at most: their places in it have 16 bits.
+/// How many times 16 bytes a thread brings of a tile. A tile has 512 rows at most: their places in it have 16 bits.
 const BROUGHT_QUADS: usize = 4;
 /// Threads of a block at most.
 const MOST_THREADS: usize = 1024;
@@ -63,13 +71,13 @@ struct Lists {
 
 impl SparseSign {
     pub(super) fn new(d: usize, n: usize, zeta: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
+        index("sketch", "d", d)?;
         Ok(Self { d, n, zeta, key: stream::family_key(seed, stream::SPARSE_SIGN) })
     }
 
     /// 1/√ζ.
     fn scale<T: DeviceReal>(&self) -> T {
-        real(1.0 / (self.zeta as f64).sqrt())
+        T::from_f64(1.0 / (self.zeta as f64).sqrt())
     }
 
     /// Two tiles with their lists fit into the shared memory of a block: one is summed while the other is on its way.

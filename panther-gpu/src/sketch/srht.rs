@@ -1,25 +1,32 @@
 //! The subsampled randomized Hadamard transform: aligned tiles of coordinates are transformed, a column a warp, and the kept rows take
 //! an entry of each.
 
-use cudarc::driver::LaunchConfig;
+use cudarc::driver::{DeviceRepr, LaunchConfig, ValidAsZeroBits};
 use panther_sketch::stream;
 
 use super::tiling::{Tiling, equal_slice};
-use super::{below_2_31, real};
-use crate::buffer::Buffer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
+use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::{blocks, index};
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut, MatrixRef};
 
-const KERNELS: KernelFile = kernel_file!("sketch_srht");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/srht", "sketch/stream.cuh").with(&[
+    Constant::u64("PHI", panther_sketch::seed::PHI),
+    Constant::u32("SIZE", SIZE),
+    Constant::u32("COLUMN_BYTES", COLUMN_BYTES),
+    Constant::u32("AHEAD", AHEAD),
+    Constant::size_of::<Kept>("SIZE_OF_KEPT"),
+]);
 
-/// Threads of a warp.
-const WARP: usize = 32;
-/// Coordinates of a tile, as in the kernels.
+/// Coordinates of a tile.
 const SIZE: usize = 1024;
-/// Numbers that a column of a tile takes in shared memory, as in the kernels: every 32 rows one more, against conflicts of banks.
+/// Numbers that a column of a tile takes in shared memory: every 32 rows one more, against conflicts of banks.
 const COLUMN_ROOM: usize = SIZE + SIZE / WARP;
-/// Rows of the output that a warp has in work at a time, as in the kernels.
-const CHOSEN_ROWS: usize = 8 * WARP;
+/// Rows of the output that a lane and a warp have in work at a time.
+const AHEAD: usize = 8;
+const CHOSEN_ROWS: usize = AHEAD * WARP;
+/// Bytes of the columns of a block where they lie side by side, at most.
+const COLUMN_BYTES: usize = 64;
 /// Bytes that all banks of shared memory give at a time.
 const BANK_BYTES: usize = 128;
 
@@ -28,8 +35,8 @@ const BANK_BYTES: usize = 128;
 pub(super) struct Srht {
     d: usize,
     n: usize,
-    /// The d rows of H that are kept, ascending, as [`kept`] writes them.
-    kept: Buffer<u64>,
+    /// The d rows of H that are kept, ascending.
+    kept: Buffer<Kept>,
     /// Their positions in [`conflict_free`] groups.
     order: Buffer<u32>,
     /// Of all coordinates, a bit each; the kernels say which.
@@ -38,10 +45,10 @@ pub(super) struct Srht {
 
 impl Srht {
     pub(super) fn new<T: DeviceReal>(device: &Device, d: usize, n: usize, seed: u64) -> Result<Self, GpuError> {
-        below_2_31("d", d)?;
+        index("sketch", "d", d)?;
         let operator = panther_sketch::Srht::new(d, n, seed)?;
         let rows = operator.rows();
-        let kept: Vec<u64> = rows.iter().copied().map(kept).collect();
+        let kept: Vec<Kept> = rows.iter().copied().map(Kept::new).collect();
         let kept = Buffer::from_host(device, &kept)?;
         let order = Buffer::from_host(device, &conflict_free(rows))?;
         let coordinates = n.next_multiple_of(SIZE);
@@ -60,7 +67,7 @@ impl Srht {
 
     /// 1/√d.
     fn scale<T: DeviceReal>(&self) -> T {
-        real(1.0 / (self.d as f64).sqrt())
+        T::from_f64(1.0 / (self.d as f64).sqrt())
     }
 
     pub(super) fn left<T: DeviceReal>(&self, out: MatrixMut<'_, T>, a: MatrixRef<'_, T>) -> Result<(), GpuError> {
@@ -98,7 +105,7 @@ impl Srht {
         let stride = stride::<T>(columns, 0);
         let tiles = self.n.div_ceil(SIZE).min(u16::MAX.into());
         let config = LaunchConfig {
-            grid_dim: (p.div_ceil(columns) as u32, tiles as u32, 1),
+            grid_dim: (blocks("sketch", "columns of x", p.div_ceil(columns))?, tiles as u32, 1),
             block_dim: ((columns * WARP) as u32, 1, 1),
             shared_mem_bytes: (stride * columns * size_of::<T>()) as u32,
         };
@@ -143,10 +150,24 @@ impl Srht {
     }
 }
 
-/// A row of H as the kernels have it: where its low bits are in a column of shared memory, and, 32 bits further, its high bits.
-fn kept(row: usize) -> u64 {
-    let (low, high) = (row % SIZE, row / SIZE);
-    (low + low / WARP) as u64 | (high as u64) << 32
+/// A row of H for the kernels: where its low bits are in a column of shared memory, and its high bits.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    place: u32,
+    high: u32,
+}
+
+// SAFETY: two numbers in the order of the kernels' struct, without gaps.
+unsafe impl DeviceRepr for Kept {}
+// SAFETY: any bytes are two numbers.
+unsafe impl ValidAsZeroBits for Kept {}
+
+impl Kept {
+    const fn new(row: usize) -> Self {
+        let (low, high) = (row % SIZE, row / SIZE);
+        Self { place: (low + low / WARP) as u32, high: high as u32 }
+    }
 }
 
 /// How S·A with d rows is divided.
@@ -161,7 +182,7 @@ fn tiling<T>(d: usize, shared_bytes: usize) -> Tiling {
 
 /// Columns that a block takes: 64 bytes where they lie side by side, or half of that where more does not fit.
 fn block_columns<T>(shared_bytes: usize) -> usize {
-    let many = 64 / size_of::<T>();
+    let many = COLUMN_BYTES / size_of::<T>();
     let fits = stride::<T>(many, CHOSEN_ROWS) * many * size_of::<T>() <= shared_bytes;
     if fits { many } else { many / 2 }
 }

@@ -2,11 +2,13 @@
 
 use cudarc::driver::LaunchConfig;
 
-use crate::buffer::{Buffer, Pointer};
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
-use crate::{Device, DeviceReal, GpuError, MatrixMut};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits;
+use crate::runtime::pool::Pointer;
+use crate::{Buffer, Device, DeviceReal, GpuError, MatrixMut};
 
-const KERNELS: KernelFile = kernel_file!("sketch_parts");
+pub(crate) const KERNELS: KernelFile = kernel_file!("sketch/tiling");
 
 /// Partial sums that are held at a time, unless one part has more.
 const PART_NUMBERS: usize = 1 << 24;
@@ -45,7 +47,7 @@ impl Tiling {
         work: impl FnOnce(Parts<T>) -> Result<(), GpuError>,
     ) -> Result<(), GpuError> {
         let (rows, columns, device) = (out.nrows(), out.ncols(), out.device);
-        let (tiles_per_part, config) = self.divide(device, rows, columns, n.div_ceil(self.height));
+        let (tiles_per_part, config) = self.divide(device, rows, columns, n.div_ceil(self.height))?;
         let parts = config.grid_dim.1 as usize;
         let (add, step) = (u32::from(add), rows * columns);
         let (pointer, (down, right)) = (out.place().pointer, out.place().strides());
@@ -83,20 +85,21 @@ impl Tiling {
 
     /// Tiles of a part, and the blocks of all parts, for d rows and p columns of output: the multiprocessors should be busy to the end, but
     /// every part writes and reads its sums once more.
-    fn divide(&self, device: &Device, d: usize, p: usize, tiles: usize) -> (usize, LaunchConfig) {
+    fn divide(&self, device: &Device, d: usize, p: usize, tiles: usize) -> Result<(usize, LaunchConfig), GpuError> {
         let resident = RESIDENT_THREADS / self.threads as usize;
         let slots =
             device.multiprocessors() as usize * resident.min(device.shared_bytes() as usize / self.shared).max(1);
         let most = (PART_NUMBERS / d.saturating_mul(p)).clamp(1, MOST_PARTS).min(tiles);
         // Neighbouring blocks share columns of A.
-        let blocks = p.div_ceil(self.columns) * d.div_ceil(self.slice);
+        let blocks = p.div_ceil(self.columns).saturating_mul(d.div_ceil(self.slice));
+        let blocks_down = limits::blocks("sketch", "rows of S times columns of a", blocks)?;
         let per_part = self.cheapest(slots, blocks, tiles, most);
         let config = LaunchConfig {
-            grid_dim: (blocks as u32, tiles.div_ceil(per_part) as u32, 1),
+            grid_dim: (blocks_down, tiles.div_ceil(per_part) as u32, 1),
             block_dim: (self.threads, 1, 1),
             shared_mem_bytes: self.shared as u32,
         };
-        (per_part, config)
+        Ok((per_part, config))
     }
 
     /// Tiles of a part.

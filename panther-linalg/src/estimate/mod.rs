@@ -8,5 +8,5 @@ mod residual;
 pub use chi_squared::chi_squared_below;
 pub(crate) use gaussian::gaussian;
 pub(crate) use orthogonality::measure_orthogonality;
-pub use residual::{QR_PROBES, QR_SAFETY, quantum};
+pub use residual::{RESIDUAL_SAFETY, RESIDUAL_VECTORS, quantum};
 pub(crate) use residual::{Residual, measure_residual};

@@ -5,18 +5,18 @@
 
 use faer::Accum;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Input, Real, product};
 
 use crate::LinalgError;
 use crate::estimate::chi_squared_below;
 use crate::estimate::gaussian;
 use crate::operator::{Scaled, scaled_back};
-use crate::seed::derive_seed;
 
 /// Vectors that measure a QR.
-pub const QR_PROBES: usize = 8;
+pub const RESIDUAL_VECTORS: usize = 8;
 /// What they measure is taken this many times: one in 10⁷ estimates is too small.
-pub const QR_SAFETY: f64 = 10.0;
+pub const RESIDUAL_SAFETY: f64 = 10.0;
 
 /// An upper bound of ‖AP − QR‖_F, and the probability that it is none.
 pub(crate) struct Residual {
@@ -44,22 +44,22 @@ pub(crate) fn measure_residual<T: Real>(
     seed: u64,
     par: Par,
 ) -> Result<Residual, LinalgError> {
-    let y = gaussian::<T>(r.ncols(), QR_PROBES, derive_seed(seed, u64::MAX))?;
-    let mut py = Mat::zeros(r.ncols(), QR_PROBES);
+    let y = gaussian::<T>(r.ncols(), RESIDUAL_VECTORS, derive(seed, Purpose::ErrorEstimate, 0))?;
+    let mut py = Mat::zeros(r.ncols(), RESIDUAL_VECTORS);
     for (from, &to) in permutation.iter().enumerate() {
         py.row_mut(to).copy_from(y.row(from));
     }
     let mut residual = a.apply("a", py.as_ref(), par)?;
     if q.ncols() > 0 {
-        let mut ry = Mat::zeros(q.ncols(), QR_PROBES);
+        let mut ry = Mat::zeros(q.ncols(), RESIDUAL_VECTORS);
         product(ry.as_mut(), Accum::Replace, r, y.as_ref(), T::ONE, par);
         product(residual.as_mut(), Accum::Add, q, ry.as_ref(), -T::ONE, par);
     }
-    let s = QR_PROBES as f64;
-    let measured = QR_SAFETY * residual.norm_l2().to_f64() / s.sqrt();
+    let s = RESIDUAL_VECTORS as f64;
+    let measured = RESIDUAL_SAFETY * residual.norm_l2().to_f64() / s.sqrt();
     Ok(Residual {
         error_estimate: scaled_back(measured + T::EPSILON.to_f64() * norm, a.exponent)
             + quantum::<T>(norm, q.nrows(), r.ncols()),
-        failure_probability: chi_squared_below(QR_PROBES, s / (QR_SAFETY * QR_SAFETY)),
+        failure_probability: chi_squared_below(RESIDUAL_VECTORS, s / (RESIDUAL_SAFETY * RESIDUAL_SAFETY)),
     })
 }

@@ -11,7 +11,7 @@ pub(crate) fn gather_columns<T: Real>(a: Input<'_, T>, columns: &[usize], par: P
     let mut out = Mat::zeros(a.nrows(), columns.len());
     match a {
         Input::Dense(a) => copy_columns(out.as_mut(), a, columns, par),
-        Input::SparseColumns(a) => {
+        Input::Csc(a) => {
             for (to, &from) in columns.iter().enumerate() {
                 let out = column_mut(out.as_mut(), to);
                 for (i, x) in a.row_idx_of_col(from).zip(a.val_of_col(from)) {
@@ -19,7 +19,7 @@ pub(crate) fn gather_columns<T: Real>(a: Input<'_, T>, columns: &[usize], par: P
                 }
             }
         }
-        Input::SparseRows(a) => {
+        Input::Csr(a) => {
             let mut place = vec![None; a.ncols()];
             for (to, &from) in columns.iter().enumerate() {
                 place[from] = Some(to);

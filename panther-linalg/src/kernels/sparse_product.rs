@@ -6,7 +6,7 @@
 use faer::prelude::*;
 use faer::sparse::SparseColMatRef;
 use panther_sketch::Real;
-use rayon::prelude::*;
+use panther_sketch::parallel::{self, split_columns};
 
 use crate::kernels::vectorized;
 
@@ -33,24 +33,30 @@ pub(crate) fn gather_product<T: Real>(
     tiles(out, x, par, |out, x| gather(out, a, x));
 }
 
-vectorized! {
-    fn scatter<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
-        for (j, x) in x.iter().enumerate() {
-            for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(&mut out[i], *a, x);
+fn scatter<T: Real>(out: &mut [[T; LANES]], a: SparseColMatRef<'_, usize, T>, x: &[[T; LANES]]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (j, x) in x.iter().enumerate() {
+                for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
+                    add_multiple(&mut out[i], *a, x);
+                }
             }
-        }
-    }
+        },
+    );
 }
 
-vectorized! {
-    fn gather<'a, T: Real>(out: &'a mut [[T; LANES]], a: SparseColMatRef<'a, usize, T>, x: &'a [[T; LANES]]) -> () {
-        for (j, out) in out.iter_mut().enumerate() {
-            for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
-                add_multiple(out, *a, &x[i]);
+fn gather<T: Real>(out: &mut [[T; LANES]], a: SparseColMatRef<'_, usize, T>, x: &[[T; LANES]]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (j, out) in out.iter_mut().enumerate() {
+                for (i, a) in a.row_idx_of_col(j).zip(a.val_of_col(j)) {
+                    add_multiple(out, *a, &x[i]);
+                }
             }
-        }
-    }
+        },
+    );
 }
 
 #[inline(always)]
@@ -62,12 +68,13 @@ fn add_multiple<T: Real>(out: &mut [T; LANES], a: T, x: &[T; LANES]) {
 
 /// Runs `product` on tiles of columns.
 fn tiles<T: Real>(
-    mut out: MatMut<'_, T>,
+    out: MatMut<'_, T>,
     x: MatRef<'_, T>,
     par: Par,
-    product: impl Fn(&mut [[T; LANES]], &[[T; LANES]]) + Sync,
+    product: impl Fn(&mut [[T; LANES]], &[[T; LANES]]) + Send + Sync,
 ) {
-    let tile = |(mut out, x): (MatMut<'_, T>, MatRef<'_, T>)| {
+    parallel::for_each(par, split_columns(out, LANES), |(columns, mut out)| {
+        let x = x.subcols(columns.start, columns.len());
         let mut x_tile = vec![[T::ZERO; LANES]; x.nrows()];
         for lane in 0..x.ncols() {
             for (row, x) in x_tile.iter_mut().zip(x.col(lane).iter()) {
@@ -81,18 +88,5 @@ fn tiles<T: Real>(
                 *out = row[lane];
             }
         }
-    };
-    let tiles = x.ncols().div_ceil(LANES);
-    match par {
-        Par::Seq => {
-            for start in (0..x.ncols()).step_by(LANES) {
-                let width = LANES.min(x.ncols() - start);
-                tile((out.rb_mut().subcols_mut(start, width), x.subcols(start, width)));
-            }
-        }
-        Par::Rayon(_) if tiles > 0 => {
-            out.par_col_chunks_mut(LANES).zip(x.par_col_chunks(LANES)).for_each(tile);
-        }
-        Par::Rayon(_) => {}
-    }
+    });
 }

@@ -3,10 +3,14 @@
 use faer::prelude::*;
 use panther_sketch::Real;
 
+use crate::operator::linear_operator::check_product;
 use crate::{LinalgError, LinearOperator, ScaledNorm};
 
 /// A matrix-free operator m×n from two closures: `apply(out, x, par)` sets out = A·X and `apply_adjoint(out, x, par)`
-/// sets out = Aᵀ·X, for column-major X of any number of columns.
+/// sets out = Aᵀ·X, for X and out stored by columns, each column contiguous, and at least one of them.
+///
+/// [`rsvd`](crate::rsvd()) and its stages check the two products and the norm, if it is given, against each other:
+/// [`LinalgError::InconsistentAdjoint`] and [`LinalgError::InconsistentNorm`] if they belong to different matrices.
 ///
 /// ```
 /// use faer::prelude::*;
@@ -38,7 +42,7 @@ impl<F, G> FnOperator<F, G> {
         Self { shape: (m, n), apply, apply_adjoint, frobenius_norm: None }
     }
 
-    /// Tells ‖A‖_F.
+    /// Gives ‖A‖_F, finite and at least 0.
     #[must_use]
     pub fn with_frobenius_norm(mut self, norm: f64) -> Self {
         self.frobenius_norm = Some(norm);
@@ -60,23 +64,29 @@ where
         self.shape.1
     }
 
-    fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
+    fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+        let (m, n) = self.shape;
+        check_product("A·X", (m, n), &out, x)?;
         (self.apply)(out, x, par);
+        Ok(())
     }
 
-    fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
+    fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+        let (m, n) = self.shape;
+        check_product("Aᵀ·X", (n, m), &out, x)?;
         (self.apply_adjoint)(out, x, par);
+        Ok(())
     }
 
     fn scaled_norm(&self, _: Par) -> Result<Option<ScaledNorm>, LinalgError> {
-        match self.frobenius_norm {
-            None => Ok(None),
-            Some(norm) if norm >= 0.0 && norm.is_finite() => Ok(Some(ScaledNorm::of_norm(norm))),
-            Some(got) => Err(LinalgError::InvalidNumber {
-                argument: "frobenius_norm",
-                requirement: "finite and at least 0",
-                got,
-            }),
+        let Some(norm) = self.frobenius_norm else { return Ok(None) };
+        // No nonzero matrix has a norm outside of the range of its entries.
+        let smallest = T::MIN_POSITIVE.to_f64() * T::EPSILON.to_f64();
+        let largest = 1.0 / T::MIN_POSITIVE.to_f64();
+        if norm == 0.0 || (smallest..=largest).contains(&norm) {
+            return Ok(Some(ScaledNorm::of_norm(norm)));
         }
+        let requirement = "0 or a positive number within the range of the scalar type";
+        Err(LinalgError::InvalidNumber { argument: "frobenius_norm", requirement, got: norm })
     }
 }

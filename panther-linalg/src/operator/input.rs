@@ -4,8 +4,8 @@ use faer::MatMut;
 use faer::prelude::*;
 use panther_sketch::{Input, Real, SketchOperator};
 
-use crate::kernels::narrow_product;
-use crate::kernels::{gather_product, scatter_product};
+use crate::kernels::{self, gather_product, narrow_product, scatter_product};
+use crate::operator::linear_operator::check_product;
 use crate::operator::scaled_norm;
 use crate::{LinalgError, LinearOperator, ScaledNorm};
 
@@ -18,20 +18,24 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
         Input::ncols(self)
     }
 
-    fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
+    fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+        check_product("A·X", (Input::nrows(self), Input::ncols(self)), &out, x)?;
         match *self {
             Self::Dense(a) => narrow_product(out, a, x, par),
-            Self::SparseColumns(a) => scatter_product(out, a, x, par),
-            Self::SparseRows(a) => gather_product(out, a.transpose(), x, par),
+            Self::Csc(a) => scatter_product(out, a, x, par),
+            Self::Csr(a) => gather_product(out, a.transpose(), x, par),
         }
+        Ok(())
     }
 
-    fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
+    fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+        check_product("Aᵀ·X", (Input::ncols(self), Input::nrows(self)), &out, x)?;
         match *self {
             Self::Dense(a) => narrow_product(out, a.transpose(), x, par),
-            Self::SparseColumns(a) => gather_product(out, a, x, par),
-            Self::SparseRows(a) => scatter_product(out, a.transpose(), x, par),
+            Self::Csc(a) => gather_product(out, a, x, par),
+            Self::Csr(a) => scatter_product(out, a.transpose(), x, par),
         }
+        Ok(())
     }
 
     fn sketch(&self, s: &dyn SketchOperator<T>, par: Par) -> Result<Mat<T>, LinalgError> {
@@ -40,6 +44,14 @@ impl<T: Real> LinearOperator<T> for Input<'_, T> {
 
     fn scaled_norm(&self, par: Par) -> Result<Option<ScaledNorm>, LinalgError> {
         scaled_norm("a", *self, par).map(Some)
+    }
+
+    fn to_dense(&self, _: Par) -> Option<Mat<T>> {
+        Some(kernels::to_dense(*self))
+    }
+
+    fn has_entries(&self) -> bool {
+        true
     }
 }
 
@@ -55,12 +67,12 @@ macro_rules! as_input {
                 Input::from($view(self)).ncols()
             }
 
-            fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
-                Input::from($view(self)).apply(out, x, par);
+            fn apply(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+                Input::from($view(self)).apply(out, x, par)
             }
 
-            fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) {
-                Input::from($view(self)).apply_adjoint(out, x, par);
+            fn apply_adjoint(&self, out: MatMut<'_, T>, x: MatRef<'_, T>, par: Par) -> Result<(), LinalgError> {
+                Input::from($view(self)).apply_adjoint(out, x, par)
             }
 
             fn sketch(&self, s: &dyn SketchOperator<T>, par: Par) -> Result<Mat<T>, LinalgError> {
@@ -68,7 +80,15 @@ macro_rules! as_input {
             }
 
             fn scaled_norm(&self, par: Par) -> Result<Option<ScaledNorm>, LinalgError> {
-                Input::from($view(self)).scaled_norm(par)
+                LinearOperator::scaled_norm(&Input::from($view(self)), par)
+            }
+
+            fn to_dense(&self, par: Par) -> Option<Mat<T>> {
+                LinearOperator::to_dense(&Input::from($view(self)), par)
+            }
+
+            fn has_entries(&self) -> bool {
+                true
             }
         }
     )*};

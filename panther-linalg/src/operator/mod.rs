@@ -2,8 +2,9 @@
 
 mod fn_operator;
 mod input;
-mod linear_operator;
+pub(crate) mod linear_operator;
 mod power_of_two;
+mod repeated_entries;
 mod scaled;
 mod scaled_norm;
 

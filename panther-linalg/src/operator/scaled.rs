@@ -37,7 +37,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
         A: LinearOperator<T>,
     {
         let mut out = Mat::zeros(self.operator.nrows(), x.ncols());
-        self.with_scaled(x, |x| self.operator.apply(out.as_mut(), x, par));
+        self.with_scaled(x, |x| self.operator.apply(out.as_mut(), x, par))?;
         self.finish(argument, out, par)
     }
 
@@ -52,7 +52,7 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
         A: LinearOperator<T>,
     {
         let mut out = Mat::zeros(self.operator.ncols(), x.ncols());
-        self.with_scaled(x, |x| self.operator.apply_adjoint(out.as_mut(), x, par));
+        self.with_scaled(x, |x| self.operator.apply_adjoint(out.as_mut(), x, par))?;
         self.finish(argument, out, par)
     }
 
@@ -70,18 +70,26 @@ impl<'a, A: ?Sized> Scaled<'a, A> {
             let out = self.operator.sketch(s, par)?;
             self.finish(argument, out, par)
         } else {
-            self.apply(argument, s.to_dense().transpose(), par)
+            self.apply(argument, s.to_dense()?.transpose(), par)
         }
     }
 
-    fn with_scaled<T: Real>(&self, x: MatRef<'_, T>, product: impl FnOnce(MatRef<'_, T>)) {
-        if self.before == 0 {
+    /// Calls `product` with X·2^before, stored by columns, unless X has no columns.
+    fn with_scaled<T: Real>(
+        &self,
+        x: MatRef<'_, T>,
+        product: impl FnOnce(MatRef<'_, T>) -> Result<(), LinalgError>,
+    ) -> Result<(), LinalgError> {
+        if x.ncols() == 0 {
+            return Ok(());
+        }
+        if self.before == 0 && x.row_stride() == 1 {
             return product(x);
         }
         let mut copy = Mat::zeros(x.nrows(), x.ncols());
         copy.copy_from(x);
         scale_all(copy.as_mut(), self.before);
-        product(copy.as_ref());
+        product(copy.as_ref())
     }
 
     /// The rest of the power, and a check: closures may return anything.

@@ -1,11 +1,11 @@
 //! ‖A‖_F without overflow, and the power of two that brings A near one.
 
 use faer::{MatRef, Par};
-use panther_sketch::{Input, Real};
-use rayon::prelude::*;
+use panther_sketch::{Input, Real, parallel};
 
 use crate::LinalgError;
 use crate::kernels::{max_abs, sum_of_squares, vectorized};
+use crate::operator::repeated_entries::repeated_entries;
 use crate::operator::{exponent_of, power_of_two, scaled_back};
 
 /// ‖A‖_F as mantissa·2^exponent, so that it can be told even where it leaves the range of the type.
@@ -18,13 +18,16 @@ pub struct ScaledNorm {
 }
 
 impl ScaledNorm {
-    /// The magnitude that belongs to ‖A‖_F = `norm`.
+    /// The norm of the zero matrix.
+    pub const ZERO: Self = Self { frobenius: 0.0, exponent: 0 };
+
+    /// ‖A‖_F = `norm`, which is finite and at least 0.
     pub fn of_norm(norm: f64) -> Self {
         if norm == 0.0 {
-            return Self { frobenius: 0.0, exponent: 0 };
+            return Self::ZERO;
         }
         let exponent = exponent_of(norm);
-        Self { frobenius: norm / 2f64.powi(exponent), exponent }
+        Self { frobenius: scaled_back(norm, -exponent), exponent }
     }
 
     /// ‖A‖_F, the largest double where it is more.
@@ -44,13 +47,16 @@ pub(crate) fn scaled_norm<T: Real>(
 ) -> Result<ScaledNorm, LinalgError> {
     let slices = stored_slices(a);
     // One pass, if the squares stay within the range of a double, and they do but for the most extreme matrices.
-    let groups = in_groups(&slices, par, |group| survey(group));
+    let groups = in_groups(&slices, par, |group| scan(group));
     if groups.iter().any(|group| !group.finite) {
         return Err(locate_non_finite(argument, a));
     }
+    if let Some(sums) = repeated_entries(argument, a)? {
+        return scaled_norm(argument, Input::Dense(MatRef::from_column_major_slice(&sums, sums.len(), 1)), par);
+    }
     let max = groups.iter().map(|group| group.max.to_f64()).fold(0.0, f64::max);
     if max == 0.0 {
-        return Ok(ScaledNorm { frobenius: 0.0, exponent: 0 });
+        return Ok(ScaledNorm::ZERO);
     }
     let exponent = exponent_of(max);
     let scale_back = power_of_two(-exponent);
@@ -68,45 +74,51 @@ pub(crate) fn scaled_norm<T: Real>(
 /// Largest |exponent| of the entries for which their squares can be summed unscaled in double precision.
 const SQUARABLE: i32 = 400;
 
-/// What one reading of a group tells.
-struct Survey<T> {
+/// Maximum, finiteness and squared norm of a group of slices.
+struct Scan<T> {
     max: T,
     finite: bool,
     squares: f64,
 }
 
-vectorized! {
-    fn survey<'a, T: Real>(slices: &'a [&'a [T]]) -> Survey<T> {
-        let mut all = Survey { max: T::ZERO, finite: true, squares: 0.0 };
-        for slice in slices {
-            // A stretch at a time, so that the second loop finds it in the cache.
-            for slice in slice.chunks(1024) {
-                let (max, finite) = max_abs(slice);
-                all.max = if max > all.max { max } else { all.max };
-                all.finite &= finite;
-                all.squares += sum_of_squares(1.0, slice);
+fn scan<T: Real>(slices: &[&[T]]) -> Scan<T> {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut all = Scan { max: T::ZERO, finite: true, squares: 0.0 };
+            for slice in slices {
+                // A stretch at a time, so that the second loop finds it in the cache.
+                for slice in slice.chunks(1024) {
+                    let (max, finite) = max_abs(slice);
+                    all.max = if max > all.max { max } else { all.max };
+                    all.finite &= finite;
+                    all.squares += sum_of_squares(1.0, slice);
+                }
             }
-        }
-        all
-    }
+            all
+        },
+    )
 }
 
-vectorized! {
-    fn squares<'a, T: Real>(factor: f64, slices: &'a [&'a [T]]) -> f64 {
-        let mut sum = 0.0;
-        for slice in slices {
-            sum += sum_of_squares(factor, slice);
-        }
-        sum
-    }
+fn squares<T: Real>(factor: f64, slices: &[&[T]]) -> f64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut sum = 0.0;
+            for slice in slices {
+                sum += sum_of_squares(factor, slice);
+            }
+            sum
+        },
+    )
 }
 
 /// The entries of A as contiguous slices of the storage, or one by one where the strides leave no other way.
 fn stored_slices<T: Real>(a: Input<'_, T>) -> Vec<&[T]> {
     match a {
         Input::Dense(a) => dense_slices(a),
-        Input::SparseColumns(a) => (0..a.ncols()).map(|j| a.val_of_col(j)).collect(),
-        Input::SparseRows(a) => (0..a.nrows()).map(|i| a.val_of_row(i)).collect(),
+        Input::Csc(a) => (0..a.ncols()).map(|j| a.val_of_col(j)).collect(),
+        Input::Csr(a) => (0..a.nrows()).map(|i| a.val_of_row(i)).collect(),
     }
 }
 
@@ -121,10 +133,7 @@ fn dense_slices<T: Real>(a: MatRef<'_, T>) -> Vec<&[T]> {
 }
 
 fn in_groups<T: Real, R: Send>(slices: &[&[T]], par: Par, f: impl Fn(&[&[T]]) -> R + Sync + Send) -> Vec<R> {
-    match par {
-        Par::Seq => slices.chunks(COLUMNS).map(f).collect(),
-        Par::Rayon(_) => slices.par_chunks(COLUMNS).map(f).collect(),
-    }
+    parallel::map(par, slices.chunks(COLUMNS), f)
 }
 
 fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> LinalgError {
@@ -133,10 +142,10 @@ fn locate_non_finite<T: Real>(argument: &'static str, a: Input<'_, T>) -> Linalg
         Input::Dense(a) => {
             (0..a.ncols()).flat_map(|j| (0..a.nrows()).map(move |i| (i, j, a[(i, j)]))).find(|(_, _, x)| !x.is_finite())
         }
-        Input::SparseColumns(a) => (0..a.ncols())
+        Input::Csc(a) => (0..a.ncols())
             .flat_map(|j| a.row_idx_of_col(j).zip(a.val_of_col(j)).map(move |(i, x)| (i, j, *x)))
             .find(|(_, _, x)| !x.is_finite()),
-        Input::SparseRows(a) => (0..a.nrows())
+        Input::Csr(a) => (0..a.nrows())
             .flat_map(|i| a.col_idx_of_row(i).zip(a.val_of_row(i)).map(move |(j, x)| (i, j, *x)))
             .find(|(_, _, x)| !x.is_finite()),
     };

@@ -17,41 +17,44 @@ pub(crate) struct Pivoted<T> {
     pub(crate) taus: Vec<T>,
 }
 
-vectorized! {
-    /// Reduces `a` in place, at most `steps` columns, always taking the column of largest residual norm (the first of
-    /// equals) next. Whole columns change places: step j swaps column j with column `swaps[j]`. Stops early where all
-    /// residuals are zero.
-    pub(crate) fn column_pivoted_qr<'a, T: Real>(a: MatMut<'a, T>, steps: usize) -> Pivoted<T> {
-        let (m, n) = a.shape();
-        let (mut swaps, mut taus) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
-        let mut norms = vec![T::ZERO; n];
-        for (j, length) in norms.iter_mut().enumerate() {
-            *length = norm(column(a.rb(), j));
-        }
-        // The norm when it was last summed: tells when downdating has cancelled too much of it.
-        let mut reference = norms.clone();
-        for step in 0..steps.min(m).min(n) {
-            let pivot = first_largest(&norms, step);
-            if norms[pivot] == T::ZERO {
-                break;
+/// Reduces `a` in place, at most `steps` columns, always taking the column of largest residual norm (the first of
+/// equals) next. Whole columns change places: step j swaps column j with column `swaps[j]`. Stops early where all
+/// residuals are zero.
+pub(crate) fn column_pivoted_qr<T: Real>(mut a: MatMut<'_, T>, steps: usize) -> Pivoted<T> {
+    vectorized(
+        #[inline(always)]
+        || {
+            let (m, n) = a.shape();
+            let (mut swaps, mut taus) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
+            let mut norms = vec![T::ZERO; n];
+            for (j, length) in norms.iter_mut().enumerate() {
+                *length = norm(column(a.rb(), j));
             }
-            swap_columns(a.rb_mut(), step, pivot);
-            norms.swap(step, pivot);
-            reference.swap(step, pivot);
-            swaps.push(pivot);
-            let (left, mut right) = a.rb_mut().split_at_col_mut(step + 1);
-            let v = &mut column_mut(left, step)[step..];
-            let tau = make_reflector(v);
-            for k in 0..right.ncols() {
-                let c = &mut column_mut(right.rb_mut(), k)[step..];
-                apply_reflector(tau, &v[1..], c);
-                let j = step + 1 + k;
-                norms[j] = downdate(norms[j], &mut reference[j], c);
+            // The norm when it was last summed: tells when downdating has cancelled too much of it.
+            let mut reference = norms.clone();
+            for step in 0..steps.min(m).min(n) {
+                let pivot = first_largest(&norms, step);
+                if norms[pivot] == T::ZERO {
+                    break;
+                }
+                swap_columns(a.rb_mut(), step, pivot);
+                norms.swap(step, pivot);
+                reference.swap(step, pivot);
+                swaps.push(pivot);
+                let (left, mut right) = a.rb_mut().split_at_col_mut(step + 1);
+                let v = &mut column_mut(left, step)[step..];
+                let tau = make_reflector(v);
+                for k in 0..right.ncols() {
+                    let c = &mut column_mut(right.rb_mut(), k)[step..];
+                    apply_reflector(tau, &v[1..], c);
+                    let j = step + 1 + k;
+                    norms[j] = downdate(norms[j], &mut reference[j], c);
+                }
+                taus.push(tau);
             }
-            taus.push(tau);
-        }
-        Pivoted { swaps, taus }
-    }
+            Pivoted { swaps, taus }
+        },
+    )
 }
 
 /// The norm of the column without its first entry, from the norm with it; summed anew where the difference would have

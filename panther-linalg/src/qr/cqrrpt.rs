@@ -2,20 +2,17 @@
 
 use faer::Accum;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::estimate::{Residual, measure_residual, quantum};
-use crate::kernels::solve_on_the_right;
-use crate::kernels::{gather_columns, to_dense};
-use crate::operator::Scaled;
-use crate::operator::rescaled;
-use crate::operator::{scaled_back, scaled_norm};
+use crate::kernels::{gather_columns, inner_product, solve_on_the_right, to_dense};
+use crate::operator::{Scaled, rescaled, scaled_back, scaled_norm};
 use crate::qr::cholesky::upper_product;
 use crate::qr::fallbacks::{Orthonormalized, orthonormalize};
 use crate::qr::pivoted_qr::pivoted_qr;
 use crate::qr::rank::rank_tolerance;
 use crate::qr::reduction::reduce;
-use crate::seed::derive_seed;
 use crate::{CqrrptOptions, LinalgError, PivotedQr, PivotedQrOptions, QrFallback, ScaledNorm};
 
 /// Rows of the smallest sketch: a handful of rows would be unlucky too often.
@@ -155,7 +152,7 @@ fn try_sketches<T: Real>(
         if rows >= m {
             break;
         }
-        let seed = derive_seed(options.seed, attempt as u64);
+        let seed = derive(options.seed, Purpose::Sample, attempt as u64);
         let sketch = Distribution::SparseSign { vec_nnz }.operator::<T>(rows, m, seed)?;
         if let Some(qr) = from_sketch(a, relative * norm, sketch.left(a, par)?, seed, par)? {
             let Factors { q, r, permutation, orthogonality, fallback } = qr;
@@ -246,7 +243,7 @@ fn from_sketch<T: Real>(
     if k < n {
         let mut dropped = gather_columns(a, &permutation[k..], par);
         let mut r2 = r.as_mut().subcols_mut(k, n - k);
-        product(r2.rb_mut(), Accum::Replace, q.transpose(), dropped.as_ref(), T::ONE, par);
+        r2.copy_from(inner_product(q.as_ref(), dropped.as_ref(), par));
         product(dropped.as_mut(), Accum::Add, q.as_ref(), r2.rb(), -T::ONE, par);
         if dropped.norm_l2().to_f64() > DROPPED * tolerance {
             return Ok(None);

@@ -41,22 +41,25 @@ pub(crate) fn apply_reflector<T: Real>(tau: T, tail: &[T], c: &mut [T]) {
     axpy(-w, tail, rest);
 }
 
-vectorized! {
-    /// Reduces the columns of `a` one by one, without pivoting; returns the τ. R stands on and above the diagonal, V
-    /// below.
-    fn factor_panel<'a, T: Real>(a: MatMut<'a, T>) -> Vec<T> {
-        let mut taus = Vec::with_capacity(a.ncols());
-        for j in 0..a.nrows().min(a.ncols()) {
-            let (left, mut right) = a.rb_mut().split_at_col_mut(j + 1);
-            let pivot = &mut column_mut(left, j)[j..];
-            let tau = make_reflector(pivot);
-            for k in 0..right.ncols() {
-                apply_reflector(tau, &pivot[1..], &mut column_mut(right.rb_mut(), k)[j..]);
+/// Reduces the columns of `a` one by one, without pivoting; returns the τ. R stands on and above the diagonal, V
+/// below.
+fn factor_panel<T: Real>(mut a: MatMut<'_, T>) -> Vec<T> {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut taus = Vec::with_capacity(a.ncols());
+            for j in 0..a.nrows().min(a.ncols()) {
+                let (left, mut right) = a.rb_mut().split_at_col_mut(j + 1);
+                let pivot = &mut column_mut(left, j)[j..];
+                let tau = make_reflector(pivot);
+                for k in 0..right.ncols() {
+                    apply_reflector(tau, &pivot[1..], &mut column_mut(right.rb_mut(), k)[j..]);
+                }
+                taus.push(tau);
             }
-            taus.push(tau);
-        }
-        taus
-    }
+            taus
+        },
+    )
 }
 
 /// A block of reflectors I − V T Vᵀ.

@@ -2,8 +2,10 @@
 
 use faer::Accum;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Real, product};
 
+use crate::estimate::gaussian;
 use crate::kernels::solve_on_the_right;
 use crate::kernels::{distance_from_identity, gram};
 use crate::qr::cholesky::cholesky;
@@ -30,6 +32,7 @@ pub(crate) fn orthonormalize_against<T: Real>(
     v: MatRef<'_, T>,
     y: Mat<T>,
     tolerance: f64,
+    seed: u64,
     par: Par,
 ) -> Result<NewDirections<T>, LinalgError> {
     let mut new =
@@ -43,7 +46,7 @@ pub(crate) fn orthonormalize_against<T: Real>(
         // 2. Orthonormalise the rest. After the first pass columns have unit length, and one of rounding errors alone
         // would show as one that is far shorter.
         let left = if pass == 0 { tolerance } else { 0.01 };
-        let (factor, defect) = orthonormalize_once(&mut new.q, left, par)?;
+        let (factor, defect) = orthonormalize_once(&mut new.q, left, seed, par)?;
         let mut r = Mat::zeros(factor.nrows(), new.r.ncols());
         product(r.as_mut(), Accum::Replace, factor.as_ref(), new.r.as_ref(), T::ONE, par);
         new.r = r;
@@ -57,7 +60,12 @@ pub(crate) fn orthonormalize_against<T: Real>(
 
 /// Makes `q` orthonormal to about ε·κ², dropping what is below `tolerance`. Returns the factor, and ‖YᵀY − I‖_F of what
 /// there was before.
-fn orthonormalize_once<T: Real>(q: &mut Mat<T>, tolerance: f64, par: Par) -> Result<(Mat<T>, f64), LinalgError> {
+fn orthonormalize_once<T: Real>(
+    q: &mut Mat<T>,
+    tolerance: f64,
+    seed: u64,
+    par: Par,
+) -> Result<(Mat<T>, f64), LinalgError> {
     let b = q.ncols();
     let g = gram(q.as_ref(), par);
     let defect = distance_from_identity(g.as_ref());
@@ -72,7 +80,7 @@ fn orthonormalize_once<T: Real>(q: &mut Mat<T>, tolerance: f64, par: Par) -> Res
         }
     }
     let work = std::mem::replace(q, Mat::new());
-    let reduced = reduce(work, tolerance, &PivotedQrOptions::default(), par)?;
+    let reduced = reduce(work, tolerance, &PivotedQrOptions { seed, ..PivotedQrOptions::default() }, par)?;
     *q = reduced.q(par);
     let mut factor = Mat::zeros(reduced.rank, b);
     let r = reduced.r();
@@ -83,16 +91,23 @@ fn orthonormalize_once<T: Real>(q: &mut Mat<T>, tolerance: f64, par: Par) -> Res
     Ok((factor, f64::INFINITY))
 }
 
+/// Draws of random columns after which a basis must be complete: each one adds all the columns that are missing but for an
+/// event of next to no probability.
+const MAX_DRAWS: u64 = 16;
+
 /// `q` with more orthonormal columns, until there are `columns`: any that are orthogonal to those there.
 pub(crate) fn complete<T: Real>(q: Mat<T>, columns: usize, seed: u64, par: Par) -> Result<Mat<T>, LinalgError> {
     let mut q = q;
-    let mut draw = 0;
-    while q.ncols() < columns {
-        let random =
-            crate::estimate::gaussian::<T>(q.nrows(), columns - q.ncols(), crate::seed::derive_seed(seed, draw))?;
-        let new = orthonormalize_against(q.as_ref(), random, 1e-3, par)?;
+    for draw in 0..MAX_DRAWS {
+        if q.ncols() >= columns {
+            break;
+        }
+        let random = gaussian::<T>(q.nrows(), columns - q.ncols(), derive(seed, Purpose::Completion, draw))?;
+        let new = orthonormalize_against(q.as_ref(), random, 1e-3, seed, par)?;
         append(&mut q, new.q.as_ref());
-        draw += 1;
+    }
+    if q.ncols() < columns {
+        return Err(LinalgError::NoConvergence { operation: "completing a basis", shape: (q.nrows(), columns) });
     }
     Ok(q)
 }
@@ -105,15 +120,19 @@ pub(crate) fn append<T: Real>(q: &mut Mat<T>, new: MatRef<'_, T>) {
 }
 
 /// Orthonormal columns that span those of `y`.
-pub(crate) fn orthonormal_basis<T: Real>(y: Mat<T>, tolerance: f64, par: Par) -> Result<Mat<T>, LinalgError> {
+pub(crate) fn orthonormal_basis<T: Real>(
+    y: Mat<T>,
+    tolerance: f64,
+    seed: u64,
+    par: Par,
+) -> Result<Mat<T>, LinalgError> {
     let nothing = Mat::zeros(y.nrows(), 0);
-    Ok(orthonormalize_against(nothing.as_ref(), y, tolerance, par)?.q)
+    Ok(orthonormalize_against(nothing.as_ref(), y, tolerance, seed, par)?.q)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::gaussian;
 
     /// ‖V·C + Q·R − Y‖_F and ‖\[V Q\]ᵀ\[V Q\] − I‖_F.
     fn defects(v: &Mat<f64>, y: &Mat<f64>, new: &NewDirections<f64>) -> (f64, f64) {
@@ -126,12 +145,12 @@ mod tests {
     #[test]
     fn graded_blocks_are_written_in_orthonormal_directions() {
         for (m, k, b, decay) in [(100, 0, 8, 0.8), (100, 0, 40, 0.5), (200, 30, 40, 0.4), (300, 50, 100, 0.7)] {
-            let v = orthonormal_basis(gaussian::<f64>(m, k.max(1), 1).unwrap(), 1e-10, Par::Seq).unwrap();
+            let v = orthonormal_basis(gaussian::<f64>(m, k.max(1), 1).unwrap(), 1e-10, 0, Par::Seq).unwrap();
             let v = v.subcols(0, k).to_owned();
             let scale = Mat::from_fn(b, b, |i, j| if i == j { f64::powi(decay, i as i32) } else { 0.0 });
             let mix = gaussian::<f64>(b, b, 3).unwrap();
             let y = gaussian::<f64>(m, b, 2).unwrap() * scale * mix;
-            let new = orthonormalize_against(v.as_ref(), y.clone(), 1e-12, Par::Seq).unwrap();
+            let new = orthonormalize_against(v.as_ref(), y.clone(), 1e-12, 0, Par::Seq).unwrap();
             let (residual, orthogonality) = defects(&v, &y, &new);
             assert!(residual < 1e-12 * (m as f64) * y.norm_l2(), "{m} {k} {b}: residual {residual}");
             assert!(orthogonality < 1e-14 * (m as f64), "{m} {k} {b}: orthogonality {orthogonality}");
@@ -140,9 +159,9 @@ mod tests {
 
     #[test]
     fn what_the_basis_spans_is_not_new() {
-        let v = orthonormal_basis(gaussian::<f64>(80, 20, 1).unwrap(), 1e-10, Par::Seq).unwrap();
+        let v = orthonormal_basis(gaussian::<f64>(80, 20, 1).unwrap(), 1e-10, 0, Par::Seq).unwrap();
         let y = &v * gaussian::<f64>(20, 7, 2).unwrap();
-        let new = orthonormalize_against(v.as_ref(), y, 1e-12, Par::Seq).unwrap();
+        let new = orthonormalize_against(v.as_ref(), y, 1e-12, 0, Par::Seq).unwrap();
         assert_eq!(new.q.ncols(), 0);
     }
 }

@@ -3,12 +3,12 @@
 use faer::Accum;
 use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Distribution, Input, Real, product};
 
 use crate::kernels::squared_norm;
 use crate::qr::column_pivoting::{apply_swaps, column_pivoted_qr};
 use crate::qr::householder::{BlockReflector, PANEL, form_q};
-use crate::seed::derive_seed;
 use crate::{LinalgError, PivotedQrOptions};
 
 /// A matrix after reduction: R on and above the diagonal of `work`, the reflectors in `blocks`.
@@ -55,7 +55,7 @@ pub(crate) fn reduce<T: Real>(
             Some(y) => y,
             None => {
                 sketches += 1;
-                let seed = derive_seed(options.seed, sketches as u64);
+                let seed = derive(options.seed, Purpose::Pivots, sketches as u64);
                 state.draw_sketch(options.block_size + options.oversampling, seed, par)?
             }
         };

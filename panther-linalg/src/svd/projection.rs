@@ -1,17 +1,17 @@
 //! A seen through two orthonormal bases that grow block by block: the state of every range finder.
 //!
-//! Q spans part of the range of A, W what Aᵀ makes of it, and T is small: AᵀQ = W·T, so that A ≈ QQᵀA = Q·Tᵀ·Wᵀ. The SVD of
-//! Tᵀ is that of QᵀA; no product with A is spent on it, nor a QR of QᵀA.
+//! Q spans part of the range of A, W the range of AᵀQ, and T is small: AᵀQ = W·T, so that A ≈ QQᵀA = Q·Tᵀ·Wᵀ. The SVD of
+//! Tᵀ is that of QᵀA; it needs neither a product with A nor a QR of QᵀA.
 
 use faer::prelude::*;
+use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Distribution, Real};
 
 use crate::operator::Scaled;
 use crate::qr::orthonormalize::{append, orthonormalize_against};
-use crate::seed::derive_seed;
 use crate::{LinalgError, LinearOperator};
 
-/// A scaled to ‖A‖_F of about one or more, its bases and the count of what they cost.
+/// A scaled to ‖A‖_F of about one or more, its bases and the count of the products they cost.
 pub(crate) struct Projection<'a, T, A: ?Sized> {
     pub(crate) a: Scaled<'a, A>,
     /// m×K.
@@ -31,25 +31,13 @@ pub(crate) struct Projection<'a, T, A: ?Sized> {
 }
 
 impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
-    /// Empty bases, with room for `capacity` columns.
-    pub(crate) fn new(
-        a: Scaled<'a, A>,
-        frobenius: f64,
-        capacity: usize,
-        distribution: Distribution,
-        seed: u64,
-        par: Par,
-    ) -> Self {
+    /// Empty bases.
+    pub(crate) fn new(a: Scaled<'a, A>, frobenius: f64, distribution: Distribution, seed: u64, par: Par) -> Self {
         let (m, n) = (a.operator.nrows(), a.operator.ncols());
         let tolerance = 4.0 * (m.max(n) as f64).sqrt() * T::EPSILON.to_f64() * frobenius;
-        let basis = |rows| {
-            let mut basis = Mat::with_capacity(rows, capacity);
-            basis.resize_with(rows, 0, |_, _| T::ZERO);
-            basis
-        };
         Self {
-            q: basis(m),
-            w: basis(n),
+            q: Mat::zeros(m, 0),
+            w: Mat::zeros(n, 0),
             t: Mat::zeros(0, 0),
             a,
             tolerance,
@@ -62,13 +50,27 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
         }
     }
 
+    /// Makes room for `columns` columns.
+    pub(crate) fn reserve(&mut self, columns: usize) {
+        self.q.reserve(self.q.nrows(), columns);
+        self.w.reserve(self.w.nrows(), columns);
+    }
+
+    /// The bases without columns, for a fresh start with the same draws; counts go on.
+    pub(crate) fn restart(&mut self) {
+        self.q = Mat::zeros(self.q.nrows(), 0);
+        self.w = Mat::zeros(self.w.nrows(), 0);
+        self.t = Mat::zeros(0, 0);
+        self.draws = 0;
+    }
+
     /// A·Ωᵀ for a fresh Ω of `columns` rows.
     pub(crate) fn sample(&mut self, columns: usize) -> Result<Mat<T>, LinalgError> {
         self.sample_from(self.distribution, columns)
     }
 
-    /// A·Ωᵀ for a fresh Ω, and for a Gaussian one of `verification` rows, whatever the family of Ω: what two columns of A
-    /// that share a bucket hide from a CountSketch, they might hide from the next.
+    /// A·Ωᵀ for a fresh Ω, and for a Gaussian one of `verification` rows, whatever the family of Ω: two columns of A that
+    /// share a bucket of one CountSketch might share one of the next.
     pub(crate) fn sample_and_verification(
         &mut self,
         columns: usize,
@@ -87,10 +89,10 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
     }
 
     fn sample_from(&mut self, distribution: Distribution, columns: usize) -> Result<Mat<T>, LinalgError> {
-        let seed = derive_seed(self.seed, self.draws);
+        let seed = derive(self.seed, Purpose::Sample, self.draws);
         self.draws += 1;
         let n = self.a.operator.ncols();
-        let omega = fitted(distribution, columns, n).operator::<T>(columns, n, seed)?;
+        let omega = clamped_to_shape(distribution, columns, n).operator::<T>(columns, n, seed)?;
         self.count(columns);
         self.a.sketch("A·Ω", omega.as_ref(), self.par)
     }
@@ -113,12 +115,12 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
         self.product_columns += columns;
     }
 
-    /// An orthonormal basis of what `y`, in the range of A, has beside Q.
+    /// An orthonormal basis of the part of `y`, in the range of A, that is orthogonal to Q.
     pub(crate) fn new_directions(&self, y: Mat<T>) -> Result<Mat<T>, LinalgError> {
-        Ok(orthonormalize_against(self.q.as_ref(), y, self.tolerance, self.par)?.q)
+        Ok(orthonormalize_against(self.q.as_ref(), y, self.tolerance, self.seed, self.par)?.q)
     }
 
-    /// Adds what is new in `y` to Q; returns how many columns that is.
+    /// Adds the new directions of `y` to Q; returns their number.
     pub(crate) fn extend_q(&mut self, y: Mat<T>) -> Result<usize, LinalgError> {
         let new = self.new_directions(y)?;
         append(&mut self.q, new.as_ref());
@@ -127,16 +129,25 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
 
     /// Brings W and T up to date with Q; returns the columns that are new in W.
     pub(crate) fn extend_w(&mut self) -> Result<Mat<T>, LinalgError> {
+        let nothing = Mat::zeros(self.q.nrows(), 0);
+        Ok(self.extend_w_beside(nothing.as_ref())?.0)
+    }
+
+    /// As [`extend_w`](Self::extend_w), with Aᵀ·`companion` from the same pass, orthonormalized against W.
+    pub(crate) fn extend_w_beside(&mut self, companion: MatRef<'_, T>) -> Result<(Mat<T>, Mat<T>), LinalgError> {
         let (k, l) = (self.q.ncols(), self.t.ncols());
-        let fresh = self.q.as_ref().subcols(l, k - l).to_owned();
-        let z = self.apply_adjoint(fresh.as_ref())?;
-        let new = orthonormalize_against(self.w.as_ref(), z, self.tolerance, self.par)?;
+        let mut both = self.q.as_ref().subcols(l, k - l).to_owned();
+        append(&mut both, companion);
+        let image = self.apply_adjoint(both.as_ref())?;
+        let (z, beside) = image.as_ref().split_at_col(k - l);
+        let new = orthonormalize_against(self.w.as_ref(), z.to_owned(), self.tolerance, self.seed, self.par)?;
         let (rows, added) = (self.w.ncols(), new.q.ncols());
         append(&mut self.w, new.q.as_ref());
         self.t.resize_with(rows + added, k, |_, _| T::ZERO);
         self.t.as_mut().submatrix_mut(0, l, rows, k - l).copy_from(&new.coefficients);
         self.t.as_mut().submatrix_mut(rows, l, added, k - l).copy_from(&new.r);
-        Ok(new.q)
+        let beside = orthonormalize_against(self.w.as_ref(), beside.to_owned(), self.tolerance, self.seed, self.par)?;
+        Ok((new.q, beside.q))
     }
 
     /// No more than min(m, n) directions can be had.
@@ -146,10 +157,11 @@ impl<'a, T: Real, A: LinearOperator<T> + ?Sized> Projection<'a, T, A> {
 }
 
 /// The family for a d×n operator: a column of d entries has no room for more than d nonzeros, nor a row for more than n.
-pub fn fitted(distribution: Distribution, d: usize, n: usize) -> Distribution {
+#[must_use]
+pub fn clamped_to_shape(distribution: Distribution, d: usize, n: usize) -> Distribution {
     match distribution {
         Distribution::SparseSign { vec_nnz } => Distribution::SparseSign { vec_nnz: vec_nnz.min(d) },
-        Distribution::SparseRows { vec_nnz } => Distribution::SparseRows { vec_nnz: vec_nnz.min(n) },
+        Distribution::LessUniform { vec_nnz } => Distribution::LessUniform { vec_nnz: vec_nnz.min(n) },
         other => other,
     }
 }

@@ -7,7 +7,7 @@ use panther_sketch::{Real, product};
 use crate::estimate::quantum;
 use crate::operator::rescaled;
 use crate::operator::scaled_back;
-use crate::svd::basis::{build_basis, checked};
+use crate::svd::basis::build_basis;
 use crate::{LinalgError, LinearOperator, Qb, RsvdOptions, Target};
 
 /// A ≈ Q·B, the stage before the small SVD of [`rsvd`](crate::rsvd()) (Martinsson and Voronin 2016; Yu, Gu and Li 2018).
@@ -32,23 +32,20 @@ pub fn qb<T: Real, A: LinearOperator<T> + ?Sized>(
     target: Target,
     options: &RsvdOptions,
     par: Par,
-) -> Result<Qb<T>, LinalgError> {
-    let mut basis = build_basis(a, checked(a, target)?, options, par)?;
+) -> Result<Qb<Mat<T>>, LinalgError> {
+    let mut basis = build_basis(a, target, options, par)?;
     let columns = basis.projection.q.ncols();
-    let (squared, failure_probability) = basis.squared_error(columns)?;
-    let rounded_to_type = quantum::<T>(basis.size.frobenius, a.nrows(), a.ncols());
+    let (squared, failure_probability) = basis.bound(columns)?;
+    let rounded_to_type = quantum::<T>(basis.norm.frobenius, a.nrows(), a.ncols());
     let projection = &basis.projection;
     let mut b = Mat::zeros(columns, a.ncols());
     product(b.as_mut(), Accum::Replace, projection.t.transpose(), projection.w.transpose(), T::ONE, par);
-    let tolerance_met = match target {
-        Target::Rank(_) => None,
-        Target::Tolerance { relative, .. } => Some(squared.sqrt() <= relative * basis.size.frobenius),
-    };
+    let tolerance_met = basis.tolerance_met(target, squared);
     Ok(Qb {
-        b: rescaled("B", b, basis.size.exponent)?,
-        error_estimate: scaled_back(squared.sqrt(), basis.size.exponent) + rounded_to_type,
+        b: rescaled("B", b, basis.norm.exponent)?,
+        error_estimate: scaled_back(squared.sqrt(), basis.norm.exponent) + rounded_to_type,
         failure_probability,
-        norm: basis.size.norm(),
+        norm: basis.norm.norm(),
         norm_source: basis.norm_source,
         tolerance_met,
         passes: basis.projection.passes,

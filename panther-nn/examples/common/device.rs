@@ -1,37 +1,23 @@
-//! Where an example runs.
+//! The device that an example runs on.
 
-use std::str::FromStr;
+#[cfg(feature = "cuda")]
+pub use panther_gpu::DeviceName as Device;
 
-/// `cpu`, `cuda` or `cuda:N`.
+/// `cpu`: another device needs the feature `cuda`.
+#[cfg(not(feature = "cuda"))]
 #[derive(Clone, Copy, Debug)]
 pub enum Device {
     Cpu,
-    #[cfg(feature = "cuda")]
-    Cuda(usize),
 }
 
-impl FromStr for Device {
+#[cfg(not(feature = "cuda"))]
+impl std::str::FromStr for Device {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let unknown = || format!("{name:?} is not cpu, cuda or cuda:N");
-        match name.split_once(':') {
-            None if name == "cpu" => Ok(Self::Cpu),
-            None if name == "cuda" => Self::cuda(0),
-            Some(("cuda", ordinal)) => Self::cuda(ordinal.parse().map_err(|_| unknown())?),
-            _ => Err(unknown()),
+        match name {
+            "cpu" => Ok(Self::Cpu),
+            other => Err(format!("{other:?} is not cpu, the only device of an example built without --features cuda")),
         }
-    }
-}
-
-impl Device {
-    #[cfg(feature = "cuda")]
-    const fn cuda(ordinal: usize) -> Result<Self, String> {
-        Ok(Self::Cuda(ordinal))
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    fn cuda(_: usize) -> Result<Self, String> {
-        Err("this example was built without CUDA: build it with --features cuda".to_owned())
     }
 }

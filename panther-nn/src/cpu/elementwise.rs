@@ -1,6 +1,6 @@
 //! Loops over elements.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{Activation, Elementwise, rows_as_long_as};
 use crate::cpu::parallel::{PIECE, on_pairs, on_pieces};
@@ -40,7 +40,7 @@ impl Elementwise for Cpu {
     fn add_scaled<T: Scalar>(&self, alpha: T, x: &CpuTensor<T>, y: &mut CpuTensor<T>) -> Result<(), NnError> {
         same_count("add_scaled", "x", y, x)?;
         on_pairs(self.par, x.as_slice(), y.as_mut_slice(), |x, y| {
-            vectorised(|| x.iter().zip(&mut *y).for_each(|(x, y)| *y = alpha.mul_add(*x, *y)));
+            vectorized(|| x.iter().zip(&mut *y).for_each(|(x, y)| *y = alpha.mul_add(*x, *y)));
         });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Normalization of rows, in two passes over each.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{Normalization, Normalized, normalized_width};
 use crate::cpu::elementwise::same_count;
@@ -37,7 +37,7 @@ impl Normalization for Cpu {
         on_pieces(self.par, 3 * piece, moments.as_mut_slice(), |index, moments| {
             let x = &x_numbers[index * piece * width..];
             for (moments, x) in moments.as_chunks_mut::<3>().0.iter_mut().zip(x.chunks(width)) {
-                let Moments { scale, mean, inverse } = vectorised(|| moments_of(x, epsilon));
+                let Moments { scale, mean, inverse } = vectorized(|| moments_of(x, epsilon));
                 *moments = [scale, mean, inverse];
             }
         });
@@ -45,7 +45,7 @@ impl Normalization for Cpu {
         let mut y = x.clone();
         on_pieces(self.par, piece * width, y.as_mut_slice(), |index, y| {
             for (y, &[scale, mean, inverse]) in y.chunks_mut(width).zip(&kept[index * piece..]) {
-                vectorised(|| {
+                vectorized(|| {
                     for ((y, w), b) in y.iter_mut().zip(weight).zip(bias) {
                         *y = ((*y * scale - mean) * inverse).mul_add(*w, *b);
                     }
@@ -81,7 +81,7 @@ impl Normalization for Cpu {
             for ((dx, x), &[scale, mean, inverse]) in
                 dx.chunks_mut(width).zip(x.chunks(width)).zip(&kept[index * piece..])
             {
-                vectorised(|| row_backward(Moments { scale, mean, inverse }, x, weight, dx));
+                vectorized(|| row_backward(Moments { scale, mean, inverse }, x, weight, dx));
             }
         });
         // 2. dw = Σ dy·x̂ and db = Σ dy, share by share.
@@ -92,7 +92,7 @@ impl Normalization for Cpu {
             let rows =
                 x[start * width..].chunks(width).zip(dy_numbers[start * width..].chunks(width)).zip(&kept[start..]);
             for ((x, dy), &[scale, mean, inverse]) in rows.take(GRADIENT_ROWS) {
-                vectorised(|| {
+                vectorized(|| {
                     for (((dw, db), x), dy) in dw.iter_mut().zip(&mut *db).zip(x).zip(dy) {
                         *dw = ((*x * scale - mean) * inverse).mul_add(*dy, *dw);
                         *db += *dy;

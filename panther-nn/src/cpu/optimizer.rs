@@ -1,6 +1,6 @@
 //! Steps of optimizers.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{AdamWStep, OptimizerSteps, SgdStep, changed};
 use crate::cpu::elementwise::same_count;
@@ -27,7 +27,7 @@ impl OptimizerSteps for Cpu {
                 pieces.collect(),
                 || (),
                 |_, (g, w)| {
-                    vectorised(|| {
+                    vectorized(|| {
                         for (g, w) in g.iter().zip(&mut *w) {
                             *w = rate.mul_add(decay.mul_add(*w, *g), *w);
                         }
@@ -46,7 +46,7 @@ impl OptimizerSteps for Cpu {
             pieces.collect(),
             || (),
             |_, ((g, w), m)| {
-                vectorised(|| {
+                vectorized(|| {
                     for ((g, w), m) in g.iter().zip(&mut *w).zip(&mut *m) {
                         let g = decay.mul_add(*w, *g);
                         *m = mu.mul_add(*m, g);
@@ -87,7 +87,7 @@ impl OptimizerSteps for Cpu {
             pieces.collect(),
             || (),
             |_, ((g, w), (m, v))| {
-                vectorised(|| {
+                vectorized(|| {
                     for ((g, w), (m, v)) in g.iter().zip(&mut *w).zip(m.iter_mut().zip(&mut *v)) {
                         *m = beta1.mul_add(*m, new1 * *g);
                         *v = beta2.mul_add(*v, new2 * *g * *g);

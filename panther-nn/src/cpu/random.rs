@@ -41,7 +41,7 @@ fn draw<T: Scalar>(family: Distribution, shape: &[usize], scale: f64, seed: u64)
         return CpuTensor::new(shape, Vec::new());
     }
     let streams = count.div_ceil(STREAM);
-    let entries = family.operator::<T>(STREAM, streams, seed)?.to_dense();
+    let entries = family.operator::<T>(STREAM, streams, seed)?.to_dense()?;
     let scale = T::from_f64(scale);
     let values = (0..streams).flat_map(|j| entries.col(j).iter().map(move |x| scale * *x)).take(count).collect();
     CpuTensor::new(shape, values)

@@ -1,6 +1,6 @@
 //! Sums in a fixed order.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{Reductions, rows_as_long_as};
 use crate::cpu::{Cpu, CpuTensor};
@@ -11,7 +11,7 @@ impl Reductions for Cpu {
         rows_as_long_as("sum_rows", sum.shape(), x.shape())?;
         let length = sum.as_slice().len();
         let (x, sum) = (x.as_slice(), sum.as_mut_slice());
-        vectorised(|| {
+        vectorized(|| {
             for row in x.chunks(length) {
                 sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
             }

@@ -1,6 +1,6 @@
 //! Marks of rows. Where no row is marked, nothing is copied.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{
     Dependence, HIDDEN, Marked, RowMarks, Storage, TAINTED, check_mask, dependent_rows, marked_rows, rows_of_marks,
@@ -107,5 +107,5 @@ impl Cpu {
 
 /// Whether no value is NaN or infinite: x·0 is 0 then, and NaN otherwise.
 fn is_finite<T: Scalar>(x: &[T]) -> bool {
-    vectorised(|| lanes::sum(x, |x| x * T::ZERO)) == T::ZERO
+    vectorized(|| lanes::sum(x, |x| x * T::ZERO)) == T::ZERO
 }

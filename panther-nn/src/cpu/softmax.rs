@@ -1,6 +1,6 @@
 //! Softmax, row by row.
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{KeysSeen, Softmax, score_sizes};
 use crate::cpu::elementwise::same_count;
@@ -24,7 +24,7 @@ impl Softmax for Cpu {
                 let (scores, unseen) = scores.split_at_mut(count);
                 unseen.fill(T::ZERO);
                 let penalty = penalty.map(|penalty| &penalty[at / (heads * rows) * penalty_width..][..count]);
-                vectorised(|| softmax_row(scores, penalty));
+                vectorized(|| softmax_row(scores, penalty));
             }
         });
         Ok(())
@@ -44,7 +44,7 @@ impl Softmax for Cpu {
         let piece = (PIECE / keys).max(1) * keys;
         on_pieces(self.par, piece, gradient.as_mut_slice(), |index, gradient| {
             for (gradient, p) in gradient.chunks_mut(keys).zip(p[index * piece..].chunks(keys)) {
-                vectorised(|| {
+                vectorized(|| {
                     let mean = lanes::sum_of_pairs(p, gradient, |p, g| p * g);
                     gradient.iter_mut().zip(p).for_each(|(g, p)| *g = *p * (*g - mean));
                 });

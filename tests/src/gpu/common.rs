@@ -3,6 +3,15 @@
 use faer::Mat;
 use panther_gpu::{Device, DeviceReal, Matrix};
 
+/// One accuracy check.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// What is checked.
+    pub name: &'static str,
+    /// Runs it; what is wrong, if anything is.
+    pub run: fn(&Device) -> Result<(), String>,
+}
+
 /// What is wrong, if anything is.
 pub(super) type Outcome = Result<(), String>;
 

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef, Par};
 use panther_gpu::{
-    Device, DeviceReal, Matrix, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix, pivoted_qr, product, qb,
+    Device, DeviceReal, Matrix, ToHost, cholesky_qr2, cqrrpt, frobenius, gaussian_matrix, pivoted_qr, product, qb,
     range_finder, rsvd, shifted_cholesky_qr3,
 };
 use panther_linalg::{
@@ -104,7 +104,7 @@ fn rsvd_with_distributions<T: DeviceReal>(device: &Device) -> Outcome {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 8 },
-        Distribution::SparseRows { vec_nnz: 8 },
+        Distribution::LessUniform { vec_nnz: 8 },
         Distribution::Srht,
     ] {
         let families = [Family::Gaussian, Family::Spectrum(Spectrum::Polynomial(1.0)), Family::LowRank(5)];

@@ -4,25 +4,18 @@ mod common;
 mod copies;
 mod decompositions;
 mod graphs;
+mod large;
 mod layers;
 mod memory;
 mod products;
 mod repeats;
 mod sketches;
 mod snapshots;
+mod threads;
 mod work;
 
-use panther_gpu::Device;
+pub use common::Check;
 pub use repeats::{Repeat, repeats};
-
-/// One accuracy check.
-#[derive(Clone, Copy, Debug)]
-pub struct Check {
-    /// What is checked.
-    pub name: &'static str,
-    /// Runs it; what is wrong, if anything is.
-    pub run: fn(&Device) -> Result<(), String>,
-}
 
 /// All checks, but for those of repetition.
 #[must_use]
@@ -35,6 +28,8 @@ pub fn checks() -> Vec<Check> {
         layers::layer_checks(),
         graphs::checks(),
         memory::checks(),
+        threads::checks(),
+        large::checks(),
         snapshots::checks(),
     ];
     groups.concat()

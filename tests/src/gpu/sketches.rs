@@ -54,8 +54,8 @@ pub fn checks() -> Vec<Check> {
         "sketch: uniform, f64": |device| families::<f64>(device, |_, _| vec![Distribution::Uniform]);
         "sketch: sparse signs, f32": |device| families::<f32>(device, sparse_signs);
         "sketch: sparse signs, f64": |device| families::<f64>(device, sparse_signs);
-        "sketch: sparse rows, f32": |device| families::<f32>(device, sparse_rows);
-        "sketch: sparse rows, f64": |device| families::<f64>(device, sparse_rows);
+        "sketch: less uniform, f32": |device| families::<f32>(device, less_uniform);
+        "sketch: less uniform, f64": |device| families::<f64>(device, less_uniform);
         "sketch: srht, f32": |device| families::<f32>(device, srht);
         "sketch: srht, f64": |device| families::<f64>(device, srht);
         "sketch: draws in several blocks, f32": several_blocks::<f32>;
@@ -79,10 +79,10 @@ fn sparse_signs(d: usize, n: usize) -> Vec<Distribution> {
     small.chain(all).map(|vec_nnz| Distribution::SparseSign { vec_nnz }).collect()
 }
 
-fn sparse_rows(_: usize, n: usize) -> Vec<Distribution> {
+fn less_uniform(_: usize, n: usize) -> Vec<Distribution> {
     let small = [1, 3, 40].into_iter().filter(|&vec_nnz| vec_nnz <= n);
     let all = (n > 40 && n < 1100).then_some(n);
-    small.chain(all).map(|vec_nnz| Distribution::SparseRows { vec_nnz }).collect()
+    small.chain(all).map(|vec_nnz| Distribution::LessUniform { vec_nnz }).collect()
 }
 
 fn srht(d: usize, n: usize) -> Vec<Distribution> {
@@ -140,7 +140,7 @@ fn whole<T: DeviceReal>(device: &Device, case: &Case<T>) -> Result<(), String> {
     let cpu = case.family.operator::<T>(case.d, case.n, SEED).map_err(text)?;
     let gpu = case.on_device(device)?;
     ensure((gpu.nrows(), gpu.ncols()) == (case.d, case.n), "the shape")?;
-    let dense = cpu.to_dense();
+    let dense = cpu.to_dense().map_err(text)?;
     same("S", host(&gpu.to_dense().map_err(text)?)?.as_ref(), dense.as_ref())?;
     let dense = to_double(dense.as_ref());
 
@@ -318,7 +318,7 @@ fn large_case<T: DeviceReal>(
 ) -> Result<(), String> {
     let mean = match family {
         Distribution::SparseSign { vec_nnz } => (vec_nnz as f64).sqrt() / d as f64,
-        Distribution::SparseRows { vec_nnz } => (vec_nnz as f64 / (n as f64 * d as f64)).sqrt(),
+        Distribution::LessUniform { vec_nnz } => (vec_nnz as f64 / (n as f64 * d as f64)).sqrt(),
         _ => 1.0 / (d as f64).sqrt(),
     };
     against_cpu(device, &Case::<T>::new(family, d, n, p), mean * n as f64, mean * d as f64)
@@ -328,14 +328,14 @@ fn large_case<T: DeviceReal>(
 fn several_blocks<T: DeviceReal>(device: &Device) -> Result<(), String> {
     large_case::<T>(device, Distribution::Gaussian, 600, 70_000, 3)?;
     large_case::<T>(device, Distribution::SparseSign { vec_nnz: 64 }, 80, 200_000, 3)?;
-    large_case::<T>(device, Distribution::SparseRows { vec_nnz: 9000 }, 500, 10_000, 2)
+    large_case::<T>(device, Distribution::LessUniform { vec_nnz: 9000 }, 500, 10_000, 2)
 }
 
 fn many_rows<T: DeviceReal>(device: &Device) -> Result<(), String> {
     large_case::<T>(device, Distribution::SparseSign { vec_nnz: 4 }, 5000, 300, 20)?;
     large_case::<T>(device, Distribution::SparseSign { vec_nnz: 3 }, 50_000, 20_000, 3)?;
     large_case::<T>(device, Distribution::Srht, 5001, 8000, 20)?;
-    large_case::<T>(device, Distribution::SparseRows { vec_nnz: 2 }, 50_000, 300, 3)
+    large_case::<T>(device, Distribution::LessUniform { vec_nnz: 2 }, 50_000, 300, 3)
 }
 
 /// As large as people have them.
@@ -353,7 +353,7 @@ fn refusals(device: &Device) -> Result<(), String> {
         Distribution::Rademacher,
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
-        Distribution::SparseRows { vec_nnz: 1 },
+        Distribution::LessUniform { vec_nnz: 1 },
         Distribution::Srht,
     ];
     for family in families {
@@ -370,7 +370,7 @@ fn refusals(device: &Device) -> Result<(), String> {
         let none = s.left(none.as_ref()).map_err(text)?;
         ensure((none.nrows(), none.ncols()) == (4, 0), "a product with no columns")?;
     }
-    for family in [Distribution::SparseSign { vec_nnz: 5 }, Distribution::SparseRows { vec_nnz: 7 }] {
+    for family in [Distribution::SparseSign { vec_nnz: 5 }, Distribution::LessUniform { vec_nnz: 7 }] {
         let refused = matches!(new(family, 4, 6), Err(GpuError::Sketch(SketchError::OutOfRange { .. })));
         ensure(refused, "more nonzeros than there is room for")?;
     }
@@ -381,7 +381,7 @@ fn refusals(device: &Device) -> Result<(), String> {
 fn gaussian_matrices<T: DeviceReal>(device: &Device) -> Result<(), String> {
     for (n, s) in [(1, 1), (1000, 8), (70, 33)] {
         let unscaled = T::from_f64((s as f64).sqrt());
-        let operator = Distribution::Gaussian.operator::<T>(s, n, SEED).map_err(text)?.to_dense();
+        let operator = Distribution::Gaussian.operator::<T>(s, n, SEED).map_err(text)?.to_dense().map_err(text)?;
         let expected = Mat::from_fn(n, s, |i, j| operator[(j, i)] * unscaled);
         let g = host(&gaussian_matrix::<T>(device, n, s, SEED).map_err(text)?)?;
         same(&format!("a Gaussian matrix of {n}×{s}"), g.as_ref(), expected.as_ref())?;

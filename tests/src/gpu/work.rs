@@ -31,7 +31,7 @@ pub(super) fn all<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError> {
 }
 
 /// A fingerprint of matrices.
-fn of<T: DeviceReal>(matrices: &[&Matrix<T>]) -> Result<Fingerprint, GpuError> {
+pub(super) fn of<T: DeviceReal>(matrices: &[&Matrix<T>]) -> Result<Fingerprint, GpuError> {
     let mut fingerprint = Fingerprint::default();
     for a in matrices {
         fingerprint.matrix(&a.to_host()?);
@@ -53,7 +53,7 @@ pub(super) fn sketches<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError>
         Distribution::Uniform,
         Distribution::SparseSign { vec_nnz: 4 },
         Distribution::COUNT_SKETCH,
-        Distribution::SparseRows { vec_nnz: 3 },
+        Distribution::LessUniform { vec_nnz: 3 },
         Distribution::Srht,
     ];
     let work = |family| {
@@ -130,7 +130,7 @@ pub(super) fn qrs<T: Scalar>(device: &Device) -> Result<Vec<Work>, NnError> {
 
 type ThinQr<T> = fn(MatrixRef<'_, T>) -> Result<DeviceThinQr<T>, GpuError>;
 
-fn pivoted<T: DeviceReal>(found: &DevicePivotedQr<T>) -> Result<u64, NnError> {
+pub(super) fn pivoted<T: DeviceReal>(found: &DevicePivotedQr<T>) -> Result<u64, NnError> {
     pivots(of(&[&found.q, &found.r])?, found)
 }
 

@@ -163,9 +163,9 @@ fn sketch_parameters_out_of_range_are_refused() {
     // Whether the sketch is drawn in the end or the exact SVD is cheaper.
     for (rank, distribution) in [
         (3, Distribution::SparseSign { vec_nnz: 0 }),
-        (3, Distribution::SparseRows { vec_nnz: 0 }),
+        (3, Distribution::LessUniform { vec_nnz: 0 }),
         (40, Distribution::SparseSign { vec_nnz: 0 }),
-        (40, Distribution::SparseRows { vec_nnz: 0 }),
+        (40, Distribution::LessUniform { vec_nnz: 0 }),
     ] {
         let error = svd_error(&a, Target::Rank(rank), &RsvdOptions { distribution, ..RsvdOptions::default() });
         let is_right = matches!(

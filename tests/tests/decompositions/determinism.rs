@@ -33,7 +33,7 @@ fn rsvd_bits<T: Real>(found: &Rsvd<T>) -> Vec<u64> {
     all
 }
 
-fn qb_bits<T: Real>(found: &Qb<T>) -> Vec<u64> {
+fn qb_bits<T: Real>(found: &Qb<Mat<T>>) -> Vec<u64> {
     let mut all = [bits(&found.q), bits(&found.b)].concat();
     all.extend([found.error_estimate, found.norm].map(f64::to_bits));
     all
@@ -133,7 +133,7 @@ fn rsvd_of_any_layout_and_sketch_does_not_depend_on_threads() {
         Distribution::Uniform,
         Distribution::COUNT_SKETCH,
         Distribution::SparseSign { vec_nnz: 4 },
-        Distribution::SparseRows { vec_nnz: 4 },
+        Distribution::LessUniform { vec_nnz: 4 },
         Distribution::Srht,
     ] {
         let options = RsvdOptions { distribution, ..RsvdOptions::default() };

@@ -147,11 +147,11 @@ fn passes_and_products_are_counted() {
     };
     let apply = |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
         count(x);
-        a.apply(out, x, par);
+        a.apply(out, x, par).unwrap();
     };
     let apply_adjoint = |out: MatMut<'_, f64>, x: MatRef<'_, f64>, par: Par| {
         count(x);
-        a.apply_adjoint(out, x, par);
+        a.apply_adjoint(out, x, par).unwrap();
     };
     let unknown = FnOperator::new(120, 100, apply, apply_adjoint);
     let known = FnOperator::new(120, 100, apply, apply_adjoint).with_frobenius_norm(frobenius(a.as_ref()));

@@ -6,9 +6,12 @@
 mod bad_input;
 mod determinism;
 mod estimates;
+mod multiplicities;
 mod ndarray_views;
+mod operators;
 mod qr;
 mod rsvd;
+mod tolerances;
 
 use panther_tests::checks::Check;
 use proptest::test_runner::TestCaseError;

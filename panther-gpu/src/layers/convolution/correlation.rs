@@ -4,16 +4,16 @@ use cudarc::driver::{DeviceRepr, LaunchConfig};
 
 use super::sharing::parts_of_a_share;
 use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MAX_BLOCKS, PITCH, Window};
-use crate::buffer::Pointer;
-use crate::kernel::{grid_over, launch};
 use crate::layers::THREADS;
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-/// Rows of a tile, as in the kernels.
-const TILE_ROWS: usize = 16;
+/// Rows of a tile.
+pub(super) const TILE_ROWS: usize = 16;
 
 /// Groups of channels that a block makes at the most.
-const MOST_GROUPS: usize = 4;
+pub(super) const MOST_GROUPS: usize = 4;
 
 /// Shared memory in bytes that leaves room for as many blocks as registers do, where less than a channel does not need more.
 const SHARED: usize = 60 * 1024;
@@ -22,7 +22,7 @@ const SHARED: usize = 60 * 1024;
 const THREADS_AT_A_TIME: usize = 512;
 const MULTIPROCESSOR_SHARED: usize = 224 * 1024;
 
-/// As the kernels know it.
+/// The argument of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Correlation {

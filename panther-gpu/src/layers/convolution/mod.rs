@@ -8,14 +8,26 @@ mod correlation;
 mod sharing;
 mod weights;
 
-use correlation::{Tiles, Weight, address, correlate};
+use correlation::{Correlation, MOST_GROUPS, TILE_ROWS, Tiles, Weight, address, correlate};
+use weights::PAIRS;
 pub use weights::convolve_backward_weight;
 
-use crate::kernel::{KernelFile, kernel_file, launch};
 use crate::layers::holds;
+use crate::runtime::kernel::{Constant, KernelFile, kernel_file};
+use crate::runtime::launch::launch;
+use crate::runtime::limits::index;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const KERNELS: KernelFile = kernel_file!("convolution");
+pub(crate) const KERNELS: KernelFile = kernel_file!("layers/convolution").with(&[
+    Constant::int("GROUP", GROUP),
+    Constant::int("ROWS", TILE_ROWS / BANDS),
+    Constant::int("COLUMNS", COLUMNS),
+    Constant::int("BANDS", BANDS),
+    Constant::int("PITCH", PITCH as usize),
+    Constant::int("PAIRS", PAIRS),
+    Constant::u32("BLOCK_THREADS", MOST_GROUPS * BANDS * COLUMNS),
+    Constant::size_of::<Correlation>("SIZE_OF_CORRELATION"),
+]);
 
 /// A window of taps: rows first, columns second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +70,10 @@ const MAX_BLOCKS: usize = 65535;
 impl Images {
     /// A window that moves, of a tap or more.
     fn check(&self, operation: &'static str) -> Result<(), GpuError> {
+        for (argument, extents) in [("image", self.image), ("positions", self.positions)] {
+            // Tiles count their pixels in 32 bits.
+            extents.into_iter().try_for_each(|extent| index(operation, argument, extent))?;
+        }
         let Window { kernel, stride, dilation, .. } = self.window;
         if [kernel, stride, dilation].into_iter().flatten().all(|extent| extent > 0) {
             return Ok(());

@@ -5,13 +5,13 @@ use cudarc::driver::LaunchConfig;
 use super::correlation::Correlation;
 use super::sharing::parts_of_a_share;
 use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MAX_BLOCKS};
-use crate::kernel::launch;
 use crate::layers::reductions::add_shares;
 use crate::layers::{THREADS, block_a_row, holds};
+use crate::runtime::launch::launch;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-/// Columns of a gradient that a thread makes, and target channels of a block, as in the kernels.
-const PAIRS: usize = 9;
+/// Columns of a gradient that a thread makes, and target channels of a block.
+pub(super) const PAIRS: usize = 9;
 const BLOCK_TARGETS: usize = BANDS * GROUP;
 
 /// Shared memory in bytes that leaves room for as many blocks as registers do.

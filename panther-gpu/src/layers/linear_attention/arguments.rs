@@ -2,11 +2,11 @@
 
 use cudarc::driver::DeviceRepr;
 
-use super::{Attention, Features, Shape};
+use super::{Attention, Features, ORIGINAL, RELU, STABLE, Shape};
 use crate::DeviceReal;
-use crate::buffer::Pointer;
+use crate::runtime::pool::Pointer;
 
-/// As the kernels know it.
+/// The argument `Attention` of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arguments<T> {
@@ -41,7 +41,7 @@ pub(super) struct Arguments<T> {
 // SAFETY: values in the order of the kernels' struct, which has no padding but at its end.
 unsafe impl<T: DeviceReal> DeviceRepr for Arguments<T> {}
 
-/// Sums over keys or queries, and what they stand to, as the kernels know them.
+/// Sums over keys or queries, and what they stand to: an argument of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
@@ -75,9 +75,9 @@ pub(super) fn sizes<T: DeviceReal>(inputs: &Attention<'_, T>) -> Arguments<T> {
     let most = 0.25 * highest;
     let shape = &inputs.shape;
     let (mode, epsilon) = match shape.kind {
-        Features::Softmax => (0, 0.0),
-        Features::SoftmaxOriginal => (1, ORIGINAL_EPSILON),
-        Features::Relu { epsilon } => (2, epsilon),
+        Features::Softmax => (STABLE, 0.0),
+        Features::SoftmaxOriginal => (ORIGINAL, ORIGINAL_EPSILON),
+        Features::Relu { epsilon } => (RELU, epsilon),
     };
     Arguments {
         query: inputs.query.pointer(),
@@ -96,7 +96,7 @@ pub(super) fn sizes<T: DeviceReal>(inputs: &Attention<'_, T>) -> Arguments<T> {
         d: shape.head_dimension as i64,
         dv: shape.value_dimension as i64,
         m: shape.features as i64,
-        mode,
+        mode: mode as i64,
         scale: T::from_f64(input_scale(shape)),
         half_square: T::from_f64(0.5 * input_scale(shape).powi(2)),
         most: T::from_f64(most),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
-use super::{Attention, Call, STATES, Saved, Shape, TILE, blocks, scan_over};
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, kernel_file, launch};
+use super::{Attention, CAUSAL_SCAN, CONSTANTS, Call, STATES, Saved, Shape, TILE, blocks, scan_over};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const GRADIENTS: KernelFile = kernel_file!("linear_attention", "gradients");
+pub(crate) const GRADIENTS: KernelFile =
+    kernel_file!("layers/linear_attention/gradients", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// The gradients by query, key and value from that by y. Each tensor that nobody else holds is freed when it was read for the last time,
 /// so that without causality five tensors of the length are held at most, and seven with it. `marks` are those of the rows of y and dy,
@@ -56,10 +58,10 @@ pub fn attend_backward<T: DeviceReal>(
     }
 }
 
-/// What goes back into the sums of each query, as the kernels know it: dy, its top, 1/denominator and dy·y/denominator.
+/// What goes back into the sums of each query: dy, its top, 1/denominator and dy·y/denominator.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-struct Slopes {
+pub(super) struct Slopes {
     dy: Pointer,
     tops: Pointer,
     inverses: Pointer,
@@ -87,8 +89,8 @@ impl<T: DeviceReal> Call<T> {
         [y, dy]: [&Buffer<T>; 2],
         [of_y, of_dy]: [&Buffer<T>; 2],
     ) -> Result<[Buffer<T>; 2], GpuError> {
-        /// Queries of a block.
-        const ROWS: usize = 16;
+        /// Queries of a block, 16 threads each.
+        const ROWS: usize = THREADS as usize / 16;
         let count = self.all() * self.shape.queries;
         let inverses = Buffer::<T>::uninitialized(&self.device, count)?;
         let by_denominators = Buffer::<T>::uninitialized(&self.device, count)?;
@@ -197,7 +199,7 @@ impl<T: DeviceReal> Back<'_, T> {
         launch!(
             call.device,
             T,
-            STATES.kernel("scan_queries"),
+            CAUSAL_SCAN.kernel("scan_queries"),
             scan_over(call.state_len()),
             states.pointer(),
             self.bases.at(first * call.base_len()),

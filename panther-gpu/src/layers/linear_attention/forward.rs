@@ -1,11 +1,13 @@
 //! The output, and what the backward pass needs.
 
-use super::{Attention, Call, STATES, Saved, TILE, blocks, scan_over};
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, kernel_file, launch};
+use super::{Attention, CAUSAL_SCAN, CONSTANTS, Call, Saved, TILE, blocks, scan_over};
+use crate::runtime::kernel::{KernelFile, kernel_file};
+use crate::runtime::launch::launch;
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
-const OUTPUTS: KernelFile = kernel_file!("linear_attention", "outputs");
+pub(crate) const OUTPUTS: KernelFile =
+    kernel_file!("layers/linear_attention/outputs", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// y, batch×queries×(heads·dv), and what the backward pass needs.
 ///
@@ -58,7 +60,7 @@ impl<T: DeviceReal> Call<T> {
         launch!(
             self.device,
             T,
-            STATES.kernel("running_bases"),
+            CAUSAL_SCAN.kernel("running_bases"),
             scan_over(self.base_len()),
             maxima.pointer(),
             first as u64,

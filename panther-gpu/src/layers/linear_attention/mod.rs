@@ -4,8 +4,8 @@
 //! are made split by split, or where causal chunk by chunk, for as many chunks at a time as a bounded workspace holds.
 
 mod arguments;
-mod backward;
-mod forward;
+pub(crate) mod backward;
+pub(crate) mod forward;
 
 use std::sync::Arc;
 
@@ -14,19 +14,50 @@ pub use backward::attend_backward;
 use cudarc::driver::LaunchConfig;
 pub use forward::attend;
 
-use crate::buffer::Pointer;
-use crate::kernel::{KernelFile, grid_over, kernel_file, launch};
 use crate::layers::{THREADS, holds};
+use crate::runtime::kernel::{Constant, KernelFile, WARP, kernel_file};
+use crate::runtime::launch::{grid_over, launch};
+use crate::runtime::limits::blocks_across;
+use crate::runtime::pool::Pointer;
 use crate::{Buffer, Device, DeviceReal, GpuError};
 
-const STATES: KernelFile = kernel_file!("linear_attention", "states");
+pub(crate) const STATES: KernelFile =
+    kernel_file!("layers/linear_attention/states", "layers/linear_attention/features.cuh").with(&CONSTANTS);
+pub(crate) const CAUSAL_SCAN: KernelFile =
+    kernel_file!("layers/linear_attention/causal_scan", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// Positions, features and columns of a tile, and positions of a chunk.
 const TILE: usize = 64;
 
+/// What a product sums at a time, and values from one row of a tile in shared memory to the next.
+const DEPTH: usize = 16;
+const PITCH: usize = TILE + 4;
+
 /// Values of shared memory of a block: two slabs, a tile, four rows; and two tiles more where positions of one chunk meet.
-const SHARED: usize = 2 * 16 * (TILE + 4) + TILE * (TILE + 4) + 4 * TILE;
-const SHARED_OF_CHUNKS: usize = SHARED + 2 * TILE * (TILE + 4);
+const SHARED: usize = 2 * DEPTH * PITCH + TILE * PITCH + 4 * TILE;
+const SHARED_OF_CHUNKS: usize = SHARED + 2 * TILE * PITCH;
+
+/// The kernels' codes of the kinds of features.
+const STABLE: usize = 0;
+const ORIGINAL: usize = 1;
+const RELU: usize = 2;
+
+/// What all files of kernels share with Rust.
+const CONSTANTS: [Constant; 13] = [
+    Constant::int("TILE", TILE),
+    Constant::int("DEPTH", DEPTH),
+    Constant::int("PITCH", PITCH),
+    Constant::int("BLOCK_THREADS", THREADS as usize),
+    Constant::int("RANGES", THREADS as usize / LANES),
+    Constant::u32("SHARED_NUMBERS", SHARED),
+    Constant::u32("SHARED_NUMBERS_OF_CHUNKS", SHARED_OF_CHUNKS),
+    Constant::int("STABLE", STABLE),
+    Constant::int("ORIGINAL", ORIGINAL),
+    Constant::int("RELU", RELU),
+    Constant::sizes_of::<Arguments<f32>, Arguments<f64>>("SIZE_OF_ATTENTION"),
+    Constant::size_of::<Sums>("SIZE_OF_SUMS"),
+    Constant::size_of::<backward::Slopes>("SIZE_OF_SLOPES"),
+];
 
 /// Values of sums over keys or queries that are held at a time, at least one head's.
 const WORKSPACE: usize = 5 << 20;
@@ -34,8 +65,8 @@ const WORKSPACE: usize = 5 << 20;
 /// Blocks that keep a device busy.
 const BLOCKS: usize = 512;
 
-/// Values that a block of a scan takes.
-const LANES: usize = 32;
+/// Values that a block of a scan takes, one a lane.
+const LANES: usize = WARP;
 
 /// What the features are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -164,6 +195,9 @@ impl<T: DeviceReal> Call<T> {
         if let Some(mask) = inputs.mask.filter(|mask| mask.len() != batch * keys) {
             return Err(GpuError::shape(name, "mask", format!("{batch}×{keys}"), mask.len().to_string()));
         }
+        for (argument, extent) in [("features", m), ("columns of a key", d), ("columns of a value", dv)] {
+            blocks_across(name, argument, extent, TILE)?;
+        }
         let device = inputs.query.device().clone();
         let mask = inputs.mask.map(|mask| {
             let mask: Vec<u8> = mask.iter().map(|&attended| u8::from(attended)).collect();
@@ -279,7 +313,7 @@ impl<T: DeviceReal> Call<T> {
         launch!(
             self.device,
             T,
-            STATES.kernel("scan_keys"),
+            CAUSAL_SCAN.kernel("scan_keys"),
             scan_over(self.state_len()),
             states.pointer(),
             maxima.pointer(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 
@@ -68,7 +68,7 @@ impl<T: Scalar> ImageRows<T> {
 
 /// `to`\[pixel, channel\] = `from`\[channel, pixel\], channels `plane` apart.
 fn transpose<T: Scalar>(from: &[T], plane: usize, pixels: usize, channels: usize, to: &mut [T]) {
-    vectorised(|| {
+    vectorized(|| {
         for first in (0..pixels).step_by(PIXELS) {
             let pixels = PIXELS.min(pixels - first);
             let to = &mut to[first * channels..][..pixels * channels];

@@ -13,7 +13,7 @@ use std::ops::Range;
 use faer::prelude::*;
 use faer::{Accum, MatMut};
 use panther_sketch::product;
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::backend::{Convolution, ConvolutionSizes as Sizes, Geometry, Storage, batch_shape, channel_sums};
 use crate::cpu::convolution::axis::Axis;
@@ -147,7 +147,7 @@ impl Convolution for Cpu {
 /// Σ xᵢ, in a fixed order that vectors follow.
 fn total<T: Scalar>(x: &[T]) -> T {
     const LANES: usize = 64;
-    vectorised(|| {
+    vectorized(|| {
         let mut sums = [T::ZERO; LANES];
         let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {

@@ -3,7 +3,7 @@
 
 use faer::{Accum, Mat, MatMut, Par};
 use panther_sketch::product;
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 use crate::cpu::linear_attention::favor_features::{FeatureMap, dot, largest_difference, sum};
@@ -55,7 +55,7 @@ impl<T: Scalar> Chunk<T> {
             }
             if i == 0 {
                 self.base.copy_from_slice(&self.largest);
-            } else if vectorised(|| largest_difference(&self.largest, &self.base)) > headroom {
+            } else if vectorized(|| largest_difference(&self.largest, &self.base)) > headroom {
                 taken = i;
                 break;
             }
@@ -90,7 +90,7 @@ pub(super) fn forward<T: Scalar>(map: &FeatureMap<T>, head: &Head<'_, T>, mut ou
         // 1. Denominators: the keys before the chunk and those in it.
         for (i, denominator) in course.denominators[start..start + taken].iter_mut().enumerate() {
             let (features, weights) = (chunk.query.col_as_slice(i), &chunk.weights.col_as_slice(i)[..n]);
-            *denominator = vectorised(|| dot(features, &state.weights) + sum(weights, weights));
+            *denominator = vectorized(|| dot(features, &state.weights) + sum(weights, weights));
         }
         // 2. Numerators likewise. Columns after `taken` are garbage, which the next chunk overwrites.
         let (features, weights) = (chunk.query.as_ref().subcols(0, n), chunk.weights.as_ref().submatrix(0, 0, n, n));
@@ -136,7 +136,7 @@ impl<T: Scalar> Back<T> {
         for i in 0..taken {
             let (by_denominator, weights) = (self.quotient.denominators[i], self.weights.col_as_slice_mut(i));
             let (before, after) = weights[..taken].split_at_mut(i + 1);
-            vectorised(|| before.iter_mut().for_each(|w| *w -= by_denominator));
+            vectorized(|| before.iter_mut().for_each(|w| *w -= by_denominator));
             after.fill(T::ZERO);
         }
     }

@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 use panther_sketch::product;
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, AttentionSizes};
@@ -129,7 +129,7 @@ impl<T: Scalar> FeatureMap<T> {
         for start in (0..head.key.ncols()).step_by(CHUNK) {
             let n = CHUNK.min(head.key.ncols() - start);
             self.project(head.key.subcols(start, n), &mut products);
-            vectorised(|| {
+            vectorized(|| {
                 for j in 0..n {
                     let products = products.col_as_slice(j);
                     found = found.larger(largest(products, products));
@@ -150,12 +150,12 @@ impl<T: Scalar> FeatureMap<T> {
         self.project(queries, out);
         let (most, half_square) = (self.most, self.half_square);
         match (self.kernel, self.arithmetic) {
-            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorised(|| {
+            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorized(|| {
                 for j in 0..queries.ncols() {
                     out.col_as_slice_mut(j).iter_mut().for_each(|x| *x = bounded(*x, -most, most));
                 }
             }),
-            (AttentionKernel::Softmax, Arithmetic::Original) => vectorised(|| {
+            (AttentionKernel::Softmax, Arithmetic::Original) => vectorized(|| {
                 for j in 0..queries.ncols() {
                     let (query, x) = (column(queries, j), out.col_as_slice_mut(j));
                     let shift = half_square * dot(query, query) + largest(x, x);
@@ -173,7 +173,7 @@ impl<T: Scalar> FeatureMap<T> {
             return;
         }
         let (most, half_square) = (self.most, self.half_square);
-        vectorised(|| {
+        vectorized(|| {
             for j in 0..keys.ncols() {
                 let key = column(keys, j);
                 let square = half_square * dot(key, key);
@@ -192,7 +192,7 @@ impl<T: Scalar> FeatureMap<T> {
     /// Raises the largest exponents by those of one key.
     pub fn raise(&self, largest: &mut [T], exponents: &[T]) {
         if self.is_stable_softmax() {
-            vectorised(|| largest.iter_mut().zip(exponents).for_each(|(m, x)| *m = m.larger(*x)));
+            vectorized(|| largest.iter_mut().zip(exponents).for_each(|(m, x)| *m = m.larger(*x)));
         }
     }
 
@@ -205,14 +205,14 @@ impl<T: Scalar> FeatureMap<T> {
         let headroom = Self::headroom();
         let (epsilon, ratio) = (T::from_f64(ORIGINAL_EPSILON), self.ratio);
         match (self.kernel, self.arithmetic) {
-            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorised(|| {
+            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorized(|| {
                 for (x, base) in x.iter_mut().zip(base) {
                     let above = *x - *base;
                     let within = if above > headroom { headroom } else { above };
                     *x = within.exp();
                 }
             }),
-            (AttentionKernel::Softmax, Arithmetic::Original) => vectorised(|| {
+            (AttentionKernel::Softmax, Arithmetic::Original) => vectorized(|| {
                 for (x, base) in x.iter_mut().zip(base) {
                     *x = ((*x - *base).exp() + epsilon) * ratio;
                 }
@@ -226,12 +226,12 @@ impl<T: Scalar> FeatureMap<T> {
     pub fn query_features(&self, x: &mut [T], base: &[T], largest: &[T]) {
         let (epsilon, ratio) = (T::from_f64(ORIGINAL_EPSILON), self.ratio);
         match (self.kernel, self.arithmetic) {
-            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorised(|| {
+            (AttentionKernel::Softmax, Arithmetic::Stable) => vectorized(|| {
                 let top = largest_sum(x, largest);
                 x.iter_mut().zip(base).for_each(|(x, base)| *x = (*x + *base - top).exp());
             }),
             (AttentionKernel::Softmax, Arithmetic::Original) => {
-                vectorised(|| x.iter_mut().for_each(|x| *x = (x.exp() + epsilon) * ratio));
+                vectorized(|| x.iter_mut().for_each(|x| *x = (x.exp() + epsilon) * ratio));
             }
             (AttentionKernel::Relu, _) => self.relu(x),
         }
@@ -243,7 +243,7 @@ impl<T: Scalar> FeatureMap<T> {
             Arithmetic::Stable => T::ZERO,
             Arithmetic::Original => T::from_f64(ORIGINAL_EPSILON),
         };
-        vectorised(|| x.iter_mut().for_each(|x| *x = bounded(*x, T::ZERO, most) + added));
+        vectorized(|| x.iter_mut().for_each(|x| *x = bounded(*x, T::ZERO, most) + added));
     }
 
     /// From the features f of a position and the gradient by them, less `weight`·`others`, to the gradient by their exponents, in
@@ -251,13 +251,13 @@ impl<T: Scalar> FeatureMap<T> {
     pub fn slopes(&self, gradient: &mut [T], features: &[T], weight: T, others: &[T]) -> T {
         let most = self.most_relu;
         match self.kernel {
-            AttentionKernel::Softmax => vectorised(|| {
+            AttentionKernel::Softmax => vectorized(|| {
                 for ((g, f), other) in gradient.iter_mut().zip(features).zip(others) {
                     *g = *f * (*g - weight * *other);
                 }
                 sum(gradient, gradient)
             }),
-            AttentionKernel::Relu => vectorised(|| {
+            AttentionKernel::Relu => vectorized(|| {
                 for ((g, f), other) in gradient.iter_mut().zip(features).zip(others) {
                     let is_inside = *f > T::ZERO && *f < most;
                     *g = if is_inside { *g - weight * *other } else { T::ZERO };
@@ -291,7 +291,7 @@ impl<T: Scalar> FeatureMap<T> {
             // −s²‖k‖²/2 is in all exponents of the key.
             let factor = T::from_f64(-2.0) * self.half_square * *total;
             let (key, out) = (column(keys, j), column_mut(out.as_mut(), j));
-            vectorised(|| out.iter_mut().zip(key).for_each(|(dk, k)| *dk += factor * *k));
+            vectorized(|| out.iter_mut().zip(key).for_each(|(dk, k)| *dk += factor * *k));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatMut, Par};
 use panther_sketch::product;
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 use crate::cpu::linear_attention::favor_features::{FeatureMap, dot};
@@ -86,7 +86,7 @@ fn query_chunk<T: Scalar>(map: &FeatureMap<T>, state: &State<T>, features: &mut 
     for (i, denominator) in denominators[..n].iter_mut().enumerate() {
         let features = features.col_as_slice_mut(i);
         map.query_features(features, &state.base, &state.base);
-        *denominator = vectorised(|| dot(features, &state.weights));
+        *denominator = vectorized(|| dot(features, &state.weights));
     }
     denominators
 }

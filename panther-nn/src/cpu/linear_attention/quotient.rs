@@ -1,7 +1,7 @@
 //! Numerator over denominator, and the backward pass through the division.
 
 use faer::{Mat, MatMut};
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 use crate::cpu::linear_attention::favor_features::{FeatureMap, dot};
@@ -16,7 +16,7 @@ fn inverse<T: Scalar>(denominator: T) -> T {
 pub(super) fn divide<T: Scalar>(mut numerators: MatMut<'_, T>, denominators: &[T]) {
     for (i, denominator) in denominators.iter().enumerate() {
         let (inverse, y) = (inverse(*denominator), column_mut(numerators.as_mut(), i));
-        vectorised(|| y.iter_mut().for_each(|y| *y = if inverse > T::ZERO { *y * inverse } else { T::ZERO }));
+        vectorized(|| y.iter_mut().for_each(|y| *y = if inverse > T::ZERO { *y * inverse } else { T::ZERO }));
     }
 }
 
@@ -38,7 +38,7 @@ impl<T: Scalar> QuotientGradient<T> {
         for (i, denominator) in denominators.iter().enumerate() {
             let (y, dy) = (column(output.y, start + i), column(output.dy, start + i));
             let (inverse, out) = (inverse(*denominator), self.numerators.col_as_slice_mut(i));
-            self.denominators[i] = vectorised(|| {
+            self.denominators[i] = vectorized(|| {
                 out.iter_mut().zip(dy).for_each(|(out, dy)| *out = inverse * *dy);
                 dot(y, out)
             });

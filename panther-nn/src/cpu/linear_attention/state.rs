@@ -2,7 +2,7 @@
 
 use faer::{Accum, Mat, MatRef, Par};
 use panther_sketch::product;
-use panther_sketch::vector::vectorised;
+use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
 use crate::cpu::linear_attention::column;
@@ -26,7 +26,7 @@ impl<T: Scalar> State<T> {
     pub fn rebase(&mut self, base: &[T]) {
         let mut factors = vec![T::ZERO; base.len()];
         let old = &mut self.base;
-        vectorised(|| {
+        vectorized(|| {
             for ((factor, old), new) in factors.iter_mut().zip(&mut *old).zip(base) {
                 *factor = (*old - *new).exp();
                 *old = *new;
@@ -36,10 +36,10 @@ impl<T: Scalar> State<T> {
             return;
         }
         let Self { weights, vectors, .. } = self;
-        vectorised(|| weights.iter_mut().zip(&factors).for_each(|(x, factor)| *x *= *factor));
+        vectorized(|| weights.iter_mut().zip(&factors).for_each(|(x, factor)| *x *= *factor));
         for j in 0..vectors.ncols() {
             let sums = vectors.col_as_slice_mut(j);
-            vectorised(|| sums.iter_mut().zip(&factors).for_each(|(x, factor)| *x *= *factor));
+            vectorized(|| sums.iter_mut().zip(&factors).for_each(|(x, factor)| *x *= *factor));
         }
     }
 
@@ -47,7 +47,7 @@ impl<T: Scalar> State<T> {
     pub fn add(&mut self, features: MatRef<'_, T>, vectors: MatRef<'_, T>, weights: &[T]) {
         product(self.vectors.as_mut(), Accum::Add, features, vectors.transpose(), T::ONE, Par::Seq);
         let sums = &mut self.weights;
-        vectorised(|| {
+        vectorized(|| {
             for (j, weight) in weights.iter().enumerate() {
                 let features = column(features, j);
                 sums.iter_mut().zip(features).for_each(|(sum, f)| *sum += *weight * *f);

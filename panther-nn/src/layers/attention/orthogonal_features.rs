@@ -15,7 +15,7 @@ pub fn orthogonal_features(num_features: usize, dimension: usize, seed: u64) -> 
     in_range("num_features", num_features, 1, usize::MAX)?;
     in_range("dimension", dimension, 1, usize::MAX)?;
     // Columns of variance 1/d: the first half gives the directions, the second the lengths.
-    let draws = Distribution::Gaussian.operator::<f64>(dimension, 2 * num_features, seed)?.to_dense();
+    let draws = Distribution::Gaussian.operator::<f64>(dimension, 2 * num_features, seed)?.to_dense()?;
     let mut rows: Vec<Vec<f64>> = (0..num_features).map(|i| draws.col_as_slice(i).to_vec()).collect();
     rows.chunks_mut(dimension).for_each(orthonormalize);
     let root = (dimension as f64).sqrt();

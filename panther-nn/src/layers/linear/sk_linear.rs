@@ -183,7 +183,7 @@ pub(crate) fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) 
     let mut all = Vec::with_capacity(num_terms * k * n);
     for term in 0..num_terms {
         let seed = seed.wrapping_add((term as u64) << 32);
-        let u = Distribution::Rademacher.operator::<T>(k, n, seed)?.to_dense();
+        let u = Distribution::Rademacher.operator::<T>(k, n, seed)?.to_dense()?;
         all.extend((0..k).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| u[(i, j)]));
     }
     Ok(all)
