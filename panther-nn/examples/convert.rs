@@ -51,7 +51,7 @@ struct Arguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Size {
-    /// The fraction of the weights' numbers that may be stored in their place.
+    /// The fraction of the weights' values that may be stored in their place.
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     budget: Option<f64>,
     /// The relative error allowed for each weight.

@@ -19,7 +19,7 @@ pub enum NnError {
         operation: &'static str,
         /// Which tensor.
         argument: &'static str,
-        /// The shape that fits, in words or numbers.
+        /// The shape that fits, in words or values.
         expected: String,
         /// The shape given.
         got: Vec<usize>,
@@ -86,7 +86,7 @@ pub enum NnError {
         /// Its own.
         got: Vec<usize>,
     },
-    /// A tensor of a file has a type that cannot stand for the numbers asked for.
+    /// A tensor of a file has a type that cannot stand for the values asked for.
     #[error("tensor {name:?} must be of a floating-point type, got {got}")]
     TensorType {
         /// Its name.

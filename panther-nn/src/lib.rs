@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`layers`] | sketched layers and their dense counterparts, forward and backward |
-//! | [`train`] | losses, optimisers, schedules, batches |
+//! | [`train`] | losses, optimizers, schedules, batches |
 //! | [`backend`] | what a device must be able to do for them |
 //! | [`convert`] | trained dense layers made sketched, one by one or a whole checkpoint |
 //! | [`checkpoint`] | safetensors files |

@@ -1,4 +1,4 @@
-//! The numbers of a model by name, on the host: what a checkpoint holds.
+//! The values of a model by name, on the host: what a checkpoint holds.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::{NnError, Parameter, Scalar};
 pub struct HostTensor<T> {
     /// The extents.
     pub shape: Vec<usize>,
-    /// The numbers in row-major order.
-    pub numbers: Vec<T>,
+    /// The values in row-major order.
+    pub values: Vec<T>,
 }
 
 /// Tensors by name, in the names of PyTorch's state dict: `prefix.weight` and so on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State<T> {
     tensors: BTreeMap<String, HostTensor<T>>,
-    /// Names and types of what the file holds beside numbers of a floating-point type.
+    /// Names and types of what the file holds beside values of a floating-point type.
     others: BTreeMap<String, String>,
 }
 
@@ -47,8 +47,8 @@ impl<T: Scalar> State<T> {
     }
 
     /// Adds a tensor, or replaces it.
-    pub fn insert(&mut self, name: String, shape: &[usize], numbers: Vec<T>) {
-        self.tensors.insert(name, HostTensor { shape: shape.to_vec(), numbers });
+    pub fn insert(&mut self, name: String, shape: &[usize], values: Vec<T>) {
+        self.tensors.insert(name, HostTensor { shape: shape.to_vec(), values });
     }
 
     /// Remembers a tensor that is not of a floating-point type, so that asking for it says so.
@@ -68,11 +68,11 @@ impl<T: Scalar> State<T> {
         })
     }
 
-    /// The numbers of a tensor that must be there, in the given shape.
+    /// The values of a tensor that must be there, in the given shape.
     ///
     /// # Errors
     /// As [`tensor`](Self::tensor), and [`NnError::TensorShape`].
-    pub fn numbers(&self, name: &str, shape: &[usize]) -> Result<&[T], NnError> {
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<&[T], NnError> {
         let tensor = self.tensor(name)?;
         if tensor.shape != shape {
             return Err(NnError::TensorShape {
@@ -81,10 +81,10 @@ impl<T: Scalar> State<T> {
                 got: tensor.shape.clone(),
             });
         }
-        Ok(&tensor.numbers)
+        Ok(&tensor.values)
     }
 
-    /// Adds the numbers of a parameter.
+    /// Adds the values of a parameter.
     ///
     /// # Errors
     /// Where the copy from the device fails.
@@ -94,15 +94,15 @@ impl<T: Scalar> State<T> {
         name: String,
         parameter: &Parameter<T, B>,
     ) -> Result<(), NnError> {
-        let numbers = backend.download(&parameter.value)?;
-        self.insert(name, B::shape(&parameter.value), numbers);
+        let values = backend.download(&parameter.value)?;
+        self.insert(name, B::shape(&parameter.value), values);
         Ok(())
     }
 
-    /// Replaces the numbers of a parameter by those of this name.
+    /// Replaces the values of a parameter by those of this name.
     ///
     /// # Errors
-    /// As [`numbers`](Self::numbers).
+    /// As [`values`](Self::values).
     pub fn load_parameter<B: Backend>(
         &self,
         backend: &B,
@@ -110,7 +110,7 @@ impl<T: Scalar> State<T> {
         parameter: &mut Parameter<T, B>,
     ) -> Result<(), NnError> {
         let shape = B::shape(&parameter.value).to_vec();
-        parameter.value = backend.upload(&shape, self.numbers(name, &shape)?.to_vec())?;
+        parameter.value = backend.upload(&shape, self.values(name, &shape)?.to_vec())?;
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ fn embedding<T: Scalar, B: TestBackend>(backend: &B) -> Work {
     let backend = backend.clone();
     Work::new("Embedding", move || {
         let mut layer = Embedding::<T, _>::new(&backend, 9, 5, 3)?;
-        let y = layer.forward_train(&HostTensor { shape: vec![2, 3], numbers: vec![1, 8, 1, 0, 1, 8] })?;
+        let y = layer.forward_train(&HostTensor { shape: vec![2, 3], values: vec![1, 8, 1, 0, 1, 8] })?;
         layer.backward(&backend.normal(B::shape(&y), 1.0, 3)?)?;
         let mut fingerprint = Fingerprint::default();
         tensor::<T, B>(&backend, &mut fingerprint, &y)?;

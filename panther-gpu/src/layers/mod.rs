@@ -27,7 +27,7 @@ use crate::{Buffer, DeviceNumber, GpuError};
 /// Threads of a block of a loop over elements.
 pub(crate) const THREADS: u32 = 256;
 
-/// An error where a buffer does not hold `count` numbers.
+/// An error where a buffer does not hold `count` values.
 pub(crate) fn holds<T: DeviceNumber>(
     operation: &'static str,
     argument: &'static str,
@@ -37,12 +37,12 @@ pub(crate) fn holds<T: DeviceNumber>(
     if buffer.len() == count {
         return Ok(());
     }
-    Err(GpuError::shape(operation, argument, format!("{count} numbers"), buffer.len().to_string()))
+    Err(GpuError::shape(operation, argument, format!("{count} values"), buffer.len().to_string()))
 }
 
 /// A block of `threads` for each of `count` rows, up to a bound: kernels walk on in steps of the whole grid.
 pub(crate) fn block_a_row(count: usize, threads: u32) -> LaunchConfig {
-    const MOST_BLOCKS: usize = 1 << 16;
-    let blocks = count.clamp(1, MOST_BLOCKS) as u32;
+    const MAX_BLOCKS: usize = 1 << 16;
+    let blocks = count.clamp(1, MAX_BLOCKS) as u32;
     LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 }
 }

@@ -1,4 +1,4 @@
-//! Normalisation of rows.
+//! Normalization of rows.
 
 use crate::layers::reductions::{ROW_SHARES, RowShares, add_shares};
 use crate::layers::{block_a_row, holds};

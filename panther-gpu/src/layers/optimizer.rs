@@ -1,4 +1,4 @@
-//! Steps of optimisers, one kernel each.
+//! Steps of optimizers, one kernel each.
 
 use crate::layers::{THREADS, holds};
 use crate::runtime::kernel::{KernelFile, kernel_file};
@@ -7,7 +7,7 @@ use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const KERNELS: KernelFile = kernel_file!("layers/optimizer");
 
-/// The numbers of a step of stochastic gradient descent.
+/// The values of a step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd<T> {
     /// −η.
@@ -20,7 +20,7 @@ pub struct Sgd<T> {
     pub nesterov: bool,
 }
 
-/// The numbers of a step of AdamW.
+/// The values of a step of AdamW.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamW<T> {
     /// β₁ and β₂.
@@ -53,7 +53,7 @@ fn within<T: DeviceReal>(
     }
 }
 
-/// g += λ·w; m = μ·m + g; g = m, or g + μ·m for Nesterov's; w −= η·g, for as many numbers of `value` from `start` on as g has.
+/// g += λ·w; m = μ·m + g; g = m, or g + μ·m for Nesterov's; w −= η·g, for as many values of `value` from `start` on as g has.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -95,7 +95,7 @@ pub fn sgd<T: DeviceReal>(
     )
 }
 
-/// m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²; w = kept·w + rate·m/(√v·inverse_root + ε), for as many numbers of `value` from
+/// m = β₁·m + (1 − β₁)·g; v = β₂·v + (1 − β₂)·g²; w = kept·w + rate·m/(√v·inverse_root + ε), for as many values of `value` from
 /// `start` on as g has. `moments` are m and v.
 ///
 /// # Errors

@@ -26,7 +26,7 @@ struct Windows {
     dilation: [i64; 2],
 }
 
-// SAFETY: numbers of eight bytes each, in the order of the kernels' struct.
+// SAFETY: values of eight bytes each, in the order of the kernels' struct.
 unsafe impl DeviceRepr for Windows {}
 
 /// `planes` images, and the positions of a window on each, every one of which covers a pixel.

@@ -8,24 +8,24 @@ use crate::{Buffer, DeviceReal, GpuError, Precision};
 /// Where a matrix, or a batch of them in two levels, lies within a buffer. One of the two strides of the matrix is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Numbers before the first.
+    /// Values before the first.
     pub offset: usize,
     /// Rows.
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// Numbers from one row to the next.
+    /// Values from one row to the next.
     pub row_stride: usize,
-    /// Numbers from one column to the next.
+    /// Values from one column to the next.
     pub column_stride: usize,
     /// How many matrices: outer and inner count.
     pub batch: [usize; 2],
-    /// Numbers from one matrix to the next: outer and inner.
+    /// Values from one matrix to the next: outer and inner.
     pub batch_strides: [usize; 2],
 }
 
 impl Layout {
-    /// Numbers that the buffer must hold at the least.
+    /// Values that the buffer must hold at the least.
     fn end(&self) -> Option<usize> {
         let extents = [
             (self.rows, self.row_stride),
@@ -57,7 +57,7 @@ impl Layout {
         (is_dense && stride >= extent).then_some(place)
     }
 
-    /// Numbers from one matrix to the next, where one distance says it for all of the batch.
+    /// Values from one matrix to the next, where one distance says it for all of the batch.
     const fn single_stride(&self) -> Option<usize> {
         let ([outer, inner], [outer_stride, inner_stride]) = (self.batch, self.batch_strides);
         if inner == 1 {

@@ -38,7 +38,7 @@ impl RowShares {
     }
 }
 
-/// sum += Σ over shares of the `width` numbers at `start` + share·`stride`.
+/// sum += Σ over shares of the `width` values at `start` + share·`stride`.
 pub(crate) fn add_shares<T: DeviceReal>(
     shares: &Buffer<T>,
     start: usize,

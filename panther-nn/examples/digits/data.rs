@@ -20,8 +20,8 @@ impl Images {
     fn read() -> Result<Self, Box<dyn Error>> {
         let (mut pixels, mut digits) = (Vec::new(), Vec::new());
         for line in include_str!("../../assets/digits.csv").lines() {
-            let numbers = line.split(',').map(str::parse).collect::<Result<Vec<u8>, _>>()?;
-            let (digit, image) = numbers.split_last().ok_or("an empty line in digits.csv")?;
+            let values = line.split(',').map(str::parse).collect::<Result<Vec<u8>, _>>()?;
+            let (digit, image) = values.split_last().ok_or("an empty line in digits.csv")?;
             pixels.extend(image.iter().map(|pixel| f32::from(*pixel) / 16.0));
             digits.push(usize::from(*digit));
         }

@@ -1,4 +1,4 @@
-//! Handwritten digits, read by dense and by sketched networks of a fraction of their numbers.
+//! Handwritten digits, read by dense and by sketched networks of a fraction of their values.
 //!
 //! `cargo run --release -p panther-nn --example digits [-- --device cpu|cuda[:N] --epochs N --seed N --out DIR --quick]`
 //!
@@ -109,7 +109,7 @@ fn print_header() {
     );
 }
 
-/// One line a network; the fraction is that of the numbers stored by the first.
+/// One line a network; the fraction is that of the values stored by the first.
 fn print_rows(outcomes: &[Outcome]) {
     for outcome in outcomes {
         let Outcome { name, learned, stored, step, .. } = outcome;

@@ -26,7 +26,7 @@ const NUM_TERMS: usize = 1;
 /// k of the perceptron's sketched layers: its 512×512 weight becomes two of 512×40.
 const LOW_RANK: usize = 20;
 
-/// Part of the numbers between layers that are dropped in training.
+/// Part of the values between layers that are dropped in training.
 const DROPOUT: f64 = 0.2;
 
 /// 64→512→512→10 of dense layers.
@@ -34,7 +34,7 @@ pub fn dense_mlp<B: Backend>(backend: &B, seed: u64) -> Result<Model<B>, NnError
     mlp(backend, seed, |at, d_in, d_out| Ok(Box::new(Linear::new(backend, d_in, d_out, true, layer_seed(seed, at))?)))
 }
 
-/// The same with sketched layers; the last one, which has few numbers, stays dense.
+/// The same with sketched layers; the last one, which has few values, stays dense.
 pub fn sketched_mlp<B: Backend>(backend: &B, seed: u64) -> Result<Model<B>, NnError> {
     mlp(backend, seed, |at, d_in, d_out| sketched(backend, d_in, d_out, LOW_RANK, layer_seed(seed, at)))
 }
@@ -115,7 +115,7 @@ fn cnn<B: Backend>(
     ]))
 }
 
-/// Numbers of an image behind convolutions and pooling.
+/// Values of an image behind convolutions and pooling.
 const fn flat() -> usize {
     CHANNELS[1] * (SIDE / 2) * (SIDE / 2)
 }

@@ -43,9 +43,9 @@ pub struct Point {
 pub struct Outcome {
     /// Which classifier.
     pub name: &'static str,
-    /// Numbers that are learned.
+    /// Values that are learned.
     pub learned: usize,
-    /// Numbers that a file of it holds, the fixed ones counted.
+    /// Values that a file of it holds, the fixed ones counted.
     pub stored: usize,
     /// Seconds of a training step: the median.
     pub step: f64,
@@ -100,7 +100,7 @@ pub fn train<B: Backend>(
     let learned = model.parameters_mut().iter().map(|parameter| parameter.trainable_len()).sum();
     let mut state = State::new();
     model.save("", &mut state)?;
-    let stored = state.iter().map(|(_, tensor)| tensor.numbers.len()).sum();
+    let stored = state.iter().map(|(_, tensor)| tensor.values.len()).sum();
     Ok(Outcome { name, learned, stored, step, curve })
 }
 

@@ -80,7 +80,7 @@ pub fn write<B: Backend>(
     let mut written = text.encode(prompt);
     for draw in draws.as_slice() {
         let seen = &written[written.len().saturating_sub(model.sizes.length)..];
-        let logits = model.forward(&HostTensor { shape: vec![1, seen.len()], numbers: seen.to_vec() })?;
+        let logits = model.forward(&HostTensor { shape: vec![1, seen.len()], values: seen.to_vec() })?;
         let logits = backend.download(&logits)?;
         let last = &logits[(seen.len() - 1) * text.symbols()..];
         let largest = last.iter().copied().fold(f32::MIN, f32::max);

@@ -73,11 +73,11 @@ fn run_on<B: Backend>(backend: &B, arguments: &Arguments) -> Result<(), Box<dyn 
     println!("{training} characters to train with, {test} to test, {} different ones, seed {seed}", text.symbols());
     for (name, attention) in ATTENTIONS {
         let mut model = Model::new(backend, text.symbols(), SIZES, attention, seed)?;
-        let numbers: usize = model.parameters_mut().iter().map(|parameter| parameter.trainable_len()).sum();
+        let values: usize = model.parameters_mut().iter().map(|parameter| parameter.trainable_len()).sum();
         let outcome = learn::train(backend, name, &mut model, &text, plan)?;
         let time = outcome.time.as_secs_f64();
         println!(
-            "\n{name}: {:.3} bits a character after {} steps in {time:.1} s, {numbers} numbers",
+            "\n{name}: {:.3} bits a character after {} steps in {time:.1} s, {values} values",
             outcome.bits, plan.steps
         );
         println!("{}", learn::write(backend, &model, &text, "And God said unto ", 200, seed)?);

@@ -145,8 +145,8 @@ fn sinusoids<B: Backend>(backend: &B, length: usize, width: usize) -> Result<B::
 /// The place of each character in its sequence.
 fn places(characters: &HostTensor<usize>) -> HostTensor<usize> {
     let length = characters.shape.last().copied().unwrap_or(1).max(1);
-    let numbers = (0..characters.numbers.len()).map(|i| i % length).collect();
-    HostTensor { shape: characters.shape.clone(), numbers }
+    let values = (0..characters.values.len()).map(|i| i % length).collect();
+    HostTensor { shape: characters.shape.clone(), values }
 }
 
 fn norm<B: Backend>(backend: &B, width: usize) -> Result<Box<dyn Layer<f32, B>>, NnError> {

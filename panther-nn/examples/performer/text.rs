@@ -1,4 +1,4 @@
-//! The text as numbers: one for each character that occurs.
+//! The text as values: one for each character that occurs.
 
 use panther_nn::NnError;
 use panther_nn::state::HostTensor;
@@ -28,7 +28,7 @@ impl Text {
         let mut alphabet: Vec<char> = TEXT.chars().collect();
         alphabet.sort_unstable();
         alphabet.dedup();
-        let mut training = numbers(&alphabet, TEXT);
+        let mut training = values(&alphabet, TEXT);
         let test = training.split_off((TRAINING * training.len() as f64) as usize);
         Self { alphabet, training, test }
     }
@@ -43,13 +43,13 @@ impl Text {
         (self.training.len(), self.test.len())
     }
 
-    /// What a text is as numbers; characters that do not occur are left out.
+    /// What a text is as values; characters that do not occur are left out.
     pub fn encode(&self, text: &str) -> Vec<usize> {
-        numbers(&self.alphabet, text)
+        values(&self.alphabet, text)
     }
 
-    pub fn decode(&self, numbers: &[usize]) -> String {
-        numbers.iter().map(|number| self.alphabet[*number]).collect()
+    pub fn decode(&self, values: &[usize]) -> String {
+        values.iter().map(|number| self.alphabet[*number]).collect()
     }
 
     /// Batches of windows of `length` from the training text in random order, without end.
@@ -70,11 +70,11 @@ impl Text {
     }
 }
 
-fn numbers(alphabet: &[char], text: &str) -> Vec<usize> {
+fn values(alphabet: &[char], text: &str) -> Vec<usize> {
     text.chars().filter_map(|c| alphabet.binary_search(&c).ok()).collect()
 }
 
 fn windows(text: &[usize], length: usize, chosen: &[usize]) -> Result<Windows, NnError> {
-    let characters = HostTensor { shape: vec![chosen.len(), length], numbers: rows(text, length, chosen)? };
+    let characters = HostTensor { shape: vec![chosen.len(), length], values: rows(text, length, chosen)? };
     Ok(Windows { characters, next: rows(&text[1..], length, chosen)? })
 }

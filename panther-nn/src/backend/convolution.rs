@@ -66,7 +66,7 @@ pub(crate) fn images(
     }
 }
 
-/// The shape of a batch of images, where its count of numbers is one.
+/// The shape of a batch of images, where its count of values is one.
 pub(crate) fn batch_shape(
     operation: &'static str,
     batch: usize,
@@ -74,8 +74,8 @@ pub(crate) fn batch_shape(
     [rows, columns]: [usize; 2],
 ) -> Result<[usize; 4], NnError> {
     let shape = [batch, channels, rows, columns];
-    let numbers = shape.iter().filter(|&&n| n > 0).try_fold(1, |all: usize, &n| all.checked_mul(n));
-    match numbers {
+    let values = shape.iter().filter(|&&n| n > 0).try_fold(1, |all: usize, &n| all.checked_mul(n));
+    match values {
         Some(_) if count(&shape) <= isize::MAX as usize / 8 => Ok(shape),
         _ => Err(NnError::shape(operation, "y", "a tensor that memory can hold", &shape)),
     }
@@ -154,7 +154,7 @@ impl ConvolutionSizes {
         if dy == expected { Ok(()) } else { Err(NnError::shape(operation, "dy", format!("{expected:?}"), dy)) }
     }
 
-    /// Those of the way back to images of the extents `image`.
+    /// Those of the backward pass to images of the extents `image`.
     pub fn of_gradient(
         operation: &'static str,
         dy: &[usize],

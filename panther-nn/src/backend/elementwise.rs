@@ -12,7 +12,7 @@ pub enum Activation {
     Gelu,
 }
 
-/// Element-wise operations. Tensors that meet have the same count of numbers.
+/// Element-wise operations. Tensors that meet have the same count of values.
 ///
 /// # Errors
 /// All: [`NnError::Shape`] where the counts differ.
@@ -38,7 +38,7 @@ pub trait Elementwise: Storage {
     fn add_rows<T: Scalar>(&self, bias: &Self::Tensor<T>, x: &mut Self::Tensor<T>) -> Result<(), NnError>;
 }
 
-/// An error where two tensors of these shapes do not have as many numbers.
+/// An error where two tensors of these shapes do not have as many values.
 pub(crate) fn same_count(
     operation: &'static str,
     argument: &'static str,

@@ -36,10 +36,10 @@ pub trait Losses: Storage {
         targets: &[usize],
     ) -> Result<Loss<Self::Tensor<T>>, NnError>;
 
-    /// The mean of (y − t)² over all numbers; 0 where there are none.
+    /// The mean of (y − t)² over all values; 0 where there are none.
     ///
     /// # Errors
-    /// [`NnError::Shape`] where the counts of numbers differ.
+    /// [`NnError::Shape`] where the counts of values differ.
     fn mean_squared_error<T: Scalar>(
         &self,
         predictions: &Self::Tensor<T>,

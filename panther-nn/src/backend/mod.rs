@@ -5,7 +5,6 @@
 //! results of every operation are the same bytes each time, for any number of threads.
 
 mod attention;
-mod attention_marks;
 mod convolution;
 mod elementwise;
 mod gather;
@@ -16,14 +15,17 @@ mod pooling;
 mod products;
 mod random;
 mod reductions;
-mod row_marks;
 mod sinusoids;
-mod softmax;
 mod storage;
 
-pub(crate) use attention::AttentionSizes;
-pub use attention::{Arithmetic, Attended, AttentionInputs, AttentionKernel, LinearAttention};
-pub(crate) use attention_marks::{AttentionMarks, Positions};
+pub use attention::{
+    Arithmetic, Attended, AttentionInputs, AttentionKernel, Dependence, KeysSeen, LinearAttention, Marked, RowMarks,
+    Softmax,
+};
+pub(crate) use attention::{
+    AttentionMarks, AttentionSizes, HIDDEN, Positions, TAINTED, check_mask, dependent_rows, marked_rows, rows_of_marks,
+    score_sizes,
+};
 pub use convolution::{Convolution, Geometry};
 pub(crate) use convolution::{ConvolutionSizes, batch_shape, channel_sums, images};
 pub use elementwise::{Activation, Elementwise};
@@ -43,12 +45,8 @@ pub(crate) use products::product_layout;
 pub use products::{Layout, Products};
 pub use random::Random;
 pub use reductions::Reductions;
-pub use row_marks::{Dependence, Marked, RowMarks};
-pub(crate) use row_marks::{HIDDEN, TAINTED, check_mask, dependent_rows, marked_rows, rows_of_marks};
 pub use sinusoids::{SequenceRows, Sinusoids, Waves};
 pub(crate) use sinusoids::{WaveSizes, wave_gradient_sizes, wave_sizes};
-pub(crate) use softmax::score_sizes;
-pub use softmax::{KeysSeen, Softmax};
 pub use storage::Storage;
 pub(crate) use storage::count;
 

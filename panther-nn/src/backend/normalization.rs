@@ -1,4 +1,4 @@
-//! Normalisation of rows.
+//! Normalization of rows.
 
 use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
@@ -6,7 +6,7 @@ use crate::{NnError, Scalar};
 /// What [`Normalization::normalize`] gives.
 #[derive(Debug)]
 pub struct Normalized<X> {
-    /// The normalised rows.
+    /// The normalized rows.
     pub y: X,
     /// What going back needs of each row, in a form that is the device's own.
     pub moments: X,

@@ -1,11 +1,11 @@
-//! Steps of optimisers, each one loop over the numbers.
+//! Steps of optimizers, each one loop over the values.
 
 use std::ops::Range;
 
 use crate::backend::{Storage, count};
 use crate::{NnError, Scalar};
 
-/// The numbers of a step of stochastic gradient descent.
+/// The values of a step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SgdStep {
     /// η.
@@ -18,7 +18,7 @@ pub struct SgdStep {
     pub nesterov: bool,
 }
 
-/// The numbers of a step of AdamW.
+/// The values of a step of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {
     /// η.
@@ -33,11 +33,11 @@ pub struct AdamWStep {
     pub count: u64,
 }
 
-/// Optimiser steps. They change the numbers of `value` from number `start` on, as many as the gradient g has, and leave the
+/// Optimizer steps. They change the values of `value` starting at `start`, as many as the gradient g has, and leave the
 /// others alone.
 ///
 /// # Errors
-/// All: [`NnError::Shape`] where the counts of numbers do not fit.
+/// All: [`NnError::Shape`] where the counts of values do not fit.
 pub trait OptimizerSteps: Storage {
     /// g += λ·w; m = μ·m + g; g = m, or g + μ·m for Nesterov's; w −= η·g. `momentum`, m, is needed where μ ≠ 0.
     fn sgd_step<T: Scalar>(
@@ -61,16 +61,16 @@ pub trait OptimizerSteps: Storage {
     ) -> Result<(), NnError>;
 }
 
-/// The numbers of `value` that a gradient of this shape belongs to.
+/// The values of `value` that a gradient of this shape belongs to.
 pub(crate) fn changed(
     operation: &'static str,
     gradient: &[usize],
     value: &[usize],
     start: usize,
 ) -> Result<Range<usize>, NnError> {
-    let (numbers, held) = (count(gradient), count(value));
-    match start.checked_add(numbers).filter(|&end| end <= held) {
+    let (values, held) = (count(gradient), count(value));
+    match start.checked_add(values).filter(|&end| end <= held) {
         Some(end) => Ok(start..end),
-        None => Err(NnError::shape(operation, "gradient", format!("within {held} from {start} on"), &[numbers])),
+        None => Err(NnError::shape(operation, "gradient", format!("within {held} from {start} on"), &[values])),
     }
 }

@@ -6,19 +6,19 @@ use crate::{NnError, Scalar};
 /// Where a matrix, or a batch of them in two levels, lies within a tensor. One of the two strides of the matrix is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Numbers before the first.
+    /// Values before the first.
     pub offset: usize,
     /// Rows.
     pub rows: usize,
     /// Columns.
     pub columns: usize,
-    /// Numbers from one row to the next.
+    /// Values from one row to the next.
     pub row_stride: usize,
-    /// Numbers from one column to the next.
+    /// Values from one column to the next.
     pub column_stride: usize,
     /// How many matrices: outer and inner count.
     pub batch: [usize; 2],
-    /// Numbers from one matrix to the next: outer and inner.
+    /// Values from one matrix to the next: outer and inner.
     pub batch_strides: [usize; 2],
 }
 
@@ -59,7 +59,7 @@ impl Layout {
         Self { batch, batch_strides, ..self }
     }
 
-    /// Numbers that the tensor must hold at the least.
+    /// Values that the tensor must hold at the least.
     #[must_use]
     pub const fn end(&self) -> usize {
         if self.rows == 0 || self.columns == 0 || self.batch[0] == 0 || self.batch[1] == 0 {
@@ -93,7 +93,7 @@ pub trait Products: Storage {
     /// α·A·B for each matrix of the batch, one behind the other by rows, as a tensor of this shape.
     ///
     /// # Errors
-    /// As [`gemm`](Self::gemm), and where the shape holds another count of numbers.
+    /// As [`gemm`](Self::gemm), and where the shape holds another count of values.
     fn product<T: Scalar>(
         &self,
         shape: &[usize],
@@ -115,14 +115,14 @@ pub(crate) fn product_layout(shape: &[usize], a: Layout, b: Layout) -> Result<La
         return Err(NnError::shape(
             "product",
             "shape",
-            format!("one of {outer}·{inner}·{rows}·{columns} numbers"),
+            format!("one of {outer}·{inner}·{rows}·{columns} values"),
             shape,
         ));
     }
     Ok(Layout::matrix(rows, columns).batched(a.batch, [inner * rows * columns, rows * columns]))
 }
 
-/// An error where the matrices of a product do not fit to each other, or into tensors of so many numbers: a, b and c.
+/// An error where the matrices of a product do not fit to each other, or into tensors of so many values: a, b and c.
 pub(crate) fn check_product([a_at, b_at, c_at]: [Layout; 3], held: [usize; 3]) -> Result<(), NnError> {
     if a_at.rows != c_at.rows || a_at.columns != b_at.rows || b_at.columns != c_at.columns {
         let expected = format!("{}×{}", a_at.columns, c_at.columns);

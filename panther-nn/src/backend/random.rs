@@ -5,13 +5,13 @@ use crate::{NnError, Scalar};
 
 /// Random fill, a function of the seed and of the place in the tensor alone.
 pub trait Random: Storage {
-    /// Independent numbers uniform on (−`limit`, `limit`).
+    /// Independent values uniform on (−`limit`, `limit`).
     ///
     /// # Errors
     /// Where the device has not the memory.
     fn uniform<T: Scalar>(&self, shape: &[usize], limit: f64, seed: u64) -> Result<Self::Tensor<T>, NnError>;
 
-    /// Independent normal numbers with mean 0 and the given standard deviation.
+    /// Independent normal values with mean 0 and the given standard deviation.
     ///
     /// # Errors
     /// Where the device has not the memory.

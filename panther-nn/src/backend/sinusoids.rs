@@ -78,7 +78,7 @@ pub(crate) fn wave_sizes(
     Ok(WaveSizes { columns, waves: per_column })
 }
 
-/// As [`wave_sizes`], of the way back.
+/// As [`wave_sizes`], of the backward pass.
 pub(crate) fn wave_gradient_sizes(
     operation: &'static str,
     x: &[usize],

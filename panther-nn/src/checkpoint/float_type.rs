@@ -5,7 +5,7 @@ use safetensors::Dtype;
 
 use crate::Scalar;
 
-/// A type that numbers are read from and written as, little-endian.
+/// A type that values are read from and written as, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloatType {
     /// IEEE half precision.
@@ -63,7 +63,7 @@ impl FloatType {
         }
     }
 
-    /// The type of the numbers that are computed with.
+    /// The type of the values that are computed with.
     #[must_use]
     pub fn of<T: Scalar>() -> Self {
         if size_of::<T>() == Self::F32.bytes() { Self::F32 } else { Self::F64 }
@@ -81,28 +81,28 @@ impl FloatType {
         })
     }
 
-    /// The numbers that these bytes stand for, rounded to T.
+    /// The values that these bytes stand for, rounded to T.
     pub(crate) fn decode<T: Scalar>(self, bytes: &[u8]) -> Vec<T> {
         match self {
-            Self::F16 => numbers(bytes, |b| f16::from_le_bytes(b).to_f64()),
-            Self::Bf16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f64()),
-            Self::F32 => numbers(bytes, |b| f64::from(f32::from_le_bytes(b))),
-            Self::F64 => numbers(bytes, f64::from_le_bytes),
+            Self::F16 => values(bytes, |b| f16::from_le_bytes(b).to_f64()),
+            Self::Bf16 => values(bytes, |b| bf16::from_le_bytes(b).to_f64()),
+            Self::F32 => values(bytes, |b| f64::from(f32::from_le_bytes(b))),
+            Self::F64 => values(bytes, f64::from_le_bytes),
         }
     }
 
-    /// The bytes that stand for these numbers, each rounded once.
-    pub(crate) fn encode<T: Scalar>(self, numbers: &[T]) -> Vec<u8> {
-        let numbers = numbers.iter().map(|x| x.to_f64());
+    /// The bytes that stand for these values, each rounded once.
+    pub(crate) fn encode<T: Scalar>(self, values: &[T]) -> Vec<u8> {
+        let values = values.iter().map(|x| x.to_f64());
         match self {
-            Self::F16 => numbers.flat_map(|x| f16::from_f64(x).to_le_bytes()).collect(),
-            Self::Bf16 => numbers.flat_map(|x| bf16::from_f64(x).to_le_bytes()).collect(),
-            Self::F32 => numbers.flat_map(|x| (x as f32).to_le_bytes()).collect(),
-            Self::F64 => numbers.flat_map(f64::to_le_bytes).collect(),
+            Self::F16 => values.flat_map(|x| f16::from_f64(x).to_le_bytes()).collect(),
+            Self::Bf16 => values.flat_map(|x| bf16::from_f64(x).to_le_bytes()).collect(),
+            Self::F32 => values.flat_map(|x| (x as f32).to_le_bytes()).collect(),
+            Self::F64 => values.flat_map(f64::to_le_bytes).collect(),
         }
     }
 }
 
-fn numbers<T: Scalar, const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<T> {
+fn values<T: Scalar, const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| T::from_f64(number(*b))).collect()
 }

@@ -17,11 +17,11 @@ use crate::state::HostTensor;
 /// What a file says of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorEntry {
-    /// The type of its numbers.
+    /// The type of its values.
     pub dtype: Dtype,
     /// The extents.
     pub shape: Vec<usize>,
-    /// Bytes of its numbers.
+    /// Bytes of its values.
     pub bytes: usize,
     /// Which of the files holds it.
     pub(crate) shard: usize,
@@ -147,15 +147,15 @@ impl Checkpoint {
         Ok(bytes)
     }
 
-    /// The numbers of a tensor of a floating-point type, rounded to T.
+    /// The values of a tensor of a floating-point type, rounded to T.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and [`NnError::TensorType`].
-    pub fn numbers<T: Scalar>(&self, name: &str) -> Result<HostTensor<T>, NnError> {
+    pub fn values<T: Scalar>(&self, name: &str) -> Result<HostTensor<T>, NnError> {
         let entry = self.entry(name)?;
         let float = FloatType::from_dtype(entry.dtype)
             .ok_or_else(|| NnError::TensorType { name: name.to_owned(), got: entry.dtype.to_string() })?;
-        Ok(HostTensor { shape: entry.shape.clone(), numbers: float.decode(&self.bytes(name)?) })
+        Ok(HostTensor { shape: entry.shape.clone(), values: float.decode(&self.bytes(name)?) })
     }
 }
 

@@ -17,8 +17,8 @@ pub fn read_state<T: Scalar>(path: &Path) -> Result<State<T>, NnError> {
     let mut state = State::new();
     for (name, entry) in checkpoint.tensors() {
         if FloatType::from_dtype(entry.dtype).is_some() {
-            let tensor = checkpoint.numbers(name)?;
-            state.insert(name.clone(), &tensor.shape, tensor.numbers);
+            let tensor = checkpoint.values(name)?;
+            state.insert(name.clone(), &tensor.shape, tensor.values);
         } else {
             state.insert_other(name.clone(), entry.dtype.to_string());
         }
@@ -37,5 +37,5 @@ pub fn write_state<T: Scalar>(
 ) -> Result<(), NnError> {
     let float = FloatType::of::<T>();
     let tensors = state.iter().map(|(name, tensor)| (name.to_owned(), float.dtype(), tensor.shape.clone())).collect();
-    stage(path, metadata, tensors, |name| Ok(float.encode(state.tensor(name)?.numbers.as_slice())))?.commit()
+    stage(path, metadata, tensors, |name| Ok(float.encode(state.tensor(name)?.values.as_slice())))?.commit()
 }

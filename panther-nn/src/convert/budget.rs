@@ -1,4 +1,4 @@
-//! Where a budget of numbers buys the most.
+//! Where a budget of values buys the most.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -8,10 +8,10 @@ use crate::NnError;
 /// What rank buys in one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spectrum {
-    /// Numbers of the dense weight.
-    pub dense_numbers: usize,
-    /// Numbers that k stores more than k − 1 at T = 1.
-    pub numbers_per_step: usize,
+    /// Values of the dense weight.
+    pub dense_values: usize,
+    /// Values that k stores more than k − 1 at T = 1.
+    pub values_per_step: usize,
     /// The largest k that saves anything; 0 where none does.
     pub most_steps: usize,
     /// σᵢ², descending.
@@ -80,8 +80,8 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn numbers(&self) -> usize {
-        self.k * self.spectrum.numbers_per_step
+    fn values(&self) -> usize {
+        self.k * self.spectrum.values_per_step
     }
 
     /// What buys most here: the next step, or everything that is left for the dense weight.
@@ -90,9 +90,9 @@ impl Layer<'_> {
         if left == 0.0 {
             return None;
         }
-        let dense = Step { rate: left / (self.spectrum.dense_numbers - self.numbers()) as f64, layer, to_dense: true };
+        let dense = Step { rate: left / (self.spectrum.dense_values - self.values()) as f64, layer, to_dense: true };
         let next = self.tails.get(self.k + 1).map(|tail| Step {
-            rate: (left - tail) / self.spectrum.numbers_per_step as f64,
+            rate: (left - tail) / self.spectrum.values_per_step as f64,
             layer,
             to_dense: false,
         });
@@ -100,8 +100,8 @@ impl Layer<'_> {
     }
 }
 
-/// k at T = 1 for each layer, `None` for those that stay dense, such that at most `fraction` of the numbers of the dense weights are
-/// stored and Σ ‖M − M̂‖² is as small as a greedy choice makes it: the next numbers always go where they lower it most. As
+/// k at T = 1 for each layer, `None` for those that stay dense, such that at most `fraction` of the values of the dense weights are
+/// stored and Σ ‖M − M̂‖² is as small as a greedy choice makes it: the next values always go where they lower it most. As
 /// singular values descend, that is the optimum but for the last steps, which may not fit.
 ///
 /// # Errors
@@ -110,9 +110,8 @@ pub fn allocate(spectra: &[Spectrum], fraction: f64) -> Result<Vec<Option<usize>
     if !(fraction > 0.0 && fraction <= 1.0) {
         return Err(NnError::InvalidNumber { argument: "budget", requirement: "in (0, 1]", got: fraction });
     }
-    let total: usize = spectra.iter().map(|s| s.dense_numbers).sum();
-    let least: usize =
-        spectra.iter().map(|s| if s.most_steps > 0 { s.numbers_per_step } else { s.dense_numbers }).sum();
+    let total: usize = spectra.iter().map(|s| s.dense_values).sum();
+    let least: usize = spectra.iter().map(|s| if s.most_steps > 0 { s.values_per_step } else { s.dense_values }).sum();
     let budget = (fraction * total as f64).floor() as usize;
     let mut left = budget
         .checked_sub(least)
@@ -124,11 +123,8 @@ pub fn allocate(spectra: &[Spectrum], fraction: f64) -> Result<Vec<Option<usize>
     let mut steps: BinaryHeap<Step> = sketched.filter_map(|i| layers[i].best_step(i)).collect();
     while let Some(step) = steps.pop() {
         let layer = &mut layers[step.layer];
-        let price = if step.to_dense {
-            layer.spectrum.dense_numbers - layer.numbers()
-        } else {
-            layer.spectrum.numbers_per_step
-        };
+        let price =
+            if step.to_dense { layer.spectrum.dense_values - layer.values() } else { layer.spectrum.values_per_step };
         match (left.checked_sub(price), step.to_dense) {
             (Some(rest), true) => {
                 (left, chosen[step.layer]) = (rest, None);

@@ -31,9 +31,9 @@ pub enum Choice {
         /// k.
         low_rank: usize,
     },
-    /// The fraction of the numbers of the weights that may be stored in their place, spent as [`allocate`] does.
+    /// The fraction of the values of the weights that may be stored in their place, spent as [`allocate`] does.
     Budget(f64),
-    /// The relative error of each layer, with as few numbers as that takes.
+    /// The relative error of each layer, with as few values as that takes.
     Error(f64),
 }
 
@@ -219,8 +219,8 @@ impl Job<'_> {
     }
 
     fn weight<T: Scalar>(&self, candidate: &Candidate) -> Result<DenseWeight<T>, NnError> {
-        let tensor = self.checkpoint.numbers::<T>(&candidate.tensor)?;
-        DenseWeight::new(candidate.layout, &tensor.shape, &tensor.numbers)
+        let tensor = self.checkpoint.values::<T>(&candidate.tensor)?;
+        DenseWeight::new(candidate.layout, &tensor.shape, &tensor.values)
     }
 
     fn convert_one<T: Scalar>(&self, candidate: &Candidate, plan: Plan) -> Result<Outcome, NnError> {

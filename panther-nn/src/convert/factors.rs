@@ -3,8 +3,8 @@
 use faer::{Accum, Mat, MatRef, Par};
 use panther_sketch::product;
 
-use super::rsvd::times;
-use super::{DenseWeight, Pair};
+use super::method::{Pair, times};
+use super::weight::DenseWeight;
 use crate::backend::Backend;
 use crate::checkpoint::FloatType;
 use crate::layers::{SkConv2d, SkLinear, Window};
@@ -87,7 +87,7 @@ impl<T: Scalar> Factors<T> {
         if error == 0.0 { 0.0 } else { error / size }
     }
 
-    /// The tensors of the layer: name, shape and row-major numbers, in the names and shapes of the original package. A linear
+    /// The tensors of the layer: name, shape and row-major values, in the names and shapes of the original package. A linear
     /// layer has `S1s` and `U2s` T×d_in×k, `U1s` and `S2s` T×k×d_out, a convolution `S1s` 2Tk×C_in×kh×kw and `U1s`
     /// 2T×k×C_out.
     #[must_use]
@@ -146,7 +146,7 @@ impl<T: Scalar> Factors<T> {
     }
 }
 
-/// Gives a column of D and its row of E numbers of about the same size, by a power of two: half precision has no room for
+/// Gives a column of D and its row of E values of about the same size, by a power of two: half precision has no room for
 /// orthonormal ones beside those that carry a weight near either end of its range.
 fn balance<T: Scalar>(down: &mut Mat<T>, up: &mut Mat<T>) {
     for j in 0..down.ncols() {
@@ -161,7 +161,7 @@ fn balance<T: Scalar>(down: &mut Mat<T>, up: &mut Mat<T>) {
     }
 }
 
-/// The numbers row by row.
+/// The values row by row.
 fn rows<T: Scalar>(a: MatRef<'_, T>) -> Vec<T> {
     (0..a.nrows()).flat_map(|i| (0..a.ncols()).map(move |j| a[(i, j)])).collect()
 }

@@ -18,9 +18,9 @@ pub struct ConversionReport {
     pub low_rank: usize,
     /// ‖M − M̂‖_F/‖M‖_F, or with inputs ‖X(M − M̂)‖_F/‖XM‖_F: measured, the rounding of the factors included.
     pub relative_error: f64,
-    /// Numbers of the dense weight.
+    /// Values of the dense weight.
     pub parameters_before: usize,
-    /// Numbers stored in its place, fixed factors counted.
+    /// Values stored in its place, fixed factors counted.
     pub parameters_after: usize,
     /// Bytes of the dense weight.
     pub bytes_before: usize,
@@ -84,14 +84,14 @@ pub struct CheckpointReport {
     pub layers: Vec<LayerReport>,
     /// What stayed, by name.
     pub kept: Vec<KeptTensor>,
-    /// Numbers of the weights that could have become sketched, those included that did not gain by it: what a budget is a
+    /// Values of the weights that could have become sketched, those included that did not gain by it: what a budget is a
     /// fraction of.
     pub candidate_parameters_before: usize,
-    /// Numbers stored in their place.
+    /// Values stored in their place.
     pub candidate_parameters_after: usize,
-    /// Numbers of all tensors.
+    /// Values of all tensors.
     pub parameters_before: usize,
-    /// Numbers of all tensors written.
+    /// Values of all tensors written.
     pub parameters_after: usize,
     /// Bytes of all tensors.
     pub bytes_before: usize,

@@ -25,9 +25,9 @@ pub enum Reason {
     Tied,
     /// The names of its factors are taken by other tensors.
     NamesTaken,
-    /// The factors would be no fewer numbers.
+    /// The factors would be no fewer values.
     NoGain,
-    /// No factors of fewer numbers are near enough.
+    /// No factors of fewer values are near enough.
     ErrorNotMet,
     /// The budget buys more if it stays dense.
     WorthItsBudget,

@@ -6,10 +6,11 @@ use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Mat, MatRef, Par};
 use panther_linalg::{Target, rsvd};
 
+use super::budget::Spectrum;
 use super::factors::norm;
-use super::rsvd::{seeded, times};
+use super::method::{seeded, times};
+use super::weight::{DenseWeight, check_inputs};
 use super::weight::{most_useful, stored_per_term};
-use super::{DenseWeight, Spectrum, check_inputs};
 use crate::{NnError, Scalar};
 
 impl Spectrum {
@@ -25,8 +26,8 @@ impl Spectrum {
             Some(x) => singular_values(times(x, weight.matrix(), par).as_ref())?,
         };
         Ok(Self {
-            dense_numbers: d_in * d_out,
-            numbers_per_step: stored_per_term((d_in, d_out)),
+            dense_values: d_in * d_out,
+            values_per_step: stored_per_term((d_in, d_out)),
             most_steps: most_useful((d_in, d_out)),
             squared_values: values.iter().map(|s| s * s).collect(),
         })

@@ -6,7 +6,7 @@ use super::{Conversion, ConversionOptions, DenseWeight, Spectrum, allocate, conv
 use crate::{NnError, Scalar};
 
 /// The factors of each weight, `None` for those that had better stay dense, such that together they store at most `fraction`
-/// of the numbers of the dense weights: [`allocate`], from the exact singular values.
+/// of the values of the dense weights: [`allocate`], from the exact singular values.
 ///
 /// # Errors
 /// As [`allocate`] and [`convert_weight`].

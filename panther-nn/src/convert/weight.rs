@@ -41,9 +41,9 @@ impl<T: Scalar> DenseWeight<T> {
     /// From a row-major tensor.
     ///
     /// # Errors
-    /// [`NnError::Shape`] where the shape is not of the layout's kind, has an extent of 0, or does not hold as many numbers;
+    /// [`NnError::Shape`] where the shape is not of the layout's kind, has an extent of 0, or does not hold as many values;
     /// [`NnError::Linalg`] where a number is not finite.
-    pub fn new(layout: WeightLayout, shape: &[usize], numbers: &[T]) -> Result<Self, NnError> {
+    pub fn new(layout: WeightLayout, shape: &[usize], values: &[T]) -> Result<Self, NnError> {
         let expected = match layout {
             WeightLayout::OutIn => "out×in, neither of them 0",
             WeightLayout::InOut => "in×out, neither of them 0",
@@ -51,14 +51,14 @@ impl<T: Scalar> DenseWeight<T> {
         };
         let wrong = || NnError::shape("convert", "weight", expected, shape);
         let (d_in, d_out) = layout.dimensions(shape).filter(|&(i, o)| i > 0 && o > 0).ok_or_else(wrong)?;
-        if numbers.len() != count(shape) {
-            return Err(NnError::shape("convert", "numbers", format!("{} of them", count(shape)), &[numbers.len()]));
+        if values.len() != count(shape) {
+            return Err(NnError::shape("convert", "values", format!("{} of them", count(shape)), &[values.len()]));
         }
         let matrix = match layout {
             WeightLayout::OutIn | WeightLayout::Conv2d => {
-                MatRef::from_column_major_slice(numbers, d_in, d_out).to_owned()
+                MatRef::from_column_major_slice(values, d_in, d_out).to_owned()
             }
-            WeightLayout::InOut => MatRef::from_row_major_slice(numbers, d_in, d_out).to_owned(),
+            WeightLayout::InOut => MatRef::from_row_major_slice(values, d_in, d_out).to_owned(),
         };
         check_finite("weight", matrix.as_ref())?;
         Ok(Self { layout, shape: shape.to_vec(), matrix })
@@ -104,13 +104,25 @@ pub(super) fn check_finite<T: Scalar>(argument: &'static str, a: MatRef<'_, T>) 
     Ok(())
 }
 
-/// Numbers that a sketched layer of T = 1 and k = 1 stores, fixed factors counted: 2·(d_in + d_out). T·k times that for others.
+/// Values that a sketched layer of T = 1 and k = 1 stores, fixed factors counted: 2·(d_in + d_out). T·k times that for others.
 pub(super) const fn stored_per_term((d_in, d_out): (usize, usize)) -> usize {
     2 * (d_in + d_out)
 }
 
-/// The largest k at T = 1 that stores fewer numbers than the dense weight and is of use; 0 where none does.
+/// The largest k at T = 1 that stores fewer values than the dense weight and is of use; 0 where none does.
 pub(super) fn most_useful((d_in, d_out): (usize, usize)) -> usize {
     let saving = (d_in * d_out).saturating_sub(1) / stored_per_term((d_in, d_out)).max(1);
     saving.min(d_in.min(d_out).div_ceil(2))
+}
+
+/// An error where the inputs do not fit the weight or are not finite.
+pub(super) fn check_inputs<T: Scalar>(weight: &DenseWeight<T>, inputs: Option<MatRef<'_, T>>) -> Result<(), NnError> {
+    match inputs {
+        Some(x) if x.ncols() != weight.dimensions().0 || x.nrows() == 0 => {
+            let expected = format!("n×{} with n at least 1", weight.dimensions().0);
+            Err(NnError::shape("convert", "inputs", expected, &[x.nrows(), x.ncols()]))
+        }
+        Some(x) => check_finite("inputs", x),
+        None => Ok(()),
+    }
 }

@@ -63,7 +63,7 @@ impl Elementwise for Cpu {
     }
 }
 
-/// An error where two tensors do not have as many numbers.
+/// An error where two tensors do not have as many values.
 pub(crate) fn same_count<T: Scalar>(
     operation: &'static str,
     argument: &'static str,

@@ -19,8 +19,8 @@ impl Losses for Cpu {
         let mut gradient = logits.clone();
         let mut losses = vec![0.0; targets.len()];
         let rows = (PIECE / classes.max(1)).max(1);
-        let numbers = gradient.as_mut_slice().chunks_mut(rows * classes.max(1));
-        let pieces = numbers.zip(losses.chunks_mut(rows)).zip(targets.chunks(rows));
+        let values = gradient.as_mut_slice().chunks_mut(rows * classes.max(1));
+        let pieces = values.zip(losses.chunks_mut(rows)).zip(targets.chunks(rows));
         on_each(
             self.par,
             pieces.collect(),

@@ -9,15 +9,12 @@ mod loss;
 mod normalization;
 mod optimizer;
 mod parallel;
-mod pooling;
 mod products;
 mod random;
 mod reductions;
 mod row_marks;
 mod sinusoids;
-mod slab;
 mod softmax;
-mod taps;
 mod tensor;
 
 use faer::Par;

@@ -1,4 +1,4 @@
-//! Normalisation of rows, in two passes over each.
+//! Normalization of rows, in two passes over each.
 
 use panther_sketch::simd::vectorized;
 
@@ -12,7 +12,7 @@ use crate::{NnError, Scalar};
 /// Rows whose share of the gradients by w and b is summed before the shares are.
 const GRADIENT_ROWS: usize = 64;
 
-/// What is kept of a row: x̂ = (x·scale − mean)·inverse, so that no square overflows. The scale is 1 but for rows of huge numbers.
+/// What is kept of a row: x̂ = (x·scale − mean)·inverse, so that no square overflows. The scale is 1 but for rows of huge values.
 #[derive(Clone, Copy, Debug)]
 struct Moments<T> {
     scale: T,
@@ -112,11 +112,11 @@ impl Normalization for Cpu {
 #[inline(always)]
 fn moments_of<T: Scalar>(x: &[T], epsilon: f64) -> Moments<T> {
     let count = T::from_f64(x.len() as f64);
-    // Squares of numbers up to the fourth root of the largest one are summed as they are.
+    // Squares of values up to the fourth root of the largest one are summed as they are.
     let greatest = -T::LOWEST;
     let largest = lanes::largest(x, T::ZERO, |x| x.abs());
     let scale = if largest > greatest.sqrt().sqrt() { T::ONE / largest } else { T::ONE };
-    // From the first number on, so that a row of equal numbers has that mean and variance 0, whatever the number; x·scale is
+    // From the first number on, so that a row of equal values has that mean and variance 0, whatever the number; x·scale is
     // rounded each time for the same end.
     let first = x[0] * scale;
     let mean = first + lanes::sum(x, |x| x * scale - first) / count;

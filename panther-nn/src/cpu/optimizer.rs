@@ -1,4 +1,4 @@
-//! Steps of optimisers.
+//! Steps of optimizers.
 
 use panther_sketch::simd::vectorized;
 

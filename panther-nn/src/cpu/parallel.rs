@@ -3,10 +3,10 @@
 use faer::Par;
 use rayon::prelude::*;
 
-/// Numbers of a piece: 64 KiB of f32.
+/// Values of a piece: 64 KiB of f32.
 pub(crate) const PIECE: usize = 16 * 1024;
 
-/// `work` on pieces of `y` of `piece` numbers, with the index of the piece.
+/// `work` on pieces of `y` of `piece` values, with the index of the piece.
 pub(crate) fn on_pieces<T: Send>(par: Par, piece: usize, y: &mut [T], work: impl Fn(usize, &mut [T]) + Send + Sync) {
     match par {
         Par::Rayon(_) if y.len() > piece => {

@@ -60,39 +60,39 @@ fn scale<T: Scalar>(beta: T, c: MatMut<'_, T>) {
     }
 }
 
-/// The matrix at a place that is known to lie within the numbers.
-pub(crate) fn matrix<T: Scalar>(numbers: &[T], at: Layout) -> MatRef<'_, T> {
+/// The matrix at a place that is known to lie within the values.
+pub(crate) fn matrix<T: Scalar>(values: &[T], at: Layout) -> MatRef<'_, T> {
     if at.end() == 0 {
         return MatRef::from_row_major_slice(&[], 0, 0).submatrix(0, 0, 0, 0);
     }
-    let numbers = &numbers[at.offset..at.end()];
+    let values = &values[at.offset..at.end()];
     if at.column_stride == 1 {
         MatRef::from_row_major_slice_with_stride(
-            numbers,
+            values,
             at.rows,
             at.columns,
             stride(at.rows, at.row_stride, at.columns),
         )
     } else {
         let stride = stride(at.columns, at.column_stride, at.rows);
-        MatRef::from_column_major_slice_with_stride(numbers, at.rows, at.columns, stride)
+        MatRef::from_column_major_slice_with_stride(values, at.rows, at.columns, stride)
     }
 }
 
 /// As [`matrix`], to be written.
-pub(crate) fn matrix_mut<T: Scalar>(numbers: &mut [T], at: Layout) -> MatMut<'_, T> {
-    let numbers = &mut numbers[at.offset..at.end()];
+pub(crate) fn matrix_mut<T: Scalar>(values: &mut [T], at: Layout) -> MatMut<'_, T> {
+    let values = &mut values[at.offset..at.end()];
     if at.column_stride == 1 {
         // faer 0.24's constructor by rows exchanges its two strides.
         let stride = stride(at.rows, at.row_stride, at.columns);
-        MatMut::from_column_major_slice_with_stride_mut(numbers, at.columns, at.rows, stride).transpose_mut()
+        MatMut::from_column_major_slice_with_stride_mut(values, at.columns, at.rows, stride).transpose_mut()
     } else {
         let stride = stride(at.columns, at.column_stride, at.rows);
-        MatMut::from_column_major_slice_with_stride_mut(numbers, at.rows, at.columns, stride)
+        MatMut::from_column_major_slice_with_stride_mut(values, at.rows, at.columns, stride)
     }
 }
 
-/// The distance between `count` rows or columns of `extent` numbers, as faer wants it: of one alone the distance means nothing, but
+/// The distance between `count` rows or columns of `extent` values, as faer wants it: of one alone the distance means nothing, but
 /// must not be below its extent.
 fn stride(count: usize, given: usize, extent: usize) -> usize {
     if count <= 1 { given.max(extent) } else { given }

@@ -7,7 +7,7 @@ use crate::cpu::parallel::on_pairs;
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
-/// Numbers that come from one stream: number e of a tensor is entry (e mod 1024, ⌊e/1024⌋) of the operator.
+/// Values that come from one stream: number e of a tensor is entry (e mod 1024, ⌊e/1024⌋) of the operator.
 const STREAM: usize = 1024;
 
 impl Random for Cpu {
@@ -43,6 +43,6 @@ fn draw<T: Scalar>(family: Distribution, shape: &[usize], scale: f64, seed: u64)
     let streams = count.div_ceil(STREAM);
     let entries = family.operator::<T>(STREAM, streams, seed)?.to_dense()?;
     let scale = T::from_f64(scale);
-    let numbers = (0..streams).flat_map(|j| entries.col(j).iter().map(move |x| scale * *x)).take(count).collect();
-    CpuTensor::new(shape, numbers)
+    let values = (0..streams).flat_map(|j| entries.col(j).iter().map(move |x| scale * *x)).take(count).collect();
+    CpuTensor::new(shape, values)
 }

@@ -19,13 +19,13 @@ impl Sinusoids for Cpu {
     ) -> Result<CpuTensor<T>, NnError> {
         let shapes = waves.map(|wave| wave.shape());
         let WaveSizes { columns, waves: count } = wave_sizes("modulate", x.shape(), at, &shapes)?;
-        let numbers = &x.as_slice()[at.rows.start * columns..at.rows.end * columns];
+        let values = &x.as_slice()[at.rows.start * columns..at.rows.end * columns];
         let width = 2 * columns * count;
         let mut y = CpuTensor::new(&[at.rows.len(), width], vec![T::ZERO; at.rows.len() * width])?;
         let piece = (PIECE / width).max(1);
         on_pieces(self.par, piece * width, y.as_mut_slice(), |index, y| {
             let rows = index * piece..;
-            for ((row, y), x) in rows.zip(y.chunks_mut(width)).zip(numbers[index * piece * columns..].chunks(columns)) {
+            for ((row, y), x) in rows.zip(y.chunks_mut(width)).zip(values[index * piece * columns..].chunks(columns)) {
                 let position = (at.rows.start + row) % at.length;
                 for (column, (y, x)) in y.chunks_mut(2 * count).zip(x).enumerate() {
                     for (wave, pair) in y.as_chunks_mut::<2>().0.iter_mut().enumerate() {

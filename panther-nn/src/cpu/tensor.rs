@@ -17,14 +17,14 @@ impl<T: Scalar> CpuTensor<T> {
         self.0.view()
     }
 
-    /// The numbers in row-major order.
+    /// The values in row-major order.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         // Every constructor makes a contiguous array, and none of the operations changes that.
         self.0.as_slice().unwrap_or(&[])
     }
 
-    /// The numbers in row-major order, copied first where a clone shares them.
+    /// The values in row-major order, copied first where a clone shares them.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         self.0.as_slice_mut().unwrap_or(&mut [])
     }
@@ -35,12 +35,12 @@ impl<T: Scalar> CpuTensor<T> {
         self.0.shape()
     }
 
-    /// A tensor of numbers that are known to be as many as the shape asks for.
-    pub(crate) fn new(shape: &[usize], numbers: Vec<T>) -> Result<Self, NnError> {
-        let got = numbers.len();
-        ArcArray::from_shape_vec(IxDyn(shape), numbers)
+    /// A tensor of values that are known to be as many as the shape asks for.
+    pub(crate) fn new(shape: &[usize], values: Vec<T>) -> Result<Self, NnError> {
+        let got = values.len();
+        ArcArray::from_shape_vec(IxDyn(shape), values)
             .map(Self)
-            .map_err(|_| NnError::shape("tensor", "numbers", format!("as many as {shape:?} holds"), &[got]))
+            .map_err(|_| NnError::shape("tensor", "values", format!("as many as {shape:?} holds"), &[got]))
     }
 }
 
@@ -66,8 +66,8 @@ impl Storage for Cpu {
         Ok(CpuTensor(ArcArray::from_elem(IxDyn(shape), T::ZERO)))
     }
 
-    fn upload<T: Scalar>(&self, shape: &[usize], numbers: Vec<T>) -> Result<CpuTensor<T>, NnError> {
-        CpuTensor::new(shape, numbers)
+    fn upload<T: Scalar>(&self, shape: &[usize], values: Vec<T>) -> Result<CpuTensor<T>, NnError> {
+        CpuTensor::new(shape, values)
     }
 
     fn download<T: Scalar>(&self, x: &CpuTensor<T>) -> Result<Vec<T>, NnError> {
@@ -78,6 +78,6 @@ impl Storage for Cpu {
         x.0.clone()
             .into_shape_with_order(IxDyn(shape))
             .map(CpuTensor)
-            .map_err(|_| NnError::shape("reshape", "x", format!("as many numbers as {shape:?}"), x.shape()))
+            .map_err(|_| NnError::shape("reshape", "x", format!("as many values as {shape:?}"), x.shape()))
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::{
 use crate::cuda::{Cuda, CudaTensor};
 use crate::{NnError, Scalar};
 
-/// What the way back needs beside inputs and output.
+/// What the backward pass needs beside inputs and output.
 #[derive(Debug)]
 pub struct SavedAttention<T: Scalar> {
     saved: linear_attention::Saved<T>,

@@ -8,15 +8,15 @@ use crate::{NnError, Scalar};
 
 impl Random for Cuda {
     fn uniform<T: Scalar>(&self, shape: &[usize], limit: f64, seed: u64) -> Result<CudaTensor<T>, NnError> {
-        let mut numbers = Buffer::zeros(&self.device, count(shape))?;
-        fill_uniform(&mut numbers, limit, seed)?;
-        Ok(CudaTensor::new(shape, numbers))
+        let mut values = Buffer::zeros(&self.device, count(shape))?;
+        fill_uniform(&mut values, limit, seed)?;
+        Ok(CudaTensor::new(shape, values))
     }
 
     fn normal<T: Scalar>(&self, shape: &[usize], deviation: f64, seed: u64) -> Result<CudaTensor<T>, NnError> {
-        let mut numbers = Buffer::zeros(&self.device, count(shape))?;
-        fill_normal(&mut numbers, deviation, seed)?;
-        Ok(CudaTensor::new(shape, numbers))
+        let mut values = Buffer::zeros(&self.device, count(shape))?;
+        fill_normal(&mut values, deviation, seed)?;
+        Ok(CudaTensor::new(shape, values))
     }
 
     fn dropout<T: Scalar>(&self, rate: f64, seed: u64, x: &mut CudaTensor<T>) -> Result<(), NnError> {

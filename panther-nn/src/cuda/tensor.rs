@@ -8,7 +8,7 @@ use crate::backend::{Storage, count};
 use crate::cuda::Cuda;
 use crate::{NnError, Scalar};
 
-/// Row-major numbers, shared by clones until one of them is written.
+/// Row-major values, shared by clones until one of them is written.
 #[derive(Clone, Debug)]
 pub struct CudaTensor<T> {
     buffer: Arc<Buffer<T>>,
@@ -16,7 +16,7 @@ pub struct CudaTensor<T> {
 }
 
 impl<T: Scalar> CudaTensor<T> {
-    /// A tensor of numbers that are as many as the shape asks for.
+    /// A tensor of values that are as many as the shape asks for.
     pub(super) fn new(shape: &[usize], buffer: Buffer<T>) -> Self {
         debug_assert_eq!(buffer.len(), count(shape));
         Self { buffer: Arc::new(buffer), shape: shape.to_vec() }
@@ -28,18 +28,18 @@ impl<T: Scalar> CudaTensor<T> {
         &self.shape
     }
 
-    /// The numbers in row-major order.
+    /// The values in row-major order.
     #[must_use]
     pub fn buffer(&self) -> &Buffer<T> {
         &self.buffer
     }
 
-    /// The numbers in row-major order, which clones may share.
+    /// The values in row-major order, which clones may share.
     pub(super) fn into_buffer(self) -> Arc<Buffer<T>> {
         self.buffer
     }
 
-    /// The numbers in row-major order, copied first where a clone shares them.
+    /// The values in row-major order, copied first where a clone shares them.
     ///
     /// # Errors
     /// [`NnError::Gpu`] where the device has not the memory for a copy.
@@ -63,12 +63,12 @@ impl Storage for Cuda {
         Ok(CudaTensor::new(shape, Buffer::zeros(&self.device, count(shape))?))
     }
 
-    fn upload<T: Scalar>(&self, shape: &[usize], numbers: Vec<T>) -> Result<CudaTensor<T>, NnError> {
-        if numbers.len() != count(shape) {
+    fn upload<T: Scalar>(&self, shape: &[usize], values: Vec<T>) -> Result<CudaTensor<T>, NnError> {
+        if values.len() != count(shape) {
             let expected = format!("as many as {shape:?} holds");
-            return Err(NnError::shape("tensor", "numbers", expected, &[numbers.len()]));
+            return Err(NnError::shape("tensor", "values", expected, &[values.len()]));
         }
-        Ok(CudaTensor::new(shape, Buffer::from_host(&self.device, &numbers)?))
+        Ok(CudaTensor::new(shape, Buffer::from_host(&self.device, &values)?))
     }
 
     fn download<T: Scalar>(&self, x: &CudaTensor<T>) -> Result<Vec<T>, NnError> {
@@ -77,7 +77,7 @@ impl Storage for Cuda {
 
     fn reshape<T: Scalar>(&self, x: &CudaTensor<T>, shape: &[usize]) -> Result<CudaTensor<T>, NnError> {
         if count(shape) != count(&x.shape) {
-            return Err(NnError::shape("reshape", "x", format!("as many numbers as {shape:?}"), &x.shape));
+            return Err(NnError::shape("reshape", "x", format!("as many values as {shape:?}"), &x.shape));
         }
         Ok(CudaTensor { buffer: Arc::clone(&x.buffer), shape: shape.to_vec() })
     }

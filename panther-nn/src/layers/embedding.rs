@@ -1,4 +1,4 @@
-//! A learned row for each of so many symbols.
+//! A trainable row for each symbol.
 
 use crate::backend::Backend;
 use crate::layers::{Saved, in_range};
@@ -16,7 +16,7 @@ pub struct Embedding<T: Scalar, B: Backend> {
 }
 
 impl<T: Scalar, B: Backend> Embedding<T, B> {
-    /// Rows of independent N(0, 1) numbers, PyTorch's default.
+    /// Rows of independent N(0, 1) values, PyTorch's default.
     ///
     /// # Errors
     /// [`NnError::OutOfRange`] where an extent is 0.
@@ -35,7 +35,7 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
             [symbols, width] if symbols > 0 && width > 0 => {}
             ref shape => return Err(NnError::shape("embedding", "weight", "symbols×width, neither of them 0", shape)),
         }
-        Ok(Self { backend: backend.clone(), weight: Parameter::learned(weight), saved: Saved::new("embedding") })
+        Ok(Self { backend: backend.clone(), weight: Parameter::trainable(weight), saved: Saved::new("embedding") })
     }
 
     /// The weight, symbols×width.
@@ -48,13 +48,13 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
     /// # Errors
     /// [`NnError::IndexOutOfRange`], [`NnError::Shape`] where the indices are not as many as their shape holds.
     pub fn forward(&self, indices: &HostTensor<usize>) -> Result<B::Tensor<T>, NnError> {
-        let HostTensor { shape, numbers } = indices;
+        let HostTensor { shape, values } = indices;
         let count = shape.iter().try_fold(1_usize, |count, extent| count.checked_mul(*extent));
-        if count != Some(numbers.len()) {
-            let expected = format!("as many numbers as {shape:?} holds");
-            return Err(NnError::shape("embedding", "indices", expected, &[numbers.len()]));
+        if count != Some(values.len()) {
+            let expected = format!("as many values as {shape:?} holds");
+            return Err(NnError::shape("embedding", "indices", expected, &[values.len()]));
         }
-        let rows = self.backend.gather_rows(&self.weight.value, numbers)?;
+        let rows = self.backend.gather_rows(&self.weight.value, values)?;
         let width = B::shape(&self.weight.value)[1];
         self.backend.reshape(&rows, &[shape, [width].as_slice()].concat())
     }
@@ -65,7 +65,7 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
     /// As [`forward`](Self::forward).
     pub fn forward_train(&mut self, indices: &HostTensor<usize>) -> Result<B::Tensor<T>, NnError> {
         let rows = self.forward(indices)?;
-        self.saved.push(B::shape(&rows), indices.numbers.clone());
+        self.saved.push(B::shape(&rows), indices.values.clone());
         Ok(rows)
     }
 
@@ -78,12 +78,12 @@ impl<T: Scalar, B: Backend> Embedding<T, B> {
         self.backend.scatter_add_rows(dy, &indices, self.weight.gradient_mut(&self.backend)?)
     }
 
-    /// The parameters that are learned.
+    /// The trainable parameters.
     pub fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>> {
         vec![&mut self.weight]
     }
 
-    /// Adds the weight to `state`, named from `prefix` on.
+    /// Adds the weight to `state`, with names that begin with `prefix`.
     ///
     /// # Errors
     /// Where the copy from the device fails.

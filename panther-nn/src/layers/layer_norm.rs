@@ -1,4 +1,4 @@
-//! Layer normalisation.
+//! Layer normalization.
 
 use crate::backend::{Backend, Normalized};
 use crate::layers::{Layer, Saved, in_range};
@@ -9,7 +9,7 @@ use crate::{NnError, Parameter, Scalar};
 const EPSILON: f64 = 1e-5;
 
 /// y = (x − mean)/√(variance + 10⁻⁵)·w + b over the last extent (Ba, Kiros, Hinton 2016); x and y are …×width. The variance is that of
-/// the row's numbers, not the estimate of a distribution's. A row of equal numbers gives b.
+/// the row's values, not the estimate of a distribution's. A row of equal values gives b.
 #[derive(Debug)]
 pub struct LayerNorm<T: Scalar, B: Backend> {
     backend: B,
@@ -34,8 +34,8 @@ impl<T: Scalar, B: Backend> LayerNorm<T, B> {
         in_range("width", width, 1, usize::MAX)?;
         Ok(Self {
             backend: backend.clone(),
-            weight: Parameter::learned(backend.upload(&[width], vec![T::ONE; width])?),
-            bias: Parameter::learned(backend.zeros(&[width])?),
+            weight: Parameter::trainable(backend.upload(&[width], vec![T::ONE; width])?),
+            bias: Parameter::trainable(backend.zeros(&[width])?),
             saved: Saved::new("layer_norm"),
         })
     }
@@ -59,7 +59,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for LayerNorm<T, B> {
 
     fn backward(&mut self, dy: &B::Tensor<T>) -> Result<B::Tensor<T>, NnError> {
         let Normalizing { x, moments } = self.saved.take(B::shape(dy))?;
-        // A clone shares the numbers.
+        // A clone shares the values.
         let weight = self.weight.value.clone();
         let gradients = (self.weight.gradient_mut(&self.backend)?, self.bias.gradient_mut(&self.backend)?);
         self.backend.normalize_backward(&x, &moments, &weight, dy, gradients)

@@ -41,18 +41,18 @@ impl Batches {
     }
 }
 
-/// The given rows, each of `length` numbers, one after the other.
+/// The given rows, each of `length` values, one after the other.
 ///
 /// # Errors
 /// [`NnError::OutOfRange`] where there is no such row.
-pub fn rows<T: Copy>(numbers: &[T], length: usize, rows: &[usize]) -> Result<Vec<T>, NnError> {
-    let held = numbers.len().checked_div(length).unwrap_or(usize::MAX);
+pub fn rows<T: Copy>(values: &[T], length: usize, rows: &[usize]) -> Result<Vec<T>, NnError> {
+    let held = values.len().checked_div(length).unwrap_or(usize::MAX);
     let mut taken = Vec::with_capacity(rows.len() * length);
     for row in rows {
         if *row >= held {
             return Err(NnError::OutOfRange { argument: "row", low: 0, high: held.saturating_sub(1), got: *row });
         }
-        taken.extend_from_slice(&numbers[row * length..][..length]);
+        taken.extend_from_slice(&values[row * length..][..length]);
     }
     Ok(taken)
 }

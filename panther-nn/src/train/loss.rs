@@ -26,7 +26,7 @@ pub fn cross_entropy<T: Scalar, B: Backend>(
     backend.cross_entropy(options, logits, targets)
 }
 
-/// The mean of (y − t)² over all numbers.
+/// The mean of (y − t)² over all values.
 ///
 /// # Errors
 /// [`NnError::Shape`] where the shapes differ.

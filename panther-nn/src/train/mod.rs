@@ -1,4 +1,4 @@
-//! Training: losses, optimisers, learning rates, batches. From one seed a run gives the same bytes each time, for any number of
+//! Training: losses, optimizers, learning rates, batches. From one seed a run gives the same bytes each time, for any number of
 //! threads.
 //!
 //! ```
@@ -13,7 +13,7 @@
 //!     Box::new(ActivationLayer::relu(&cpu)),
 //!     Box::new(Linear::new(&cpu, 16, 2, true, 2)?),
 //! ]);
-//! // Which of two numbers is the larger?
+//! // Which of two values is the larger?
 //! let (features, classes) = ([0.1, 0.9, 0.8, 0.3, 0.2, 0.5, 0.7, 0.1], [1, 0, 1, 0]);
 //! let mut optimizer = AdamW::new(&cpu, AdamWOptions::default())?;
 //! let batches = Batches::new(4, 2, 7)?;

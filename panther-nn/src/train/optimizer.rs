@@ -1,4 +1,4 @@
-//! Optimisers: what they remember of each parameter from step to step.
+//! Optimizers: what they remember of each parameter from step to step.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ use crate::{NnError, Parameter, Scalar};
 
 /// Changes parameters along their gradients.
 ///
-/// An optimiser knows parameters by their place in the list: it must be the same model's each time. Of each parameter the
+/// An optimizer knows parameters by their place in the list: it must be the same model's each time. Of each parameter the
 /// trainable rows are changed; one without a gradient is left out.
 pub trait Optimizer<T: Scalar, B: Backend>: Debug + Send {
     /// One step.
@@ -148,7 +148,7 @@ impl<T: Scalar, B: Backend> Optimizer<T, B> for AdamW<T, B> {
     }
 }
 
-/// A gradient, the numbers that hold what it belongs to, and where that starts.
+/// A gradient, the values that hold what it belongs to, and where that starts.
 type WithGradient<'a, X> = (&'a X, &'a mut X, usize);
 
 /// The parts of a parameter that a step needs, if it has a gradient.
@@ -158,7 +158,7 @@ fn with_gradient<T: Scalar, B: Backend>(
     let (start, count) = (parameter.trainable_offset(), parameter.trainable_len());
     let Some(gradient) = &parameter.gradient else { return Ok(None) };
     if B::shape(gradient).iter().product::<usize>() != count {
-        return Err(NnError::shape("step", "gradient", format!("{count} numbers"), B::shape(gradient)));
+        return Err(NnError::shape("step", "gradient", format!("{count} values"), B::shape(gradient)));
     }
     Ok(Some((gradient, &mut parameter.value, start)))
 }

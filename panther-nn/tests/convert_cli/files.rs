@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> (Tensors, HashMap<String, String>) {
     (tensors, header.metadata().clone().unwrap_or_default())
 }
 
-/// Numbers in (−1, 1) that a few waves make: matrices of them decay.
+/// Values in (−1, 1) that a few waves make: matrices of them decay.
 fn numbers(shape: &[usize], seed: usize) -> Vec<f64> {
     let last = *shape.last().unwrap();
     let entry = |e: usize| {

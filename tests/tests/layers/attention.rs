@@ -82,7 +82,7 @@ fn by_definition<T: Scalar>(
     attends: impl Fn(usize, usize, usize) -> bool,
 ) -> Vec<f64> {
     let Sizes { batch, queries, keys, embed, heads } = at;
-    let read = |name: &str, shape: &[usize]| doubles(state.numbers(name, shape).unwrap());
+    let read = |name: &str, shape: &[usize]| doubles(state.values(name, shape).unwrap());
     let (weight, bias) = (read("in_proj_weight", &[3 * embed, embed]), read("in_proj_bias", &[3 * embed]));
     let part =
         |p: usize, x: &[f64]| project(x, &weight[p * embed * embed..][..embed * embed], &bias[p * embed..][..embed]);
@@ -274,7 +274,7 @@ fn masked_keys_do_not_count() {
     // Nothing to attend to in the first sequence: the output is the output projection's bias.
     let mut state = State::new();
     layer.save("", &mut state).unwrap();
-    let bias = state.numbers("out_proj.bias", &[8]).unwrap();
+    let bias = state.values("out_proj.bias", &[8]).unwrap();
     for row in y.as_slice()[..5 * 8].chunks(8) {
         assert_eq!(row, bias);
     }

@@ -147,7 +147,7 @@ fn the_layer_multiplies_by_the_approximation() {
             let mut state = State::new();
             layer.save("", &mut state).unwrap();
             for (name, shape, numbers) in conversion.factors.tensors() {
-                assert_eq!(state.numbers(name, &shape).unwrap(), numbers, "{name}");
+                assert_eq!(state.values(name, &shape).unwrap(), numbers, "{name}");
             }
         }
     }
@@ -203,8 +203,8 @@ fn attention_keeps_its_projections_and_tells_its_error() {
             dense.save("", &mut from_dense).unwrap();
             linear.save("", &mut from_linear).unwrap();
             let (packed, wk) =
-                (&from_dense.tensor("in_proj_weight").unwrap().numbers, from_linear.tensor("Wk").unwrap());
-            assert_eq!(packed[16 * 16..][..16 * 16], wk.numbers);
+                (&from_dense.tensor("in_proj_weight").unwrap().values, from_linear.tensor("Wk").unwrap());
+            assert_eq!(packed[16 * 16..][..16 * 16], wk.values);
             error
         };
         let (few, many) = (error_of(32), error_of(2048));
@@ -369,14 +369,14 @@ fn attention_projections_are_split() {
     dense.insert("a.in_proj_weight".to_owned(), &[18, embed], numbers(108, 0));
     dense.insert("a.in_proj_bias".to_owned(), &[18], numbers(18, 500));
     dense.insert("a.out_proj.weight".to_owned(), &[embed, embed], numbers(36, 1000));
-    let features = HostTensor { shape: vec![4, 3], numbers: numbers(12, 0) };
+    let features = HostTensor { shape: vec![4, 3], values: numbers(12, 0) };
     let state = attention_state(&dense, "a", features.clone()).unwrap();
     let names: Vec<&str> = state.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a.W0", "a.Wk", "a.Wq", "a.Wv", "a.b0", "a.bk", "a.bq", "a.bv", "a.projection_matrix"]);
-    assert_eq!(state.numbers("a.Wk", &[embed, embed]).unwrap(), numbers(36, 36));
-    assert_eq!(state.numbers("a.Wv", &[embed, embed]).unwrap(), numbers(36, 72));
-    assert_eq!(state.numbers("a.bq", &[embed]).unwrap(), numbers(6, 500));
-    assert_eq!(state.numbers("a.b0", &[embed]).unwrap(), [0.0; 6]);
+    assert_eq!(state.values("a.Wk", &[embed, embed]).unwrap(), numbers(36, 36));
+    assert_eq!(state.values("a.Wv", &[embed, embed]).unwrap(), numbers(36, 72));
+    assert_eq!(state.values("a.bq", &[embed]).unwrap(), numbers(6, 500));
+    assert_eq!(state.values("a.b0", &[embed]).unwrap(), [0.0; 6]);
     let missing = attention_state(&dense, "b", features).unwrap_err();
     assert_eq!(missing, NnError::MissingTensor { name: "b.out_proj.weight".to_owned() });
 }

@@ -118,14 +118,14 @@ fn the_greedy_choice_is_near_the_best_of_all() {
         .collect();
     let cost = |choice: &[Option<usize>]| -> (usize, f64) {
         choice.iter().zip(&spectra).fold((0, 0.0), |(numbers, error), (k, s)| match k {
-            None => (numbers + s.dense_numbers, error),
-            Some(k) => (numbers + k * s.numbers_per_step, error + s.squared_values.iter().skip(2 * k).sum::<f64>()),
+            None => (numbers + s.dense_values, error),
+            Some(k) => (numbers + k * s.values_per_step, error + s.squared_values.iter().skip(2 * k).sum::<f64>()),
         })
     };
     let choices = |s: &panther_nn::convert::Spectrum| -> Vec<Option<usize>> {
         (1..=s.most_steps).map(Some).chain([None]).collect()
     };
-    let dense: usize = spectra.iter().map(|s| s.dense_numbers).sum();
+    let dense: usize = spectra.iter().map(|s| s.dense_values).sum();
     for fraction in [0.5, 0.6, 0.7, 0.8, 0.9] {
         let found = cost(&allocate(&spectra, fraction).unwrap());
         let budget = (fraction * dense as f64) as usize;

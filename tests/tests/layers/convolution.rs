@@ -130,8 +130,8 @@ fn outputs_are_their_definition<T: Scalar>() {
         let mut state = State::new();
         let dense = case.dense::<T>(&cpu, true);
         dense.save("", &mut state).unwrap();
-        let weight = in_double(state.numbers("weight", &[case.c_out, c_in, g.kernel[0], g.kernel[1]]).unwrap());
-        let bias = in_double(state.numbers("bias", &[case.c_out]).unwrap());
+        let weight = in_double(state.values("weight", &[case.c_out, c_in, g.kernel[0], g.kernel[1]]).unwrap());
+        let bias = in_double(state.values("bias", &[case.c_out]).unwrap());
         let y = dense.forward(&x).unwrap();
         assert_eq!(Cpu::shape(&y), [batch, case.c_out, rows, columns]);
         compare(&what, taps, &y, &plain(&exact, case.x, &weight, case.c_out, &bias, g));
@@ -140,9 +140,9 @@ fn outputs_are_their_definition<T: Scalar>() {
         let sketched = case.sketched::<T>(&cpu, true);
         sketched.save("", &mut state).unwrap();
         let (terms, k) = (2 * case.terms, case.k);
-        let s1 = in_double(state.numbers("S1s", &[terms * k, c_in, g.kernel[0], g.kernel[1]]).unwrap());
-        let u1 = in_double(state.numbers("U1s", &[terms, k, case.c_out]).unwrap());
-        let bias = in_double(state.numbers("bias", &[case.c_out]).unwrap());
+        let s1 = in_double(state.values("S1s", &[terms * k, c_in, g.kernel[0], g.kernel[1]]).unwrap());
+        let u1 = in_double(state.values("U1s", &[terms, k, case.c_out]).unwrap());
+        let bias = in_double(state.values("bias", &[case.c_out]).unwrap());
         // The kernel: the mean over the terms of S1·U1.
         let entry = |o: usize, tap: usize| {
             (0..terms * k).map(|j| s1[j * taps + tap] * u1[j * case.c_out + o]).sum::<f64>() / terms as f64

@@ -9,7 +9,7 @@ use panther_tests::gradients::gaussian;
 use panther_tests::random::Random;
 
 fn indices(shape: &[usize], numbers: &[usize]) -> HostTensor<usize> {
-    HostTensor { shape: shape.to_vec(), numbers: numbers.to_vec() }
+    HostTensor { shape: shape.to_vec(), values: numbers.to_vec() }
 }
 
 fn rows_are_those_of_the_weight<T: Scalar>() {
@@ -105,5 +105,5 @@ fn indices_that_do_not_fit_are_refused() {
     assert_eq!(refused, NnError::OutOfRange { argument: "symbols", low: 1, high: usize::MAX, got: 0 });
     layer.forward_train(&indices(&[2], &[0, 1])).unwrap();
     let short = cpu.upload(&[1, 3], vec![0.0; 3]).unwrap();
-    assert!(matches!(layer.backward(&short), Err(NnError::Shape { argument: "x", .. })));
+    assert!(matches!(layer.backward(&short), Err(NnError::Shape { argument: "dy", .. })));
 }

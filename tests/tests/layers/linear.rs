@@ -51,7 +51,7 @@ fn by_definition<T: Scalar>(
     d_out: usize,
 ) -> Vec<f64> {
     let read = |name: &str, shape: &[usize]| -> Vec<f64> {
-        state.numbers(name, shape).unwrap().iter().map(|x| x.to_f64()).collect()
+        state.values(name, shape).unwrap().iter().map(|x| x.to_f64()).collect()
     };
     let (s1, u2) = (read("S1s", &[terms, d_in, k]), read("U2s", &[terms, d_in, k]));
     let (u1, s2) = (read("U1s", &[terms, k, d_out]), read("S2s", &[terms, k, d_out]));

@@ -124,8 +124,8 @@ fn gradients_of_masked_cross_attention_agree_with_central_differences() {
 
 /// x·Wᵀ + b in double precision.
 fn linear<T: Scalar>(state: &State<T>, [weight, bias]: [&str; 2], x: &[f64], embed: usize) -> Vec<f64> {
-    let weight = state.numbers(weight, &[embed, embed]).unwrap();
-    let bias = state.numbers(bias, &[embed]).unwrap();
+    let weight = state.values(weight, &[embed, embed]).unwrap();
+    let bias = state.values(bias, &[embed]).unwrap();
     let of_row = |row: &[f64]| -> Vec<f64> {
         (0..embed)
             .map(|o| bias[o].to_f64() + (0..embed).map(|i| row[i] * weight[o * embed + i].to_f64()).sum::<f64>())
@@ -150,7 +150,7 @@ fn encoded<T: Scalar>(
     let mut encoding = StochasticEncoding::<f64, _>::new(&Cpu::default(), embed, heads, options).unwrap();
     let mut widened = State::new();
     for (name, tensor) in state.iter() {
-        widened.insert(name.to_owned(), &tensor.shape, tensor.numbers.iter().map(|x| x.to_f64()).collect());
+        widened.insert(name.to_owned(), &tensor.shape, tensor.values.iter().map(|x| x.to_f64()).collect());
     }
     encoding.load("positional_encoding", &widened).unwrap();
     let [mut query, mut key] = encoding.encode(&query, &key).unwrap();
@@ -188,7 +188,7 @@ fn output_is_its_definition<T: Scalar>(arithmetic: Arithmetic, tolerance: f64) {
             });
             let (query, key, dimension) = encoded(&state, query, key, heads, options);
             let shape = [options.num_features, dimension];
-            let projection = state.numbers("projection_matrix", &shape).unwrap().iter().map(|x| x.to_f64()).collect();
+            let projection = state.values("projection_matrix", &shape).unwrap().iter().map(|x| x.to_f64()).collect();
             let attended = reference(&AttentionInputs {
                 query,
                 key,

@@ -118,7 +118,7 @@ fn refused_backward_of_every_layer_consumes_nothing() {
 fn refused_backward_of_an_embedding_consumes_nothing() {
     let cpu = Cpu::default();
     let mut layer = Embedding::<f64, _>::new(&cpu, 5, 3, 1).unwrap();
-    let y = layer.forward_train(&HostTensor { shape: vec![2, 2], numbers: vec![0, 1, 4, 1] }).unwrap();
+    let y = layer.forward_train(&HostTensor { shape: vec![2, 2], values: vec![0, 1, 4, 1] }).unwrap();
     for other in other_shapes(y.shape()) {
         let refused = layer.backward(&tensor(&other, 3)).unwrap_err();
         assert!(matches!(refused, NnError::Shape { argument: "dy", .. }), "{other:?}: {refused}");

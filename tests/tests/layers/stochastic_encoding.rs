@@ -210,7 +210,7 @@ fn single_precision_agrees_at_far_positions() {
     single.save("", &mut state).unwrap();
     let mut widened = State::<f64>::new();
     for (name, tensor) in state.iter() {
-        widened.insert(name.to_owned(), &tensor.shape, tensor.numbers.iter().map(|x| f64::from(*x)).collect());
+        widened.insert(name.to_owned(), &tensor.shape, tensor.values.iter().map(|x| f64::from(*x)).collect());
     }
     double.load("", &widened).unwrap();
     let ones = |count: usize| vec![1.0; count];

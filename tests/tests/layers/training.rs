@@ -36,7 +36,7 @@ fn follow<T: Scalar>(
     let (columns, mut random) = (7001, Random::new(3));
     let mut expected = rounded::<T>(5 * columns, &mut random);
     let value = upload::<T>(&[5, columns], &expected);
-    let mut parameter = Parameter::<T, Cpu>::partly_learned(value, 1..4);
+    let mut parameter = Parameter::<T, Cpu>::partly_trainable(value, 1..4);
     for step in 0..STEPS {
         // As the type sees it: what is followed is the rule, not the rounding of its numbers.
         let rate = T::from_f64(0.1 / (step + 1) as f64).to_f64();
@@ -109,7 +109,7 @@ fn optimisers_keep_finite_numbers_finite() {
     // Gradients of 0, and such whose squares vanish or overflow; an ε that single precision does not have.
     let gradients = [0.0, 1e-30, -1e-30, 1e30, -3e38];
     let mut adamw = AdamW::new(&Cpu::default(), AdamWOptions { eps: 1e-60, ..AdamWOptions::default() }).unwrap();
-    let mut parameter = Parameter::<f32, Cpu>::learned(upload(&[5], &[1.0; 5]));
+    let mut parameter = Parameter::<f32, Cpu>::trainable(upload(&[5], &[1.0; 5]));
     for sign in [1.0, -1.0, 1.0] {
         parameter.gradient = Some(upload(&[5], &gradients.map(|g| sign * g)));
         adamw.step(&mut [&mut parameter], 1e-3).unwrap();
@@ -137,7 +137,7 @@ fn schedules_take_the_values_they_should() {
 #[test]
 fn long_gradients_are_cut_to_the_bound() {
     let cpu = Cpu::default();
-    let mut first = Parameter::<f32, Cpu>::learned(upload(&[2], &[0.0; 2]));
+    let mut first = Parameter::<f32, Cpu>::trainable(upload(&[2], &[0.0; 2]));
     let (mut second, mut third) = (first.clone(), first.clone());
     first.gradient = Some(upload(&[2], &[2.0, -4.0]));
     second.gradient = Some(upload(&[2], &[-4.0, 0.0]));
@@ -422,8 +422,8 @@ fn what_does_not_fit_is_refused() {
     // Rates, and gradients that are not those of the parameter.
     let mut sgd = Sgd::<f32, _>::new(&cpu, SgdOptions { momentum: 0.9, ..SgdOptions::default() }).unwrap();
     let mut adamw = AdamW::<f32, _>::new(&cpu, default).unwrap();
-    let mut parameter = Parameter::<f32, Cpu>::learned(upload(&[2], &[1.0, 2.0]));
-    let mut other = Parameter::<f32, Cpu>::learned(upload(&[3], &[1.0; 3]));
+    let mut parameter = Parameter::<f32, Cpu>::trainable(upload(&[2], &[1.0, 2.0]));
+    let mut other = Parameter::<f32, Cpu>::trainable(upload(&[3], &[1.0; 3]));
     parameter.gradient = Some(upload(&[2], &[1.0, 1.0]));
     other.gradient = Some(upload(&[3], &[1.0; 3]));
     let optimizers: [&mut dyn Optimizer<f32, Cpu>; 2] = [&mut sgd, &mut adamw];

@@ -3,7 +3,7 @@
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 
 use super::sharing::parts_of_a_share;
-use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MOST_BLOCKS, PITCH, Window};
+use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MAX_BLOCKS, PITCH, Window};
 use crate::layers::THREADS;
 use crate::runtime::launch::{grid_over, launch};
 use crate::runtime::pool::Pointer;
@@ -43,7 +43,7 @@ pub(super) struct Correlation {
     pub patch: [i64; 2],
 }
 
-// SAFETY: numbers of eight bytes each, in the order of the kernels' struct.
+// SAFETY: values of eight bytes each, in the order of the kernels' struct.
 unsafe impl DeviceRepr for Correlation {}
 
 impl Images {
@@ -104,7 +104,7 @@ impl Correlation {
         self.patch = [reach(0, rows), if width > COLUMNS as i64 { width.max(PITCH) } else { width }];
     }
 
-    /// Numbers of a patch of one channel.
+    /// Values of a patch of one channel.
     pub(super) fn area(&self) -> usize {
         (self.patch[0] as usize).saturating_mul(self.patch[1] as usize)
     }
@@ -124,7 +124,7 @@ impl Correlation {
         let (down, across) =
             ((self.target[0] as usize).div_ceil(TILE_ROWS), (self.target[1] as usize).div_ceil(COLUMNS));
         let (tiles, blocks) = (down * across, targets.div_ceil(groups * GROUP));
-        if bytes > device.shared_bytes() as usize || tiles > i32::MAX as usize || blocks > MOST_BLOCKS {
+        if bytes > device.shared_bytes() as usize || tiles > i32::MAX as usize || blocks > MAX_BLOCKS {
             return None;
         }
         let threads = groups * BANDS * COLUMNS;
@@ -133,11 +133,11 @@ impl Correlation {
         let slots = at_a_time.max(1) * device.multiprocessors() as usize;
         let of_a_share = parts_of_a_share(slabs, tiles * blocks * self.batch as usize, slots);
         let shares = slabs.div_ceil(of_a_share);
-        if blocks * shares > MOST_BLOCKS {
+        if blocks * shares > MAX_BLOCKS {
             return None;
         }
         (self.slab, self.share) = (slab as i64, (of_a_share * slab) as i64);
-        let grid_dim = (tiles as u32, (blocks * shares) as u32, (self.batch as usize).min(MOST_BLOCKS) as u32);
+        let grid_dim = (tiles as u32, (blocks * shares) as u32, (self.batch as usize).min(MAX_BLOCKS) as u32);
         let config = LaunchConfig { grid_dim, block_dim: (threads as u32, 1, 1), shared_mem_bytes: bytes as u32 };
         Some(Tiles { config, across, shares })
     }
@@ -164,7 +164,7 @@ pub(super) struct Tiles {
 /// A weight, source channels and target channels `strides` apart, its taps one behind the other.
 #[derive(Clone, Copy)]
 pub(super) struct Weight<'a, T> {
-    pub numbers: &'a Buffer<T>,
+    pub values: &'a Buffer<T>,
     pub strides: [usize; 2],
     pub flipped: bool,
     pub alpha: T,
@@ -174,13 +174,13 @@ impl<T: DeviceReal> Weight<'_, T> {
     /// As the kernels read it: source channels, taps, target channels.
     pub(super) fn pack(self, at: &Correlation) -> Result<Buffer<T>, GpuError> {
         let count = at.sources as usize * at.taps() * at.packed as usize;
-        let packed = Buffer::<T>::uninitialized(self.numbers.device(), count)?;
+        let packed = Buffer::<T>::uninitialized(self.values.device(), count)?;
         launch!(
-            self.numbers.device(),
+            self.values.device(),
             T,
             KERNELS.kernel("pack"),
             grid_over(count, THREADS),
-            self.numbers.pointer(),
+            self.values.pointer(),
             self.strides[0] as u64,
             self.strides[1] as u64,
             at.taps() as u64,
@@ -195,7 +195,7 @@ impl<T: DeviceReal> Weight<'_, T> {
     }
 }
 
-/// The targets, whose numbers are `count`.
+/// The targets, whose values are `count`.
 pub(super) fn correlate<T: DeviceReal>(
     mut at: Correlation,
     source: &Buffer<T>,

@@ -65,7 +65,7 @@ const BANDS: usize = 2;
 const PITCH: i64 = 40;
 
 /// The greatest extent of a grid but the first.
-const MOST_BLOCKS: usize = 65535;
+const MAX_BLOCKS: usize = 65535;
 
 impl Images {
     /// A window that moves, of a tap or more.
@@ -127,7 +127,7 @@ pub fn convolve<T: DeviceReal>(
     holds("convolve", "x", x, images.inputs())?;
     holds("convolve", "weight", weight, images.weights())?;
     let strides = [images.taps(), images.channels[0] * images.taps()];
-    let weight = Weight { numbers: weight, strides, flipped: false, alpha: T::ONE };
+    let weight = Weight { values: weight, strides, flipped: false, alpha: T::ONE };
     let Some((alpha, u)) = mix else {
         check_bias(bias, images.channels[1])?;
         return correlate(images.forward(), x, weight, bias, images.outputs());
@@ -135,7 +135,7 @@ pub fn convolve<T: DeviceReal>(
     let mixed = images.pixelwise(u.len() / images.channels[1].max(1));
     holds("convolve", "mix", u, mixed.weights())?;
     check_bias(bias, mixed.channels[1])?;
-    let mix = Weight { numbers: u, strides: [mixed.channels[1], 1], flipped: false, alpha };
+    let mix = Weight { values: u, strides: [mixed.channels[1], 1], flipped: false, alpha };
     let (mut at, then) = (images.forward(), mixed.forward());
     let is_empty = mixed.outputs() == 0 || x.is_empty();
     let plan = if is_empty { None } else { at.by_mixed_tiles::<T>(x.device()) };
@@ -182,6 +182,6 @@ pub fn convolve_backward_input<T: DeviceReal>(
     holds("convolve_backward_input", "dy", dy, images.outputs())?;
     holds("convolve_backward_input", "weight", weight, images.weights())?;
     let strides = [images.channels[0] * images.taps(), images.taps()];
-    let weight = Weight { numbers: weight, strides, flipped: true, alpha: T::ONE };
+    let weight = Weight { values: weight, strides, flipped: true, alpha: T::ONE };
     correlate(images.backward(), dy, weight, None, images.inputs())
 }

@@ -4,7 +4,7 @@ use cudarc::driver::LaunchConfig;
 
 use super::correlation::Correlation;
 use super::sharing::parts_of_a_share;
-use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MOST_BLOCKS};
+use super::{BANDS, COLUMNS, GROUP, Images, KERNELS, MAX_BLOCKS};
 use crate::layers::reductions::add_shares;
 use crate::layers::{THREADS, block_a_row, holds};
 use crate::runtime::launch::launch;
@@ -71,7 +71,7 @@ struct WeightPlan {
     across: usize,
     down: usize,
     tiles: usize,
-    /// Numbers of a tile in shared memory.
+    /// Values of a tile in shared memory.
     room: usize,
     share: usize,
     shares: usize,
@@ -93,8 +93,8 @@ impl WeightPlan {
                 at.set_patch(rows);
                 let width = warps * PAIRS;
                 let channels = if width.is_multiple_of(taps) { width / taps } else { (width - 1).div_ceil(taps) + 1 };
-                let numbers = at.area().saturating_mul(channels.min(at.sources as usize));
-                let room = numbers.saturating_add(rows * BLOCK_TARGETS * COLUMNS);
+                let values = at.area().saturating_mul(channels.min(at.sources as usize));
+                let room = values.saturating_add(rows * BLOCK_TARGETS * COLUMNS);
                 (bytes(room) <= limit).then_some((warps, rows, room))
             })
         };
@@ -104,7 +104,7 @@ impl WeightPlan {
         let tiles = at.batch as usize * down * across;
         let side = columns.div_ceil(warps * PAIRS);
         let depth = (at.targets as usize).div_ceil(BLOCK_TARGETS);
-        if side > MOST_BLOCKS || depth > MOST_BLOCKS {
+        if side > MAX_BLOCKS || depth > MAX_BLOCKS {
             return None;
         }
         let share = parts_of_a_share(tiles, side * depth, WEIGHT_BLOCKS * device.multiprocessors() as usize);

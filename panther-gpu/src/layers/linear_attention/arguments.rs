@@ -38,7 +38,7 @@ pub(super) struct Arguments<T> {
     pub epsilon: T,
 }
 
-// SAFETY: numbers in the order of the kernels' struct, which has no padding but at its end.
+// SAFETY: values in the order of the kernels' struct, which has no padding but at its end.
 unsafe impl<T: DeviceReal> DeviceRepr for Arguments<T> {}
 
 /// Sums over keys or queries, and what they stand to: an argument of the kernels.
@@ -52,7 +52,7 @@ pub(super) struct Sums {
     pub first: i64,
 }
 
-// SAFETY: numbers in the order of the kernels' struct.
+// SAFETY: values in the order of the kernels' struct.
 unsafe impl DeviceRepr for Sums {}
 
 /// What queries and keys are multiplied by.

@@ -1,4 +1,4 @@
-//! The way back, which makes the features again.
+//! The backward pass, which makes the features again.
 
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ impl<T: DeviceReal> Call<T> {
     }
 }
 
-/// The way back.
+/// The backward pass.
 struct Back<'a, T> {
     call: &'a Call<T>,
     bases: &'a Buffer<T>,

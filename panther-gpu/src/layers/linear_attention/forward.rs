@@ -1,4 +1,4 @@
-//! The output, and what the way back needs.
+//! The output, and what the backward pass needs.
 
 use super::{Attention, CAUSAL_SCAN, CONSTANTS, Call, Saved, TILE, blocks, scan_over};
 use crate::runtime::kernel::{KernelFile, kernel_file};
@@ -9,7 +9,7 @@ use crate::{Buffer, DeviceReal, GpuError};
 pub(crate) const OUTPUTS: KernelFile =
     kernel_file!("layers/linear_attention/outputs", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
-/// y, batch×queries×(heads·dv), and what the way back needs.
+/// y, batch×queries×(heads·dv), and what the backward pass needs.
 ///
 /// # Errors
 /// Those of this module's parent.
@@ -45,7 +45,7 @@ pub fn attend<T: DeviceReal>(inputs: &Attention<'_, T>) -> Result<(Buffer<T>, Sa
 }
 
 impl<T: DeviceReal> Call<T> {
-    /// Numbers of the bases of all chunks, and what comes behind the last.
+    /// Values of the bases of all chunks, and what comes behind the last.
     pub(super) fn bases_len(&self) -> usize {
         if self.shape.causal { (self.shape.keys.div_ceil(TILE) + 1) * self.base_len() } else { self.base_len() }
     }

@@ -29,15 +29,15 @@ pub(crate) const CAUSAL_SCAN: KernelFile =
 /// Positions, features and columns of a tile, and positions of a chunk.
 const TILE: usize = 64;
 
-/// What a product sums at a time, and numbers from one row of a tile in shared memory to the next.
+/// What a product sums at a time, and values from one row of a tile in shared memory to the next.
 const DEPTH: usize = 16;
 const PITCH: usize = TILE + 4;
 
-/// Numbers of shared memory of a block: two slabs, a tile, four rows; and two tiles more where positions of one chunk meet.
+/// Values of shared memory of a block: two slabs, a tile, four rows; and two tiles more where positions of one chunk meet.
 const SHARED: usize = 2 * DEPTH * PITCH + TILE * PITCH + 4 * TILE;
 const SHARED_OF_CHUNKS: usize = SHARED + 2 * TILE * PITCH;
 
-/// The kernels' numbers for the kinds of features.
+/// The kernels' codes of the kinds of features.
 const STABLE: usize = 0;
 const ORIGINAL: usize = 1;
 const RELU: usize = 2;
@@ -59,13 +59,13 @@ const CONSTANTS: [Constant; 13] = [
     Constant::size_of::<backward::Slopes>("SIZE_OF_SLOPES"),
 ];
 
-/// Numbers of sums over keys or queries that are held at a time, at least one head's.
+/// Values of sums over keys or queries that are held at a time, at least one head's.
 const WORKSPACE: usize = 5 << 20;
 
 /// Blocks that keep a device busy.
 const BLOCKS: usize = 512;
 
-/// Numbers that a block of a scan takes, one a lane.
+/// Values that a block of a scan takes, one a lane.
 const LANES: usize = WARP;
 
 /// What the features are.
@@ -136,13 +136,13 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Numbers of y.
+    /// Values of y.
     const fn output_len(&self) -> usize {
         self.batch * self.queries * self.heads * self.value_dimension
     }
 }
 
-/// What the way back needs: two numbers a query and head, and the largest exponents (of each chunk where causal) and the sums over
+/// What the backward pass needs: two values a query and head, and the largest exponents (of each chunk where causal) and the sums over
 /// the keys (where not).
 #[derive(Debug)]
 pub struct Saved<T> {
@@ -172,7 +172,7 @@ fn blocks<T>([x, y, z]: [usize; 3], is_of_chunks: bool) -> LaunchConfig {
     }
 }
 
-/// A launch for a scan of so many numbers.
+/// A launch for a scan of so many values.
 fn scan_over(count: usize) -> LaunchConfig {
     LaunchConfig { grid_dim: (count.div_ceil(LANES) as u32, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 }
 }
@@ -224,12 +224,12 @@ impl<T: DeviceReal> Call<T> {
         self.shape.batch * self.shape.heads
     }
 
-    /// Numbers of a chunk's bases: the features of all heads.
+    /// Values of a chunk's bases: the features of all heads.
     fn base_len(&self) -> usize {
         self.all() * self.shape.features
     }
 
-    /// Numbers of the sums over keys or queries of all heads.
+    /// Values of the sums over keys or queries of all heads.
     fn state_len(&self) -> usize {
         self.base_len() * (self.shape.value_dimension + 1)
     }

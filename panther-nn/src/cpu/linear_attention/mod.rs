@@ -1,16 +1,16 @@
 //! Linear attention on the CPU: each head of each sequence is a task for one thread, which goes over its positions chunk by chunk.
 //!
 //! A head's part of a tensor is seen as a d×length matrix, a column for each position; features are m×chunk, so that one
-//! position's numbers lie side by side everywhere.
+//! position's values lie side by side everywhere.
 
-mod causal;
-mod feature_map;
-mod full;
+mod causal_scan;
+mod favor_features;
+mod full_sums;
 mod quotient;
 mod state;
 
 use faer::{MatMut, MatRef, Par};
-use feature_map::FeatureMap;
+use favor_features::FeatureMap;
 use rayon::prelude::*;
 use state::State;
 
@@ -21,7 +21,7 @@ use crate::{NnError, Scalar};
 /// Positions of a chunk.
 const CHUNK: usize = 64;
 
-/// What each head keeps for the way back: its sums over all keys, or, where causal, its denominators and where its chunks began.
+/// What each head keeps for the backward pass: its sums over all keys, or, where causal, its denominators and where its chunks began.
 #[derive(Debug)]
 pub struct SavedAttention<T: Scalar> {
     heads: Vec<SavedHead<T>>,
@@ -31,7 +31,7 @@ pub struct SavedAttention<T: Scalar> {
 #[derive(Debug)]
 enum SavedHead<T: Scalar> {
     Full(State<T>),
-    Causal(causal::Course<T>),
+    Causal(causal_scan::Course<T>),
 }
 
 /// The inputs of one head of one sequence.
@@ -77,8 +77,8 @@ impl LinearAttention for Cpu {
         let mut output = self.zeros(&sizes.output())?;
         let tasks: Vec<_> = heads(&inputs).into_iter().zip(split(&mut output, inputs.heads)).collect();
         let saved = in_order(self.par, tasks, |(head, out)| match inputs.causal {
-            true => SavedHead::Causal(causal::forward(&map, &head, out)),
-            false => SavedHead::Full(full::forward(&map, &head, out)),
+            true => SavedHead::Causal(causal_scan::forward(&map, &head, out)),
+            false => SavedHead::Full(full_sums::forward(&map, &head, out)),
         });
         self.fill_marked(&marks.output, Marked::Tainted, T::from_f64(f64::NAN), &mut output)?;
         Ok((output, SavedAttention { heads: saved, marks }))
@@ -113,8 +113,8 @@ impl LinearAttention for Cpu {
         let outputs = outputs.map(|(y, dy)| Output { y, dy });
         let tasks: Vec<_> = heads(&inputs).into_iter().zip(&saved).zip(outputs.zip(gradients)).collect();
         in_order(self.par, tasks, |((head, saved), (output, gradients))| match saved {
-            SavedHead::Full(state) => full::backward(&map, &head, state, &output, gradients),
-            SavedHead::Causal(course) => causal::backward(&map, &head, course, &output, gradients),
+            SavedHead::Full(state) => full_sums::backward(&map, &head, state, &output, gradients),
+            SavedHead::Causal(course) => causal_scan::backward(&map, &head, course, &output, gradients),
         });
         marks.spoil_gradients(self, &spoilt, [&mut dq, &mut dk, &mut dv])?;
         Ok([dq, dk, dv])

@@ -1,10 +1,10 @@
-//! Numerator over denominator, and the way back through the division.
+//! Numerator over denominator, and the backward pass through the division.
 
 use faer::{Mat, MatMut};
 use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
-use crate::cpu::linear_attention::feature_map::{FeatureMap, dot};
+use crate::cpu::linear_attention::favor_features::{FeatureMap, dot};
 use crate::cpu::linear_attention::{CHUNK, Output, column, column_mut};
 
 /// 1/denominator, and 0 where that counts as zero.

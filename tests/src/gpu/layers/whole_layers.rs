@@ -27,7 +27,7 @@ pub(super) fn simple_layers<T: Scalar, B: Backend>(backend: &B) -> Outputs {
         case.layer::<T>("avg_pool", &mut AvgPool2d::new(backend, window)?, &[batch, 3, 8, 7])?;
     }
     let mut embedding = Embedding::<T, B>::new(backend, 9, 5, 3)?;
-    let rows = embedding.forward_train(&HostTensor { shape: vec![2, 3], numbers: vec![1, 8, 1, 0, 1, 8] })?;
+    let rows = embedding.forward_train(&HostTensor { shape: vec![2, 3], values: vec![1, 8, 1, 0, 1, 8] })?;
     case.keep("embedding", &rows)?;
     let dy = case.gaussian(B::shape(&rows), 1.0)?;
     embedding.backward(&dy)?;

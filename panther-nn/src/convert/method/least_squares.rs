@@ -4,9 +4,9 @@ use faer::{Accum, Mat, MatRef, Par};
 use panther_linalg::{Target, rsvd};
 use panther_sketch::product;
 
+use super::problem::{Pair, Problem};
 use super::rsvd::{seeded, times};
 use super::sketch::signs;
-use super::{Pair, Problem};
 use crate::{NnError, Scalar};
 
 /// S1 = 2T·M·U1⁺ takes all of M that lies in the rows of U1; of the rest, R, S2 = 2T·U2⁺·R takes all that lies in the columns
@@ -15,7 +15,7 @@ use crate::{NnError, Scalar};
 pub(super) fn factors<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, NnError> {
     let (m, par, count) = (problem.weight.matrix(), problem.par, problem.count());
     let (mut down, mut up) = signs(problem)?;
-    let fixed = problem.fixed_up();
+    let fixed = problem.frozen_up();
     // 1. S1, and what it leaves of M.
     let inverse = pseudo_inverse(up.subrows(0, fixed), par)?;
     let s1 = times(m, inverse.as_ref(), par);

@@ -2,8 +2,10 @@
 
 use faer::Par;
 
-use super::{ConversionOptions, ConversionReport, DenseWeight, WeightLayout, convert_weight};
 use crate::backend::Backend;
+use crate::convert::convert_weight::{ConversionOptions, convert_weight};
+use crate::convert::report::ConversionReport;
+use crate::convert::weight::{DenseWeight, WeightLayout};
 use crate::layers::{Linear, SkLinear};
 use crate::{NnError, Scalar};
 

@@ -1,8 +1,12 @@
 //! Convolutions as products with overlapping views of the image.
 //!
-//! Images are taken some rows at a time into a [`Slab`], channels innermost, where the unfolded image of a row of taps is a strided
+//! Images are taken some rows at a time into a [`ImageRows`], channels innermost, where the unfolded image of a row of taps is a strided
 //! view. Forward and backward by the input are the same computation, with the roles of x and y exchanged and a phase for
 //! each residue of the stride; the gradient by the weight is its adjoint.
+
+mod axis;
+mod image_rows;
+mod pooling;
 
 use std::ops::Range;
 
@@ -12,14 +16,14 @@ use panther_sketch::product;
 use panther_sketch::simd::vectorized;
 
 use crate::backend::{Convolution, ConvolutionSizes as Sizes, Geometry, Storage, batch_shape, channel_sums};
+use crate::cpu::convolution::axis::Axis;
+use crate::cpu::convolution::image_rows::ImageRows;
 use crate::cpu::parallel::{on_each, on_pieces};
-use crate::cpu::slab::Slab;
-use crate::cpu::taps::Axis;
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
-/// Numbers of a slab, about: they stay in the cache of a core, while the rows that two neighbouring slabs share are few.
-const SLAB: usize = 256 * 1024;
+/// Values of the source rows that are held at a time, about: they stay in the cache of a core, and neighbouring pieces share few rows.
+const SOURCE_VALUES: usize = 256 * 1024;
 
 /// Targets of one product, about, where rows are short enough to be joined.
 const TARGETS: usize = 128;
@@ -194,31 +198,31 @@ impl Sizes {
 struct Plan {
     rows: Axis,
     columns: Axis,
-    /// Channels of the sources, and numbers of the weight from one to the next.
+    /// Channels of the sources, and values of the weight from one to the next.
     source: (usize, usize),
     /// The same of the targets.
     target: (usize, usize),
-    /// Numbers of the weight from one row of taps to the next.
+    /// Values of the weight from one row of taps to the next.
     kernel_columns: usize,
 }
 
 /// Memory of a thread: the sources, and the targets as rows×columns×channels.
 struct Scratch<T> {
-    sources: Slab<T>,
-    targets: Slab<T>,
+    sources: ImageRows<T>,
+    targets: ImageRows<T>,
     /// A row of targets after their mix.
     mixed: Vec<T>,
 }
 
 impl<T: Scalar> Scratch<T> {
     const fn new() -> Self {
-        Self { sources: Slab::new(), targets: Slab::new(), mixed: Vec::new() }
+        Self { sources: ImageRows::new(), targets: ImageRows::new(), mixed: Vec::new() }
     }
 }
 
 /// A product target×K times K×n that is part of a correlation.
 struct Part<'a, T> {
-    /// The targets as pixels of the slab of targets, n of them.
+    /// The targets as pixels, n of them.
     targets: Range<usize>,
     /// Where the target×K matrix stands in the packed kernel, by columns.
     kernel: Range<usize>,
@@ -227,7 +231,7 @@ struct Part<'a, T> {
 }
 
 impl Plan {
-    /// Numbers of the kernel in the order of the products: for each row of taps and each run of taps in it a target×K matrix by
+    /// Values of the kernel in the order of the products: for each row of taps and each run of taps in it a target×K matrix by
     /// columns, K running over taps and source channels.
     fn kernel_len(&self) -> usize {
         self.rows.taps.len() * self.columns.taps.len() * self.source.0 * self.target.0
@@ -260,19 +264,19 @@ impl Plan {
     fn rows_at_a_time(&self) -> usize {
         let (rows, columns) = (self.rows.sources(0..1).len(), self.columns.sources(0..self.columns.count.max(1)).len());
         let row = self.rows.step * columns * self.source.0;
-        (SLAB / row.max(1)).max(2 * rows.div_ceil(self.rows.step))
+        (SOURCE_VALUES / row.max(1)).max(2 * rows.div_ceil(self.rows.step))
     }
 
-    /// Takes the sources that some rows of targets read from an image, and says how many pixels of the slab of targets a row has.
+    /// Takes the sources that some rows of targets read from an image, and says how many pixels of the targets a row has.
     fn take_sources<T: Scalar>(
         &self,
         (image, extents): (&[T], [usize; 2]),
         rows: Range<usize>,
-        slab: &mut Slab<T>,
+        sources: &mut ImageRows<T>,
     ) -> usize {
         let columns = self.columns.sources(0..self.columns.count);
         let pitch = if self.columns.step == 1 { columns.len() } else { self.columns.count };
-        slab.fill((image, self.source.0), extents, self.rows.sources(rows), columns);
+        sources.fill((image, self.source.0), extents, self.rows.sources(rows), columns);
         pitch
     }
 
@@ -281,7 +285,7 @@ impl Plan {
         &self,
         rows: Range<usize>,
         pitch: usize,
-        slab: &Slab<T>,
+        sources: &ImageRows<T>,
         mut work: impl FnMut(Part<'_, T>),
     ) {
         let runs = self.columns.runs();
@@ -297,19 +301,19 @@ impl Plan {
                     let tap = index * self.columns.taps.len() + run.start;
                     let kernel = tap * self.source.0 * self.target.0;
                     let row = (first * self.rows.step) as isize + row.offset;
-                    let numbers = &slab.numbers[slab.at(row, self.columns.taps[run.start].offset)..];
+                    let values = &sources.values[sources.at(row, self.columns.taps[run.start].offset)..];
                     let step = self.columns.step * self.source.0;
                     work(Part {
                         targets: targets.clone(),
                         kernel: kernel..kernel + depth * self.target.0,
-                        sources: MatRef::from_column_major_slice_with_stride(numbers, depth, targets.len(), step),
+                        sources: MatRef::from_column_major_slice_with_stride(values, depth, targets.len(), step),
                     });
                 }
             }
         }
     }
 
-    /// Some rows of targets, into the scratch's slab of them: the bias plus the correlation of the sources with the kernel.
+    /// Some rows of targets, into the scratch's targets: the bias plus the correlation of the sources with the kernel.
     fn correlate<T: Scalar>(
         &self,
         image: (&[T], [usize; 2]),
@@ -322,11 +326,11 @@ impl Plan {
         let (pitch, channels) = (self.take_sources(image, rows.clone(), sources), self.target.0);
         targets.clear(rows.len(), pitch, channels);
         if let Some(bias) = bias {
-            targets.numbers.chunks_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
+            targets.values.chunks_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
         }
         self.for_each_part(rows, pitch, sources, |part| {
-            let numbers = &mut targets.numbers[part.targets.start * channels..part.targets.end * channels];
-            let out = MatMut::from_column_major_slice_mut(numbers, channels, part.targets.len());
+            let values = &mut targets.values[part.targets.start * channels..part.targets.end * channels];
+            let out = MatMut::from_column_major_slice_mut(values, channels, part.targets.len());
             let kernel = MatRef::from_column_major_slice(&kernel[part.kernel], channels, part.sources.nrows());
             product(out, Accum::Add, kernel, part.sources, T::ONE, Par::Seq);
         });
@@ -346,17 +350,17 @@ impl Plan {
         // Zeros between the rows.
         targets.fill((gradient, channels), positions, rows.start as isize..rows.end as isize, 0..pitch as isize);
         self.for_each_part(rows, pitch, sources, |part| {
-            let numbers = &targets.numbers[part.targets.start * channels..part.targets.end * channels];
-            let gradient = MatRef::from_column_major_slice(numbers, channels, part.targets.len());
+            let values = &targets.values[part.targets.start * channels..part.targets.end * channels];
+            let gradient = MatRef::from_column_major_slice(values, channels, part.targets.len());
             let out = MatMut::from_column_major_slice_mut(&mut sum[part.kernel], channels, part.sources.nrows());
             product(out, Accum::Add, gradient, part.sources.transpose(), T::ONE, Par::Seq);
         });
     }
 
     /// Puts the targets, some rows of this plan, where they belong in a block.
-    fn store<T: Scalar>(&self, rows: Range<usize>, targets: &Slab<T>, block: &mut Block<'_, T>, width: usize) {
+    fn store<T: Scalar>(&self, rows: Range<usize>, targets: &ImageRows<T>, block: &mut Block<'_, T>, width: usize) {
         let (pitch, channels, stride) = (targets.columns.len(), self.target.0, self.columns.stride);
-        for (row, targets) in rows.zip(targets.numbers.chunks(pitch * channels)) {
+        for (row, targets) in rows.zip(targets.values.chunks(pitch * channels)) {
             let first = (self.rows.start + row * self.rows.stride - block.rows.start) * width + self.columns.start;
             let pixels = &targets[..self.columns.count * channels];
             for (piece, pixels) in pixels.chunks(STORED * channels).enumerate() {
@@ -376,7 +380,7 @@ impl Plan {
     /// The block = α·Uᵀ·targets + bias, for the U, hidden×C_out, of a mix. Only for a plan forward.
     fn store_mixed<T: Scalar>(
         &self,
-        targets: &Slab<T>,
+        targets: &ImageRows<T>,
         block: &mut Block<'_, T>,
         (alpha, mix): (T, MatRef<'_, T>),
         bias: Option<&[T]>,
@@ -385,7 +389,7 @@ impl Plan {
         let (pitch, hidden, width) = (targets.columns.len(), self.target.0, self.columns.count);
         // The planes of an image are apart by what is often a power of two, for which caches are bad, so the product is not made there.
         mixed.resize(width * mix.ncols(), T::ZERO);
-        for (row, pixels) in targets.numbers.chunks(pitch * hidden).enumerate() {
+        for (row, pixels) in targets.values.chunks(pitch * hidden).enumerate() {
             let pixels = MatRef::from_row_major_slice(&pixels[..width * hidden], width, hidden);
             let out = MatMut::from_column_major_slice_mut(mixed, width, mix.ncols());
             product(out, Accum::Replace, pixels, mix, alpha, Par::Seq);

@@ -1,6 +1,7 @@
 //! The window of convolutions and pooling, and batches of images.
 
 use crate::backend::{Backend, Geometry};
+use crate::layers::in_range;
 use crate::{NnError, Scalar};
 
 /// Zeros around an image.
@@ -37,7 +38,7 @@ impl Window {
         Self { kernel, stride: [1, 1], padding: Padding::Valid, dilation: [1, 1] }
     }
 
-    /// The padding in numbers.
+    /// The padding in values.
     ///
     /// # Errors
     /// [`NnError::OutOfRange`] where kernel, stride or dilation is 0, or where the stride is not 1 with [`Padding::Same`].
@@ -45,7 +46,7 @@ impl Window {
         let Self { kernel, stride, padding, dilation } = *self;
         for (argument, sizes) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
             for size in sizes {
-                super::in_range(argument, size, 1, usize::MAX)?;
+                in_range(argument, size, 1, usize::MAX)?;
             }
         }
         let mut geometry = Geometry { kernel, stride, padding: [[0; 2]; 2], dilation };
@@ -55,7 +56,7 @@ impl Window {
             Padding::Pair(rows, columns) => geometry.padding = [[rows; 2], [columns; 2]],
             Padding::Same => {
                 for axis in 0..2 {
-                    super::in_range("stride with same padding", stride[axis], 1, 1)?;
+                    in_range("stride with same padding", stride[axis], 1, 1)?;
                     let (low, high, got) = (1, usize::MAX, kernel[axis]);
                     let span = geometry.span(axis).ok_or(NnError::OutOfRange { argument: "kernel", low, high, got })?;
                     geometry.padding[axis] = [(span - 1) / 2, span / 2];
@@ -66,7 +67,7 @@ impl Window {
     }
 }
 
-/// x as a batch of images of so many channels: one image, channels×rows×columns, is a batch of one. Shares x's numbers.
+/// x as a batch of images of so many channels: one image, channels×rows×columns, is a batch of one. Shares x's values.
 pub(super) fn as_batch<T: Scalar, B: Backend>(
     backend: &B,
     operation: &'static str,

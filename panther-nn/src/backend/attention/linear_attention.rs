@@ -32,7 +32,7 @@ pub enum Arithmetic {
 
 /// Attention of B sequences with H heads, which are column blocks of the tensors: d columns of queries and keys, d_v of values.
 ///
-/// Tensors are handles, which the way back takes over: a device frees what nobody else holds before the gradients are all there.
+/// Tensors are handles, which the backward pass takes over: a device frees what nobody else holds before the gradients are all there.
 #[derive(Clone, Debug)]
 pub struct AttentionInputs<'a, X> {
     /// B×L×(H·d).
@@ -138,7 +138,7 @@ impl<X> AttentionInputs<'_, X> {
         AttentionMarks::new(backend, sizes.positions(self.causal), inputs, self.mask, only_non_finite)
     }
 
-    /// As [`sizes`](Self::sizes), of the way back from `output` with the gradient `dy`, where there is one.
+    /// As [`sizes`](Self::sizes), of the backward pass from `output` with the gradient `dy`, where there is one.
     pub(crate) fn sizes_backward<T: Scalar, S: Storage<Tensor<T> = X>>(
         &self,
         output: &X,
@@ -159,7 +159,7 @@ impl<X> AttentionInputs<'_, X> {
     }
 }
 
-/// The output, and what the way back needs.
+/// The output, and what the backward pass needs.
 pub type Attended<T, B> = (<B as Storage>::Tensor<T>, <B as LinearAttention>::SavedAttention<T>);
 
 /// Linear attention, one fused operation: time and memory are linear in the length, and features are never held for more than a
@@ -174,7 +174,7 @@ pub type Attended<T, B> = (<B as Storage>::Tensor<T>, <B as LinearAttention>::Sa
 /// gives NaN, and so do the gradients that depend on it; a row of zeros in the gradient by the output passes nothing to what lies before
 /// it. All other rows keep their bytes: a NaN in the future does not reach the past.
 pub trait LinearAttention: RowMarks {
-    /// What the way back needs beside inputs and output: little against them.
+    /// What the backward pass needs beside inputs and output: little against them.
     type SavedAttention<T: Scalar>: Debug + Send + Sync;
 
     /// The output, B×L×(H·d_v). 4·m·(d + d_v) operations a position and head, causal or not, and a piece's length times

@@ -3,13 +3,13 @@
 use faer::{Accum, Mat};
 use panther_sketch::product;
 
-use super::{Pair, Problem};
+use super::problem::{Pair, Problem};
 use crate::layers::signs as sign_matrices;
 use crate::{NnError, Scalar};
 
 /// S1ᵢ = M·U1ᵢᵀ and S2ᵢ = U2ᵢᵀ·M.
 pub(super) fn factors<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, NnError> {
-    let (m, par, fixed) = (problem.weight.matrix(), problem.par, problem.fixed_up());
+    let (m, par, fixed) = (problem.weight.matrix(), problem.par, problem.frozen_up());
     let (mut down, mut up) = signs(problem)?;
     product(down.subcols_mut(0, fixed), Accum::Replace, m, up.subrows(0, fixed).transpose(), T::ONE, par);
     let others = 2 * problem.half - fixed;
@@ -20,10 +20,10 @@ pub(super) fn factors<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, Nn
     Ok((down, up))
 }
 
-/// D and E with the fixed factors, signs ±1/√k, in place, and zeros for the learned ones.
+/// D and E with the fixed factors, signs ±1/√k, in place, and zeros for the trainable ones.
 pub(super) fn signs<T: Scalar>(problem: &Problem<'_, T>) -> Result<Pair<T>, NnError> {
     let ((d_in, d_out), k) = (problem.weight.dimensions(), problem.low_rank);
-    let (width, fixed) = (2 * problem.half, problem.fixed_up());
+    let (width, fixed) = (2 * problem.half, problem.frozen_up());
     let u1 = sign_matrices::<T>(fixed / k, k, d_out, problem.seed.wrapping_add(2))?;
     let u2 = sign_matrices::<T>((width - fixed) / k, k, d_in, problem.seed.wrapping_add(3))?;
     let down = Mat::from_fn(d_in, width, |i, j| if j < fixed { T::ZERO } else { u2[(j - fixed) * d_in + i] });

@@ -4,7 +4,7 @@ use crate::backend::{Backend, KeysSeen, Layout, Positions};
 use crate::{NnError, Scalar};
 
 /// A block of query rows has at the least so many, for the products' sake.
-const LEAST_ROWS: usize = 64;
+const MIN_ROWS: usize = 64;
 
 /// The shape of softmax(q·kᵀ/√width)·v for heads that lie side by side: q is (batch·queries)×(heads·width), k and v
 /// (batch·keys)×(heads·width).
@@ -101,7 +101,7 @@ impl DotProductAttention {
     fn blocks(&self, scores: usize) -> impl Iterator<Item = Block> + use<> {
         let Self { batch, queries, keys, heads, causal, .. } = *self;
         let row = batch * heads * keys;
-        let step = scores.checked_div(row).unwrap_or(scores).max(LEAST_ROWS);
+        let step = scores.checked_div(row).unwrap_or(scores).max(MIN_ROWS);
         // Without keys there is nothing to attend to: the values are zeros.
         let queries = if row == 0 { 0 } else { queries };
         (0..queries).step_by(step).map(move |start| {

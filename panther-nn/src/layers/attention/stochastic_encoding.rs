@@ -7,7 +7,7 @@ use crate::{NnError, Parameter, Scalar};
 
 const NAME: &str = "stochastic_encoding";
 
-/// Numbers of the modulated rows that are held at a time.
+/// Values of the modulated rows that are held at a time.
 const BLOCK: usize = 1 << 20;
 
 /// Options of [`StochasticEncoding::new`].
@@ -15,7 +15,7 @@ const BLOCK: usize = 1 << 20;
 pub struct StochasticEncodingOptions {
     /// K, sinusoids for each dimension of a head.
     pub sines: usize,
-    /// R, realisations of the codes.
+    /// R, realizations of the codes.
     pub realizations: usize,
     /// The seed of everything that is drawn.
     pub seed: u64,
@@ -25,12 +25,12 @@ pub struct StochasticEncodingOptions {
 /// Complexity*, arXiv 2105.08399, sineSPE).
 ///
 /// For each dimension d of each head there are random codes of the positions with
-/// E\[Q̄_d(m)·K̄_d(n)\] = P_d(m, n) = Σ_k λ²_kd·cos(2πf_kd·(m − n) + θ_kd), with f, θ and λ learned. Queries and keys times their
-/// codes, summed over d, are q̂ and k̂ with R numbers a head, and
+/// E\[Q̄_d(m)·K̄_d(n)\] = P_d(m, n) = Σ_k λ²_kd·cos(2πf_kd·(m − n) + θ_kd), with trainable f, θ and λ. Queries and keys times their
+/// codes, summed over d, are q̂ and k̂ with R values a head, and
 /// E\[q̂_m·k̂_n\] = Σ_d q_md·k_nd·P_d(m, n), with a variance that falls as 1/R.
 ///
 /// The codes are Q̄_d = Ω(θ_d)·diag(λ_d)·Z_d and K̄_d = Ω(0)·diag(λ_d)·Z_d, Ω the cosines and sines and Z_d 2K×R independent normal
-/// numbers of variance 1/R. They are never formed: q times the sinusoids is multiplied by all Z_d of a head at once, which
+/// values of variance 1/R. They are never formed: q times the sinusoids is multiplied by all Z_d of a head at once, which
 /// takes 4K·E·R operations a position and memory for a block of positions.
 #[derive(Debug)]
 pub struct StochasticEncoding<T: Scalar, B: Backend> {
@@ -75,9 +75,9 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
         let frequencies = normal.iter().map(|g| T::from_f64(0.5 / (1.0 + (4.0 - g.to_f64()).exp()))).collect();
         let gain = T::from_f64((sines as f64).sqrt().recip());
         Ok(Self {
-            frequencies: Parameter::learned(backend.upload(&shape, frequencies)?),
-            phases: Parameter::learned(backend.zeros(&shape)?),
-            gains: Parameter::learned(backend.upload(&shape, vec![gain; embed * sines])?),
+            frequencies: Parameter::trainable(backend.upload(&shape, frequencies)?),
+            phases: Parameter::trainable(backend.zeros(&shape)?),
+            gains: Parameter::trainable(backend.upload(&shape, vec![gain; embed * sines])?),
             codes: draw(backend, embed, options, seed.wrapping_add(1))?,
             backend: backend.clone(),
             heads,
@@ -119,7 +119,7 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
         Ok([self.encode_side(Side::Query, query)?, self.encode_side(Side::Key, key)?])
     }
 
-    /// As [`encode`](Self::encode), with what it takes to go back.
+    /// As [`encode`](Self::encode), and what the backward pass needs is saved.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -151,12 +151,12 @@ impl<T: Scalar, B: Backend> StochasticEncoding<T, B> {
         Ok([self.backward_side(Side::Query, &query, d_query)?, self.backward_side(Side::Key, &key, d_key)?])
     }
 
-    /// The parameters that are learned.
+    /// The trainable parameters.
     pub fn parameters_mut(&mut self) -> Vec<&mut Parameter<T, B>> {
         vec![&mut self.frequencies, &mut self.phases, &mut self.gains]
     }
 
-    /// Adds all tensors to `state`, named from `prefix` on; the codes too, so that a loaded layer gives the same.
+    /// Adds all tensors to `state`, with names that begin with `prefix`; the codes too, so that a loaded layer gives the same.
     ///
     /// # Errors
     /// Where the copy from the device fails.
@@ -281,5 +281,5 @@ fn draw<T: Scalar, B: Backend>(
 ) -> Result<Parameter<T, B>, NnError> {
     let StochasticEncodingOptions { sines, realizations, .. } = options;
     let deviation = (realizations as f64).sqrt().recip();
-    Ok(Parameter::fixed(backend.normal(&[2 * embed * sines, realizations], deviation, seed)?))
+    Ok(Parameter::frozen(backend.normal(&[2 * embed * sines, realizations], deviation, seed)?))
 }

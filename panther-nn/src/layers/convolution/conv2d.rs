@@ -1,7 +1,7 @@
 //! The dense convolution.
 
 use crate::backend::{Backend, Geometry};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::window::{as_batch, as_given};
 use crate::layers::{Layer, Saved, Window, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
@@ -57,8 +57,8 @@ impl<T: Scalar, B: Backend> Conv2d<T, B> {
             backend: backend.clone(),
             window,
             geometry: window.geometry()?,
-            weight: Parameter::learned(weight),
-            bias: bias.map(Parameter::learned),
+            weight: Parameter::trainable(weight),
+            bias: bias.map(Parameter::trainable),
             saved: Saved::new("conv2d"),
         })
     }

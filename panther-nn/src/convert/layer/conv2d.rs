@@ -2,8 +2,10 @@
 
 use faer::Par;
 
-use super::{ConversionOptions, ConversionReport, DenseWeight, WeightLayout, convert_weight};
 use crate::backend::Backend;
+use crate::convert::convert_weight::{ConversionOptions, convert_weight};
+use crate::convert::report::ConversionReport;
+use crate::convert::weight::{DenseWeight, WeightLayout};
 use crate::layers::{Conv2d, SkConv2d};
 use crate::{NnError, Scalar};
 
@@ -19,8 +21,8 @@ pub fn sketched_conv2d<T: Scalar, B: Backend>(
     options: &ConversionOptions,
     par: Par,
 ) -> Result<(SkConv2d<T, B>, ConversionReport), NnError> {
-    let numbers = backend.download(layer.weight())?;
-    let weight = DenseWeight::new(WeightLayout::Conv2d, B::shape(layer.weight()), &numbers)?;
+    let values = backend.download(layer.weight())?;
+    let weight = DenseWeight::new(WeightLayout::Conv2d, B::shape(layer.weight()), &values)?;
     let conversion = convert_weight(&weight, num_terms, low_rank, None, options, par)?;
     Ok((conversion.factors.sk_conv2d(backend, layer.bias().cloned(), layer.window())?, conversion.report))
 }

@@ -1,8 +1,8 @@
 //! Dense multi-head attention.
 
 use crate::backend::{AttentionMarks, Backend, Marked};
-use crate::layers::dot_product_attention::DotProductAttention;
-use crate::layers::visible::visible;
+use crate::layers::attention::dot_product_attention::DotProductAttention;
+use crate::layers::attention::visible_rows::visible;
 use crate::layers::{Layer, Linear, Saved, in_range, rows_of};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
@@ -140,7 +140,7 @@ impl<T: Scalar, B: Backend> MultiHeadAttention<T, B> {
         self.output.forward(&self.context(&heads, query)?)
     }
 
-    /// The output for training, with dropout, and with what it takes to go back.
+    /// The output for training, with dropout, and and what the backward pass needs is saved.
     ///
     /// # Errors
     /// As [`attend`](Self::attend).
@@ -284,8 +284,8 @@ impl<T: Scalar, B: Backend> Layer<T, B> for MultiHeadAttention<T, B> {
 
     fn load(&mut self, prefix: &str, state: &State<T>) -> Result<(), NnError> {
         let width = self.embed();
-        let weights = state.numbers(&join(prefix, PACKED_WEIGHT), &[3 * width, width])?;
-        let biases = self.options.bias.then(|| state.numbers(&join(prefix, PACKED_BIAS), &[3 * width])).transpose()?;
+        let weights = state.values(&join(prefix, PACKED_WEIGHT), &[3 * width, width])?;
+        let biases = self.options.bias.then(|| state.values(&join(prefix, PACKED_BIAS), &[3 * width])).transpose()?;
         for (part, projection) in self.projections.iter_mut().enumerate() {
             let mut own = State::new();
             own.insert("weight".to_owned(), &[width, width], weights[part * width * width..][..width * width].to_vec());

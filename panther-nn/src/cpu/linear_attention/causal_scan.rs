@@ -6,7 +6,7 @@ use panther_sketch::product;
 use panther_sketch::simd::vectorized;
 
 use crate::Scalar;
-use crate::cpu::linear_attention::feature_map::{FeatureMap, dot, largest_difference, sum};
+use crate::cpu::linear_attention::favor_features::{FeatureMap, dot, largest_difference, sum};
 use crate::cpu::linear_attention::quotient::{QuotientGradient, divide};
 use crate::cpu::linear_attention::{CHUNK, Gradients, Head, Output, State};
 

@@ -1,9 +1,9 @@
 //! The sketched convolution.
 
 use crate::backend::{Backend, Geometry, Layout};
-use crate::layers::conv2d::check_sizes;
-use crate::layers::sk_linear::{product_norm, signs};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::conv2d::check_sizes;
+use crate::layers::convolution::window::{as_batch, as_given};
+use crate::layers::linear::{product_norm, signs};
 use crate::layers::{Layer, Saved, Window, check_terms, in_range};
 use crate::state::{State, join};
 use crate::{NnError, Parameter, Scalar};
@@ -24,7 +24,7 @@ pub struct SkConv2dOptions {
 /// A convolution whose kernel, unfolded to (C_in·kh·kw)×C_out, is 1/(2T)·Σᵢ S1ᵢ·U1ᵢ for i < 2T, with S1ᵢ (C_in·kh·kw)×k learned and
 /// U1ᵢ k×C_out fixed: a convolution to 2Tk channels, of which a 1×1 convolution makes C_out.
 ///
-/// x is batch×C_in×rows×columns or without batch; 4Tk·(C_in·kh·kw + C_out) operations a position forward, and 2Tk·C_in·kh·kw numbers
+/// x is batch×C_in×rows×columns or without batch; 4Tk·(C_in·kh·kw + C_out) operations a position forward, and 2Tk·C_in·kh·kw values
 /// learned, against 2·C_out·C_in·kh·kw and C_out·C_in·kh·kw of the dense layer.
 #[derive(Debug)]
 pub struct SkConv2d<T: Scalar, B: Backend> {
@@ -60,7 +60,7 @@ impl<T: Scalar, B: Backend> SkConv2d<T, B> {
         let weight = backend.uniform::<T>(&[c_out, taps], limit, seed)?;
         let bias = bias.then(|| backend.uniform(&[c_out], limit, seed.wrapping_add(1))).transpose()?;
         let hidden = 2 * num_terms * low_rank;
-        // 1. The fixed half.
+        // 1. The frozen half.
         let u1 = backend.upload(&[hidden, c_out], signs::<T>(2 * num_terms, low_rank, c_out, seed.wrapping_add(2))?)?;
         // 2. S1ᵀ = U1·Wᵀ, then again scaled by what makes ‖S1·U1‖_F = 2T·‖W‖_F.
         let mut s1 = backend.zeros(&[hidden, taps])?;
@@ -108,9 +108,9 @@ impl<T: Scalar, B: Backend> SkConv2d<T, B> {
             backend: backend.clone(),
             geometry: window.geometry()?,
             num_terms,
-            s1: Parameter::learned(s1),
-            u1: Parameter::fixed(u1),
-            bias: bias.map(Parameter::learned),
+            s1: Parameter::trainable(s1),
+            u1: Parameter::frozen(u1),
+            bias: bias.map(Parameter::trainable),
             saved: Saved::new("sk_conv2d"),
         })
     }
@@ -205,7 +205,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkConv2d<T, B> {
     }
 
     fn load(&mut self, prefix: &str, state: &State<T>) -> Result<(), NnError> {
-        let u1 = state.numbers(&join(prefix, "U1s"), &self.u1_shape())?.to_vec();
+        let u1 = state.values(&join(prefix, "U1s"), &self.u1_shape())?.to_vec();
         let u1 = self.backend.upload(&[self.hidden(), self.channels().1], u1)?;
         state.load_parameter(&self.backend, &join(prefix, "S1s"), &mut self.s1)?;
         self.u1.value = u1;

@@ -12,8 +12,8 @@ use crate::Scalar;
 /// next position only some channels later: the unfolded image is a matrix with overlapping columns, which a product reads
 /// where it lies.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
-    pub numbers: Vec<T>,
+pub(super) struct ImageRows<T> {
+    pub values: Vec<T>,
     pub channels: usize,
     pub rows: Range<isize>,
     pub columns: Range<isize>,
@@ -25,9 +25,9 @@ const PIXELS: usize = 64;
 /// Channels that are transposed together.
 const LANES: usize = 8;
 
-impl<T: Scalar> Slab<T> {
+impl<T: Scalar> ImageRows<T> {
     pub const fn new() -> Self {
-        Self { numbers: Vec::new(), channels: 0, rows: 0..0, columns: 0..0 }
+        Self { values: Vec::new(), channels: 0, rows: 0..0, columns: 0..0 }
     }
 
     /// Takes the given rows and columns from an image, channels×height×width.
@@ -43,7 +43,7 @@ impl<T: Scalar> Slab<T> {
         let (first, last) = (columns.start.clamp(0, width as isize), columns.end.clamp(0, width as isize));
         let inside = first as usize..last as usize;
         let before = (first - columns.start) as usize;
-        for (row, to) in rows.clone().zip(self.numbers.chunks_mut((pitch * channels).max(1))) {
+        for (row, to) in rows.clone().zip(self.values.chunks_mut((pitch * channels).max(1))) {
             if (0..height as isize).contains(&row) && !inside.is_empty() {
                 let from = &image[row as usize * width + inside.start..];
                 transpose(from, plane, inside.len(), channels, &mut to[before * channels..]);
@@ -54,8 +54,8 @@ impl<T: Scalar> Slab<T> {
 
     /// Zeros.
     pub fn clear(&mut self, rows: usize, columns: usize, channels: usize) {
-        self.numbers.clear();
-        self.numbers.resize(rows * columns * channels, T::ZERO);
+        self.values.clear();
+        self.values.resize(rows * columns * channels, T::ZERO);
         (self.channels, self.rows, self.columns) = (channels, 0..rows as isize, 0..columns as isize);
     }
 
@@ -75,8 +75,8 @@ fn transpose<T: Scalar>(from: &[T], plane: usize, pixels: usize, channels: usize
             let mut channel = 0;
             while channel + LANES <= channels {
                 let mut planes = [[].as_slice(); LANES];
-                for (lane, numbers) in planes.iter_mut().enumerate() {
-                    *numbers = &from[(channel + lane) * plane + first..][..pixels];
+                for (lane, values) in planes.iter_mut().enumerate() {
+                    *values = &from[(channel + lane) * plane + first..][..pixels];
                 }
                 for (pixel, to) in to.chunks_exact_mut(channels).enumerate() {
                     let to = &mut to[channel..channel + LANES];

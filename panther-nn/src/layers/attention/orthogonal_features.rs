@@ -17,7 +17,7 @@ pub fn orthogonal_features(num_features: usize, dimension: usize, seed: u64) -> 
     // Columns of variance 1/d: the first half gives the directions, the second the lengths.
     let draws = Distribution::Gaussian.operator::<f64>(dimension, 2 * num_features, seed)?.to_dense()?;
     let mut rows: Vec<Vec<f64>> = (0..num_features).map(|i| draws.col_as_slice(i).to_vec()).collect();
-    rows.chunks_mut(dimension).for_each(orthonormalise);
+    rows.chunks_mut(dimension).for_each(orthonormalize);
     let root = (dimension as f64).sqrt();
     for (i, row) in rows.iter_mut().enumerate() {
         let length = root * norm(draws.col_as_slice(num_features + i));
@@ -28,7 +28,7 @@ pub fn orthogonal_features(num_features: usize, dimension: usize, seed: u64) -> 
 
 /// Gram–Schmidt, twice for each vector so that rounding leaves them orthogonal. It is the QR decomposition with positive diagonal,
 /// whose Q is Haar distributed for Gaussian input.
-fn orthonormalise(vectors: &mut [Vec<f64>]) {
+fn orthonormalize(vectors: &mut [Vec<f64>]) {
     for i in 0..vectors.len() {
         let (before, rest) = vectors.split_at_mut(i);
         let vector = &mut rest[0];

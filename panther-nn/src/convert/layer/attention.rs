@@ -46,33 +46,33 @@ pub fn attention_state<T: Scalar>(
     let named = |name: &str| join(prefix, name);
     let out = dense.tensor(&named("out_proj.weight"))?;
     let embed = out.shape.first().copied().unwrap_or(0);
-    dense.numbers(&named("out_proj.weight"), &[embed, embed])?;
+    dense.values(&named("out_proj.weight"), &[embed, embed])?;
     let mut state = State::new();
     let packed = dense.contains(&named("in_proj_weight"));
     for (i, letter) in ["q", "k", "v"].into_iter().enumerate() {
         // 1. The weight, E×(width of what it projects).
         let own = named(&format!("{letter}_proj_weight"));
         let (columns, numbers) = if packed {
-            let all = dense.numbers(&named("in_proj_weight"), &[3 * embed, embed])?;
+            let all = dense.values(&named("in_proj_weight"), &[3 * embed, embed])?;
             (embed, &all[i * embed * embed..][..embed * embed])
         } else {
             let columns = dense.tensor(&own)?.shape.get(1).copied().unwrap_or(embed);
-            (columns, dense.numbers(&own, &[embed, columns])?)
+            (columns, dense.values(&own, &[embed, columns])?)
         };
         state.insert(named(&format!("W{letter}")), &[embed, columns], numbers.to_vec());
         // 2. The bias.
         let bias = named("in_proj_bias");
         let numbers = if dense.contains(&bias) {
-            dense.numbers(&bias, &[3 * embed])?[i * embed..][..embed].to_vec()
+            dense.values(&bias, &[3 * embed])?[i * embed..][..embed].to_vec()
         } else {
             vec![T::ZERO; embed]
         };
         state.insert(named(&format!("b{letter}")), &[embed], numbers);
     }
-    state.insert(named("W0"), &[embed, embed], out.numbers.clone());
+    state.insert(named("W0"), &[embed, embed], out.values.clone());
     let bias = named("out_proj.bias");
-    let numbers = if dense.contains(&bias) { dense.numbers(&bias, &[embed])?.to_vec() } else { vec![T::ZERO; embed] };
+    let numbers = if dense.contains(&bias) { dense.values(&bias, &[embed])?.to_vec() } else { vec![T::ZERO; embed] };
     state.insert(named("b0"), &[embed], numbers);
-    state.insert(named("projection_matrix"), &features.shape, features.numbers);
+    state.insert(named("projection_matrix"), &features.shape, features.values);
     Ok(state)
 }

@@ -41,8 +41,8 @@ impl<T: Scalar, B: Backend> Linear<T, B> {
         }
         Ok(Self {
             backend: backend.clone(),
-            weight: Parameter::learned(weight),
-            bias: bias.map(Parameter::learned),
+            weight: Parameter::trainable(weight),
+            bias: bias.map(Parameter::trainable),
             saved: Saved::new("linear"),
         })
     }

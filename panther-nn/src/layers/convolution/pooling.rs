@@ -1,7 +1,7 @@
 //! Pooling layers.
 
 use crate::backend::{Backend, Geometry};
-use crate::layers::window::{as_batch, as_given};
+use crate::layers::convolution::window::{as_batch, as_given};
 use crate::layers::{Layer, Saved, Window};
 use crate::state::State;
 use crate::{NnError, Parameter, Scalar};
@@ -61,7 +61,7 @@ impl<T: Scalar, B: Backend> Layer<T, B> for MaxPool2d<T, B> {
 pub struct AvgPool2d<T: Scalar, B: Backend> {
     backend: B,
     geometry: Geometry,
-    /// The inputs' shapes are all that is needed, but a clone shares its numbers.
+    /// The inputs' shapes are all that is needed, but a clone shares its values.
     saved: Saved<B::Tensor<T>>,
 }
 

@@ -267,7 +267,7 @@ impl<T: Scalar> FeatureMap<T> {
         }
     }
 
-    /// dx = (Ω·s)ᵀ·(gradient by the exponents), the way back through the projection.
+    /// dx = (Ω·s)ᵀ·(gradient by the exponents), the backward pass through the projection.
     pub fn project_back(&self, exponents: MatRef<'_, T>, out: MatMut<'_, T>) {
         product(out, Accum::Replace, self.projection.transpose(), exponents, T::ONE, Par::Seq);
     }

@@ -4,7 +4,7 @@ use faer::{Accum, Mat, MatRef, Par};
 use panther_linalg::{RsvdOptions, Target, rsvd};
 use panther_sketch::product;
 
-use super::{Pair, Problem};
+use super::problem::{Pair, Problem};
 use crate::{NnError, Scalar};
 
 /// M̂ = G·Vᵀ with G = M·V, V the leading right singular vectors of M: the best approximation of its rank (Eckart and
@@ -32,7 +32,7 @@ fn in_double_factors<T: Scalar>(
     let (g, v) = projected(m, inputs, rank, problem.seed, par)?;
     // 2. The first of them with U1 = V₁ᵀ fixed, S1 = 2T·G₁ learned.
     let (mut down, mut up) = (Mat::zeros(d_in, width), Mat::zeros(width, d_out));
-    let first = problem.fixed_up().min(rank);
+    let first = problem.frozen_up().min(rank);
     down.subcols_mut(0, first).copy_from(faer::Scale(count) * g.subcols(0, first));
     up.subrows_mut(0, first).copy_from(v.subcols(0, first).transpose());
     // 3. The others with U2 fixed, the left singular vectors of G₂ = U₂·Σ·Wᵀ, S2 = 2T·Σ·Wᵀ·V₂ᵀ learned.
@@ -84,12 +84,12 @@ fn rounded<T: Scalar>(a: MatRef<'_, f64>) -> Mat<T> {
     Mat::from_fn(a.nrows(), a.ncols(), |i, j| T::from_f64(a[(i, j)]))
 }
 
-pub(super) fn seeded(seed: u64) -> RsvdOptions {
+pub(in crate::convert) fn seeded(seed: u64) -> RsvdOptions {
     RsvdOptions { seed, ..RsvdOptions::default() }
 }
 
 /// A·B.
-pub(super) fn times<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, par: Par) -> Mat<T> {
+pub(in crate::convert) fn times<T: Scalar>(a: MatRef<'_, T>, b: MatRef<'_, T>, par: Par) -> Mat<T> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
     product(out.as_mut(), Accum::Replace, a, b, T::ONE, par);
     out

@@ -1,7 +1,7 @@
 //! Multi-head attention through random features.
 
 use crate::backend::{Arithmetic, AttentionInputs, AttentionKernel, Backend};
-use crate::layers::visible::visible;
+use crate::layers::attention::visible_rows::visible;
 use crate::layers::{
     Layer, Linear, Saved, StochasticEncoding, StochasticEncodingOptions, in_range, orthogonal_features,
 };
@@ -51,7 +51,7 @@ impl Default for RandMultiHeadAttentionOptions {
 pub struct PositionalEncodingOptions {
     /// K, sinusoids for each dimension of a head, at least 1.
     pub sines: usize,
-    /// R, numbers of a head that queries and keys have after it, at least 1. The variance that it adds falls as 1/R.
+    /// R, values of a head that queries and keys have after it, at least 1. The variance that it adds falls as 1/R.
     pub realizations: usize,
 }
 
@@ -65,7 +65,7 @@ pub struct PositionalEncodingOptions {
 /// As a [`Layer`] it is self-attention without a mask.
 ///
 /// With a positional encoding (Liutkus et al., arXiv 2105.08399) the features are those of the encoded queries and keys, R columns
-/// a head, whose products have the mean Σ_d q_d·k_d·P_d(i − j) with learned P: 8·K·E·R operations a position more, and
+/// a head, whose products have the mean Σ_d q_d·k_d·P_d(i − j) with trainable P: 8·K·E·R operations a position more, and
 /// 4·m·H·R instead of 4·m·E for the features. The softmax is still that of these products over √d.
 #[derive(Debug)]
 pub struct RandMultiHeadAttention<T: Scalar, B: Backend> {
@@ -224,7 +224,7 @@ impl<T: Scalar, B: Backend> RandMultiHeadAttention<T, B> {
         Ok(self.backend.linear_attention(&self.inputs([query, key, value], mask))?.0)
     }
 
-    /// The output for training, with what it takes to go back.
+    /// The output for training, and what the backward pass needs is saved.
     ///
     /// # Errors
     /// As [`attend`](Self::attend), and [`NnError::InferenceOnly`] for the original's arithmetic.
@@ -359,10 +359,10 @@ fn tempered<T: Scalar, B: Backend>(
     Ok(encoded)
 }
 
-/// Ω as a parameter that is not learned.
+/// Ω as a frozen parameter.
 fn draw<T: Scalar, B: Backend>(backend: &B, m: usize, d: usize, seed: u64) -> Result<Parameter<T, B>, NnError> {
-    let numbers = orthogonal_features(m, d, seed)?.into_iter().map(T::from_f64).collect();
-    Ok(Parameter::fixed(backend.upload(&[m, d], numbers)?))
+    let values = orthogonal_features(m, d, seed)?.into_iter().map(T::from_f64).collect();
+    Ok(Parameter::frozen(backend.upload(&[m, d], values)?))
 }
 
 /// The original package's names of the weights and biases.

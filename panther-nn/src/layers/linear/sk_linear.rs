@@ -20,9 +20,9 @@ pub struct SkLinearOptions {
     pub seed: u64,
 }
 
-/// y = 1/(2T)·Σᵢ (x·S1ᵢ·U1ᵢ + x·U2ᵢ·S2ᵢ) + b, with S1ᵢ d_in×k and S2ᵢ k×d_out learned, U1ᵢ k×d_out and U2ᵢ d_in×k fixed.
+/// y = 1/(2T)·Σᵢ (x·S1ᵢ·U1ᵢ + x·U2ᵢ·S2ᵢ) + b, with S1ᵢ d_in×k and S2ᵢ k×d_out trainable, U1ᵢ k×d_out and U2ᵢ d_in×k frozen.
 ///
-/// x is …×d_in, y …×d_out; 4Tk·(d_in + d_out) operations a row forward, and T·k·(d_in + d_out) numbers learned, against
+/// x is …×d_in, y …×d_out; 4Tk·(d_in + d_out) operations a row forward, and T·k·(d_in + d_out) trainable values, against
 /// 2·d_in·d_out and d_in·d_out of the dense layer. The terms are not multiplied one by one: with
 /// D = \[S1₁ … S1_T U2₁ … U2_T\] and E = \[U1₁; …; U1_T; S2₁; …; S2_T\], y = (x·D)·E/(2T) + b, two products.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub struct SkLinear<T: Scalar, B: Backend> {
     backend: B,
     num_terms: usize,
     low_rank: usize,
-    /// Dᵀ, 2Tk×d_in: the first half, S1ᵀ, is learned.
+    /// Dᵀ, 2Tk×d_in: the first half, S1ᵀ, is trainable.
     down: Parameter<T, B>,
-    /// E, 2Tk×d_out: the second half, S2, is learned.
+    /// E, 2Tk×d_out: the second half, S2, is trainable.
     up: Parameter<T, B>,
     bias: Option<Parameter<T, B>>,
     saved: Saved<Projected<B::Tensor<T>>>,
@@ -59,7 +59,7 @@ impl<T: Scalar, B: Backend> SkLinear<T, B> {
         let weight = backend.uniform::<T>(&[d_out, d_in], limit, seed)?;
         let bias = bias.then(|| backend.uniform(&[d_out], limit, seed.wrapping_add(1))).transpose()?;
         let half = num_terms * low_rank;
-        // 1. The fixed halves.
+        // 1. The frozen halves.
         let mut down = vec![T::ZERO; half * d_in];
         let mut up = signs::<T>(num_terms, low_rank, d_out, seed.wrapping_add(2))?;
         down.extend(signs::<T>(num_terms, low_rank, d_in, seed.wrapping_add(3))?);
@@ -100,9 +100,9 @@ impl<T: Scalar, B: Backend> SkLinear<T, B> {
             backend: backend.clone(),
             num_terms,
             low_rank,
-            down: Parameter::partly_learned(down, 0..rows / 2),
-            up: Parameter::partly_learned(up, rows / 2..rows),
-            bias: bias.map(Parameter::learned),
+            down: Parameter::partly_trainable(down, 0..rows / 2),
+            up: Parameter::partly_trainable(up, rows / 2..rows),
+            bias: bias.map(Parameter::trainable),
             saved: Saved::new("sk_linear"),
         })
     }
@@ -189,7 +189,7 @@ pub(crate) fn signs<T: Scalar>(num_terms: usize, k: usize, n: usize, seed: u64) 
     Ok(all)
 }
 
-/// The learned halves from the fixed ones: S1ᵀ = α·U1·Wᵀ in `down` and S2 = α·U2ᵀ·W in `up`, with `weight` = Wᵀ, out×in.
+/// The trainable halves from the frozen ones: S1ᵀ = α·U1·Wᵀ in `down` and S2 = α·U2ᵀ·W in `up`, with `weight` = Wᵀ, out×in.
 fn sketch_weight<T: Scalar, B: Backend>(
     backend: &B,
     weight: &B::Tensor<T>,
@@ -209,7 +209,7 @@ fn sketch_weight<T: Scalar, B: Backend>(
 }
 
 /// ‖D·E‖_F, from the Gram matrices of D and of Eᵀ.
-pub(super) fn product_norm<T: Scalar, B: Backend>(
+pub(crate) fn product_norm<T: Scalar, B: Backend>(
     backend: &B,
     down: &B::Tensor<T>,
     up: &B::Tensor<T>,
@@ -285,10 +285,10 @@ impl<T: Scalar, B: Backend> Layer<T, B> for SkLinear<T, B> {
         let (mut down, mut up) = (Vec::new(), Vec::new());
         for (name, _, is_transposed) in Self::FACTORS {
             if is_transposed {
-                let factor = state.numbers(&join(prefix, name), &[terms, d_in, k])?;
+                let factor = state.values(&join(prefix, name), &[terms, d_in, k])?;
                 down.extend(factor.chunks(d_in * k).flat_map(|term| transposed(term, d_in, k)));
             } else {
-                up.extend(state.numbers(&join(prefix, name), &[terms, k, d_out])?);
+                up.extend(state.values(&join(prefix, name), &[terms, k, d_out])?);
             }
         }
         self.down.value = self.backend.upload(&[2 * terms * k, d_in], down)?;

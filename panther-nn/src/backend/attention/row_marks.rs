@@ -115,7 +115,8 @@ pub(crate) fn dependent_rows(
     rows: usize,
     dependence: Dependence,
 ) -> Result<usize, NnError> {
-    let length = count(marks) / batch.max(1);
+    // Without sequences they have any length.
+    let length = count(marks).checked_div(batch).unwrap_or(rows);
     if count(marks) != batch * length || (dependence != Dependence::All && length != rows) {
         return Err(NnError::shape("marks_of_dependents", "from", format!("{batch}×{rows}"), marks));
     }
