@@ -56,7 +56,7 @@ impl<'a, T: Real> RowBlocks<'a, T> {
     }
 
     /// Prepares for reading blocks a few columns at a time.
-    pub(crate) fn to_be_cut_by_columns(mut self, par: faer::Par) -> Self {
+    pub(crate) fn prepared_for_cuts(mut self, par: faer::Par) -> Self {
         if let Stored::Lines { sorted } = &mut self.stored
             && parallel::threads(par) > 1
         {

@@ -185,7 +185,7 @@ impl SparseSign {
         let scale: T = self.scale();
         let zeta = self.vec_nnz;
         let width = out.ncols().div_ceil(parallel::threads(par));
-        let blocks = RowBlocks::new(a, self.block(), par)?.to_be_cut_by_columns(par);
+        let blocks = RowBlocks::new(a, self.block(), par)?.prepared_for_cuts(par);
         self.for_each_block::<T>(columns, par, |nonzeros, block| {
             let block = (block.start - first) / self.block();
             for_each(par, split_columns(out.rb_mut(), width), |(part, mut out)| {
