@@ -12,7 +12,7 @@ use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const GRADIENTS: KernelFile =
-    kernel_file!("layers/linear_attention/gradients", "layers/linear_attention/features.cuh").with(&CONSTANTS);
+    kernel_file!("layers/linear_attention/backward", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// The gradients by query, key and value from that by y. Each tensor that nobody else holds is freed when it was read for the last time,
 /// so that without causality five tensors of the length are held at most, and seven with it. `marks` are those of the rows of y and dy,

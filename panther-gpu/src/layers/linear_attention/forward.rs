@@ -7,7 +7,7 @@ use crate::runtime::pool::Pointer;
 use crate::{Buffer, DeviceReal, GpuError};
 
 pub(crate) const OUTPUTS: KernelFile =
-    kernel_file!("layers/linear_attention/outputs", "layers/linear_attention/features.cuh").with(&CONSTANTS);
+    kernel_file!("layers/linear_attention/forward", "layers/linear_attention/features.cuh").with(&CONSTANTS);
 
 /// y, batch×queries×(heads·dv), and what the backward pass needs.
 ///
