@@ -1,5 +1,7 @@
 //! Products by cuBLAS.
 
+use std::ops::Range;
+
 use cudarc::cublas::sys::{
     cublasComputeType_t, cublasGemmAlgo_t, cublasGemmEx, cublasGemmEx_64, cublasGemmStridedBatchedEx,
     cublasGemmStridedBatchedEx_64, cublasOperation_t, cudaDataType,
@@ -9,6 +11,10 @@ use crate::error::Named;
 use crate::gemm::operands::Operands;
 use crate::matrix::raw::RawMatrix;
 use crate::{Device, DeviceReal, GpuError};
+
+/// Terms of a sum up to which cuBLAS adds them: its kernels for more take them one after the other, which in f32 loses all
+/// digits from 2²⁴ equal terms on.
+const MAX_TERMS: usize = 1 << 24;
 
 /// By cuBLAS, with factors of type `factors` and a column-major C: through the interface of 32-bit sizes where all fit.
 pub(crate) fn by_library<T: DeviceReal>(
@@ -20,6 +26,12 @@ pub(crate) fn by_library<T: DeviceReal>(
     beta: T,
 ) -> Result<(), GpuError> {
     let Operands { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = operands;
+    if count == 1 && a.columns > MAX_TERMS {
+        return in_pieces(a.columns, |terms| {
+            let beta = if terms.start == 0 { beta } else { T::ONE };
+            by_library(device, factors, compute, alpha, operands.terms(terms, size_of_type(factors)), beta)
+        });
+    }
     let transposed = |place: RawMatrix| {
         if place.row_major { cublasOperation_t::CUBLAS_OP_T } else { cublasOperation_t::CUBLAS_OP_N }
     };
@@ -72,4 +84,18 @@ pub(crate) fn by_library<T: DeviceReal>(
     }
     .result()
     .named("cublasGemmStridedBatchedEx_64")
+}
+
+/// Calls `product` with neighboring ranges of at most [`MAX_TERMS`] terms.
+fn in_pieces(count: usize, mut product: impl FnMut(Range<usize>) -> Result<(), GpuError>) -> Result<(), GpuError> {
+    (0..count).step_by(MAX_TERMS).try_for_each(|start| product(start..count.min(start + MAX_TERMS)))
+}
+
+/// Bytes of an element.
+fn size_of_type(of: cudaDataType) -> usize {
+    match of {
+        cudaDataType::CUDA_R_16F | cudaDataType::CUDA_R_16BF => 2,
+        cudaDataType::CUDA_R_32F => 4,
+        _ => 8,
+    }
 }

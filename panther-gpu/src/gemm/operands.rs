@@ -1,9 +1,12 @@
 //! What a product is made of.
 
+use std::ops::Range;
+
 use cudarc::cublas::sys::cublasComputeType_t;
 
 use crate::DeviceReal;
 use crate::matrix::raw::RawMatrix;
+use crate::runtime::pool::Pointer;
 
 /// In which precision [`batched_product`](crate::layers::products::batched_product) takes the products of f32 matrices. Sums are kept
 /// in f32, and so are the matrices themselves. Matrices of f64 are always multiplied in f64.
@@ -44,6 +47,15 @@ pub(crate) struct Operands {
 }
 
 impl Operands {
+    /// The product of a range of the terms of each sum, of one product; elements have `size` bytes.
+    pub(crate) fn terms(self, terms: Range<usize>, size: usize) -> Self {
+        let ((_, right), (down, _)) = (self.a.strides(), self.b.strides());
+        let after = |pointer: Pointer, step: usize| pointer + (terms.start * step * size) as Pointer;
+        let a = RawMatrix { pointer: after(self.a.pointer, right), columns: terms.len(), ..self.a };
+        let b = RawMatrix { pointer: after(self.b.pointer, down), rows: terms.len(), ..self.b };
+        Self { a, b, ..self }
+    }
+
     /// Cᵀ = Bᵀ·Aᵀ.
     pub(crate) fn t(self) -> Self {
         let Self { a, b, c, count, strides: [a_stride, b_stride, c_stride] } = self;

@@ -3,7 +3,6 @@
 mod convolution;
 mod elementwise;
 mod gather;
-mod lanes;
 mod linear_attention;
 mod loss;
 mod normalization;

@@ -1,10 +1,9 @@
 //! Normalization of rows, in two passes over each.
 
-use panther_sketch::simd::vectorized;
+use panther_sketch::simd::{self, vectorized};
 
 use crate::backend::{Normalization, Normalized, normalized_width};
 use crate::cpu::elementwise::same_count;
-use crate::cpu::lanes;
 use crate::cpu::parallel::{PIECE, on_pieces};
 use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
@@ -114,13 +113,13 @@ fn moments_of<T: Scalar>(x: &[T], epsilon: f64) -> Moments<T> {
     let count = T::from_f64(x.len() as f64);
     // Squares of values up to the fourth root of the largest one are summed as they are.
     let greatest = -T::LOWEST;
-    let largest = lanes::largest(x, T::ZERO, |x| x.abs());
+    let largest = simd::largest(x, T::ZERO, |x| x.abs());
     let scale = if largest > greatest.sqrt().sqrt() { T::ONE / largest } else { T::ONE };
     // From the first number on, so that a row of equal values has that mean and variance 0, whatever the number; x·scale is
     // rounded each time for the same end.
     let first = x[0] * scale;
-    let mean = first + lanes::sum(x, |x| x * scale - first) / count;
-    let squares = lanes::sum(x, |x| {
+    let mean = first + simd::sum(x, |x| x * scale - first) / count;
+    let squares = simd::sum(x, |x| {
         let d = x * scale - mean;
         d * d
     });
@@ -136,9 +135,9 @@ fn row_backward<T: Scalar>(at: Moments<T>, x: &[T], weight: &[T], dx: &mut [T]) 
     let Moments { scale, mean, inverse } = at;
     dx.iter_mut().zip(weight).for_each(|(g, w)| *g *= *w);
     let per_count = T::ONE / T::from_f64(x.len() as f64);
-    let mean_g = lanes::sum(dx, |g| g) * per_count;
+    let mean_g = simd::sum(dx, |g| g) * per_count;
     // Σ g·x̂ = (Σ g·(x·scale − mean))·inverse.
-    let along = lanes::sum_of_pairs(dx, x, |g, x| g * (x * scale - mean)) * inverse * per_count;
+    let along = simd::sum_of_pairs(dx, x, |g, x| g * (x * scale - mean)) * inverse * per_count;
     for (g, x) in dx.iter_mut().zip(x) {
         let normal = (*x * scale - mean) * inverse;
         *g = (inverse * scale) * (*g - mean_g - normal * along);

@@ -1,13 +1,13 @@
 //! Marks of rows. Where no row is marked, nothing is copied.
 
-use panther_sketch::simd::vectorized;
+use panther_sketch::simd::{self, vectorized};
 
 use crate::backend::{
     Dependence, HIDDEN, Marked, RowMarks, Storage, TAINTED, check_mask, dependent_rows, marked_rows, rows_of_marks,
 };
 use crate::cpu::elementwise::same_count;
 use crate::cpu::parallel::{PIECE, on_pieces};
-use crate::cpu::{Cpu, CpuTensor, lanes};
+use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
 impl RowMarks for Cpu {
@@ -107,5 +107,5 @@ impl Cpu {
 
 /// Whether no value is NaN or infinite: x·0 is 0 then, and NaN otherwise.
 fn is_finite<T: Scalar>(x: &[T]) -> bool {
-    vectorized(|| lanes::sum(x, |x| x * T::ZERO)) == T::ZERO
+    vectorized(|| simd::sum(x, |x| x * T::ZERO)) == T::ZERO
 }

@@ -1,11 +1,11 @@
 //! Softmax, row by row.
 
-use panther_sketch::simd::vectorized;
+use panther_sketch::simd::{self, vectorized};
 
 use crate::backend::{KeysSeen, Softmax, score_sizes};
 use crate::cpu::elementwise::same_count;
 use crate::cpu::parallel::{PIECE, on_pieces};
-use crate::cpu::{Cpu, CpuTensor, lanes};
+use crate::cpu::{Cpu, CpuTensor};
 use crate::{NnError, Scalar};
 
 impl Softmax for Cpu {
@@ -45,7 +45,7 @@ impl Softmax for Cpu {
         on_pieces(self.par, piece, gradient.as_mut_slice(), |index, gradient| {
             for (gradient, p) in gradient.chunks_mut(keys).zip(p[index * piece..].chunks(keys)) {
                 vectorized(|| {
-                    let mean = lanes::sum_of_pairs(p, gradient, |p, g| p * g);
+                    let mean = simd::sum_of_pairs(p, gradient, |p, g| p * g);
                     gradient.iter_mut().zip(p).for_each(|(g, p)| *g = *p * (*g - mean));
                 });
             }
@@ -65,12 +65,12 @@ fn softmax_row<T: Scalar>(scores: &mut [T], penalty: Option<&[T]>) {
     if let Some(penalty) = penalty {
         scores.iter_mut().zip(penalty).for_each(|(s, penalty)| *s += *penalty);
     }
-    let largest = lanes::largest(scores, nothing, |s| s);
+    let largest = simd::largest(scores, nothing, |s| s);
     if largest == nothing {
         scores.fill(T::ZERO);
         return;
     }
     scores.iter_mut().for_each(|s| *s = (*s - largest).exp());
-    let inverse = T::ONE / lanes::sum(scores, |e| e);
+    let inverse = T::ONE / simd::sum(scores, |e| e);
     scores.iter_mut().for_each(|e| *e *= inverse);
 }

@@ -115,9 +115,10 @@ fn refusals(device: &Device) -> Outcome {
     }
 }
 
-/// Blocks are as large as asked for, and sketches have as many rows, or are refused.
+/// Larger blocks need fewer sketches, and sketches have as many rows as asked for, or are refused.
 fn sketch_options(device: &Device) -> Outcome {
-    let a = gaussian_matrix::<f32>(device, 500, 8000, 5).map_err(text)?;
+    // More than shared memory holds, so that pivots are chosen from sketches.
+    let a = gaussian_matrix::<f32>(device, 1000, 8000, 5).map_err(text)?;
     let run = |block_size: usize, oversampling: usize| {
         let options = PivotedQrOptions { block_size, oversampling, ..PivotedQrOptions::default() };
         pivoted_qr(a.as_ref(), &options)
@@ -127,8 +128,8 @@ fn sketch_options(device: &Device) -> Outcome {
         Ok::<_, String>((found.sketches, found.permutation.to_host().map_err(text)?))
     };
     let (default, larger, taller) = (pivots(32, 8)?, pivots(256, 8)?, pivots(32, 60)?);
-    if (default.0, larger.0) != (4, 2) {
-        return Err(format!("500 pivots by 128 and 256: {} and {} sketches", default.0, larger.0));
+    if larger.0 == 0 || default.0 <= larger.0 {
+        return Err(format!("pivots by 128 and by 256 take {} and {} sketches", default.0, larger.0));
     }
     if default.1 == taller.1 {
         return Err("other rows of the sketch give the same pivots".to_owned());

@@ -211,3 +211,59 @@ fn qb_of_zero_makes_no_pass() {
     let found = qb(&zero, Target::Rank(3), &RsvdOptions::default(), Par::Seq).unwrap();
     assert_eq!((found.passes, found.error_estimate), (0, 0.0));
 }
+
+#[test]
+fn closures_without_a_norm_take_as_many_products_as_the_matrix() {
+    let n = 400;
+    let flat: Vec<f64> = (0..n).map(|i| 1.0 - 0.2 * i as f64 / n as f64).collect();
+    let a = panther_tests::matrices::with_singular_values(n, n, &flat, 3);
+    for rank in [1, 10, 40] {
+        let dense = rsvd(&a, Target::Rank(rank), &RsvdOptions::default(), Par::Seq).unwrap();
+        let closures = panther_tests::layouts::closures(&a);
+        let found = rsvd(&closures, Target::Rank(rank), &RsvdOptions::default(), Par::Seq).unwrap();
+        // The norm and the error are measured by the same 32 products.
+        assert!(
+            found.product_columns <= dense.product_columns + 32,
+            "rank {rank}: {} and {}",
+            found.product_columns,
+            dense.product_columns
+        );
+    }
+}
+
+#[test]
+fn residuals_tell_the_accuracy_of_each_triplet() {
+    let sign = |i: usize, j: usize| if (i * 7919 + j * 104_729 + i * j) % 7 < 3 { 1.0 } else { -1.0 };
+    let a = Mat::<f64>::from_fn(100, 100, sign);
+    let found = rsvd(&a, Target::Rank(5), &RsvdOptions::default(), Par::Seq).unwrap();
+    let residuals = found.residuals(&a, Par::Seq).unwrap();
+    for (i, residual) in residuals.iter().enumerate() {
+        let (u, v) = (found.u.subcols(i, 1), found.v.subcols(i, 1));
+        let right = (&a * v - u * faer::Scale(found.s[i])).norm_l2();
+        let left = (a.transpose() * u - v * faer::Scale(found.s[i])).norm_l2();
+        assert!((residual.right - right).abs() < 1e-11 && (residual.left - left).abs() < 1e-11);
+        assert!(residual.left < 1e-11 * found.norm, "AᵀU = VΣ holds to rounding: {:e}", residual.left);
+        assert!(residual.right < 0.02 * found.s[0]);
+    }
+    assert!(found.residuals(&Mat::<f64>::zeros(100, 99), Par::Seq).is_err());
+}
+
+#[test]
+fn truncated_results_keep_a_valid_bound() {
+    let a = Mat::<f64>::from_fn(60, 40, |i, j| 1.0 / (1 + i + j) as f64);
+    let found = rsvd(&a, Target::Rank(10), &RsvdOptions::default(), Par::Seq).unwrap();
+    assert!((found.reconstruct() - &a).norm_l2() <= found.error_estimate);
+    let x = Mat::<f64>::from_fn(40, 3, |i, j| (i + j) as f64);
+    assert!((found.apply(x.as_ref(), Par::Seq).unwrap() - found.reconstruct() * &x).norm_l2() < 1e-12 * x.norm_l2());
+    let y = a.subcols(0, 2);
+    let adjoint = found.apply_adjoint(y, Par::Seq).unwrap();
+    assert!((adjoint - found.reconstruct().transpose() * y).norm_l2() < 1e-13 * y.norm_l2());
+    assert!(found.apply(y, Par::Seq).is_err());
+    for k in [10, 4, 1, 0] {
+        let cut = found.clone().truncate(k).unwrap();
+        assert_eq!((cut.u.ncols(), cut.s.len(), cut.v.ncols()), (k, k, k));
+        let error = (cut.reconstruct() - &a).norm_l2();
+        assert!(error <= cut.error_estimate * (1.0 + 1e-12), "k {k}: {error:e} of {:e}", cut.error_estimate);
+    }
+    assert!(matches!(found.truncate(11), Err(LinalgError::OutOfRange { argument: "k", low: 0, high: 10, got: 11 })));
+}
