@@ -50,6 +50,7 @@ mod kernels;
 mod operator;
 mod options;
 mod qr;
+mod rank;
 #[doc(hidden)]
 pub mod rules;
 mod seed;

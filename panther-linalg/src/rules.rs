@@ -3,8 +3,9 @@
 
 pub use crate::estimate::{RESIDUAL_SAFETY as QR_SAFETY, RESIDUAL_VECTORS as QR_PROBES, chi_squared_below, quantum};
 pub use crate::operator::{exponent_of, power_of_two, scaled_back};
-pub use crate::qr::cqrrpt::{DISTORTION, DROPPED, SKETCHES, WELL_CONDITIONED, sketch_rows};
-pub use crate::qr::rank::rank_tolerance;
+pub use crate::qr::cqrrpt::{DROPPED, SKETCHES, sketch_rows};
+pub use crate::qr::preconditioned::{DISTORTION, WELL_CONDITIONED};
+pub use crate::rank::sketch_tolerance as rank_tolerance;
 pub use crate::seed::derive_seed;
 pub use crate::svd::basis::{
     CANCELLED, EXTENSIONS, FIRST_BLOCK, MISSED, ROUNDING, UNCONVERGED, checked_for_shape, sampled,

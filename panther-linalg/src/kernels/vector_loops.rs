@@ -55,9 +55,26 @@ vectorized! {
     }
 }
 
-/// xᵀy.
+/// Entries of a dot product that are summed in the precision of the type.
+const BLOCK: usize = 4096;
+
+/// xᵀy. The sums of blocks are added in double precision with their rounding errors (Knuth's two-sum), so that the error
+/// does not grow with the length.
 #[inline(always)]
 pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
+        let term = dot_of_block(x, y).to_f64();
+        let next: f64 = sum + term;
+        let rounded_off = next - sum;
+        lost += (sum - (next - rounded_off)) + (term - rounded_off);
+        sum = next;
+    }
+    T::from_f64(sum + lost)
+}
+
+#[inline(always)]
+fn dot_of_block<T: Real>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::ZERO; LANES];
     let (x_chunks, x_rest) = x.as_chunks::<LANES>();
     let (y_chunks, y_rest) = y.as_chunks::<LANES>();

@@ -4,10 +4,13 @@
 //! test says how often fresh seeds would break it.
 
 mod bad_input;
+mod cholesky_qr;
 mod determinism;
 mod estimates;
 mod ndarray_views;
 mod qr;
+mod qr_limits;
+mod qr_results;
 mod rsvd;
 
 use panther_tests::checks::Check;
