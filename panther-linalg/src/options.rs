@@ -66,8 +66,8 @@ pub struct CqrrptOptions {
     pub gamma: f64,
     /// ζ, nonzeros in a column of the SparseSign sketch, 1..=d.
     pub vec_nnz: usize,
-    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for
-    /// min(l, 16√l)·ε with l = max(m, n).
+    /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for the level of rounding: below
+    /// √max(m, n)·ε in the sketch, and measured to be below (2 + √min(m, n))·ε in A itself.
     pub rank_tolerance: Option<f64>,
     /// The seed of the sketch: the same seed gives the same bytes.
     pub seed: u64,
@@ -83,12 +83,12 @@ impl Default for CqrrptOptions {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PivotedQrOptions {
-    /// b, pivots chosen from one sketch, at least 1.
+    /// b, pivots chosen from one sketch, at least 1; where 2b is n or more, all pivots are classical.
     pub block_size: usize,
     /// p, rows of the sketch beyond the block.
     pub oversampling: usize,
     /// Columns whose residual is below this times ‖A‖_F are dropped, in \[0, 1); `None` for
-    /// min(l, 16√l)·ε with l = max(m, n).
+    /// (2 + √min(m, n))·ε, the level of rounding.
     pub rank_tolerance: Option<f64>,
     /// The seed of the sketch: the same seed gives the same bytes.
     pub seed: u64,

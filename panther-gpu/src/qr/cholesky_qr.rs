@@ -27,7 +27,7 @@ impl<T: DeviceReal> DeviceThinQr<T> {
     /// # Errors
     /// [`GpuError::Call`].
     pub fn to_host(&self) -> Result<ThinQr<T>, GpuError> {
-        Ok(ThinQr { q: self.q.to_host()?, r: self.r.to_host()? })
+        Ok(ThinQr { q: self.q.to_host()?, r: self.r.to_host()?, scalar: std::marker::PhantomData })
     }
 }
 

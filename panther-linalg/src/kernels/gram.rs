@@ -46,19 +46,19 @@ pub(crate) fn inner_product<T: Real>(a: MatRef<'_, T>, b: MatRef<'_, T>, par: Pa
     assert_eq!(a.nrows(), b.nrows(), "inner product of columns of different lengths");
     // A product packs its left operand, which costs as much as some tens of columns: the narrower one goes there.
     if b.ncols() < a.ncols() {
-        return rounded(sum_of_panels(Factors { a: b, b: a, is_gram: false }, par).transpose());
+        return sum_of_panels(Factors { a: b, b: a, is_gram: false }, par).transpose().to_owned();
     }
-    rounded(sum_of_panels(Factors { a, b, is_gram: false }, par).as_ref())
+    sum_of_panels(Factors { a, b, is_gram: false }, par)
 }
 
 /// The lower triangle of AᵀA, with the error bound of the [module](self); what is above it is zero.
 pub(crate) fn gram<T: Real>(a: MatRef<'_, T>, par: Par) -> Mat<T> {
-    rounded(gram_in_double(a, par).as_ref())
+    sum_of_panels(Factors { a, b: a, is_gram: true }, par)
 }
 
 /// ‖QᵀQ − I‖_F.
 pub(crate) fn orthogonality<T: Real>(q: MatRef<'_, T>, par: Par) -> f64 {
-    distance_from_identity(gram_in_double(q, par).as_ref())
+    distance_from_identity(gram(q, par).as_ref())
 }
 
 /// ‖G − I‖_F from the lower triangle of G.
@@ -71,14 +71,6 @@ pub(crate) fn distance_from_identity<T: Real>(lower: MatRef<'_, T>) -> f64 {
         }
     }
     sum.sqrt()
-}
-
-fn gram_in_double<T: Real>(a: MatRef<'_, T>, par: Par) -> Mat<f64> {
-    sum_of_panels(Factors { a, b: a, is_gram: true }, par)
-}
-
-fn rounded<T: Real>(sum: MatRef<'_, f64>) -> Mat<T> {
-    Mat::from_fn(sum.nrows(), sum.ncols(), |i, j| T::from_f64(sum[(i, j)]))
 }
 
 /// The factors of AᵀB; a Gram matrix is needed in its lower triangle alone.
@@ -100,11 +92,12 @@ impl<'a, T: Real> Factors<'a, T> {
     }
 }
 
-fn sum_of_panels<T: Real>(factors: Factors<'_, T>, par: Par) -> Mat<f64> {
+fn sum_of_panels<T: Real>(factors: Factors<'_, T>, par: Par) -> Mat<T> {
     let (n, l) = factors.shape();
     let (rows, columns) = (0..factors.a.nrows(), n.max(l));
     if columns <= FEW || (columns <= WIDENED && size_of::<T>() < size_of::<f64>()) {
-        return pairwise_sum(rows, WIDENED_PANELS * WIDENED_ROWS, par, &|rows| widened_panels(factors.rows(rows)));
+        let panels = WIDENED_PANELS * WIDENED_ROWS;
+        return rounded(pairwise_sum(rows, panels, par, &|rows| widened_panels(factors.rows(rows))).as_ref());
     }
     let is_small = n * l <= SMALL;
     let panel_rows = match n.min(l) {
@@ -112,12 +105,20 @@ fn sum_of_panels<T: Real>(factors: Factors<'_, T>, par: Par) -> Mat<f64> {
         _ if is_small => ROWS_OF_SMALL,
         _ => ROWS_OF_LARGE,
     };
-    let (outer, inner) = if is_small { (par, Par::Seq) } else { (Par::Seq, par) };
-    pairwise_sum(rows, panel_rows, outer, &|rows| {
+    let panel = |rows, par| {
         let mut term = Mat::zeros(n, l);
-        multiply(term.as_mut(), factors.rows(rows), Accum::Replace, inner);
-        widened(term.as_ref())
-    })
+        multiply(term.as_mut(), factors.rows(rows), Accum::Replace, par);
+        term
+    };
+    if rows.len() <= panel_rows {
+        return panel(rows, par);
+    }
+    let (outer, inner) = if is_small { (par, Par::Seq) } else { (Par::Seq, par) };
+    rounded(pairwise_sum(rows, panel_rows, outer, &|rows| widened(panel(rows, inner).as_ref())).as_ref())
+}
+
+fn rounded<T: Real>(sum: MatRef<'_, f64>) -> Mat<T> {
+    Mat::from_fn(sum.nrows(), sum.ncols(), |i, j| T::from_f64(sum[(i, j)]))
 }
 
 fn multiply<T: Real>(out: MatMut<'_, T>, factors: Factors<'_, T>, accum: Accum, par: Par) {

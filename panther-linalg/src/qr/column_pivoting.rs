@@ -7,11 +7,10 @@ use faer::MatMut;
 use faer::prelude::*;
 use panther_sketch::Real;
 
-use crate::kernels::{column, column_mut};
-use crate::kernels::{dot, vectorized};
+use crate::kernels::{column, column_mut, sum_of_squares, vectorized};
 use crate::qr::householder::{apply_reflector, make_reflector};
 
-/// What [`column_pivoted_qr`] did: as many swaps and τ as steps were taken.
+/// The swaps and the τ of [`column_pivoted_qr`], one of each per step taken.
 pub(crate) struct Pivoted<T> {
     pub(crate) swaps: Vec<usize>,
     pub(crate) taus: Vec<T>,
@@ -26,15 +25,16 @@ pub(crate) fn column_pivoted_qr<T: Real>(mut a: MatMut<'_, T>, steps: usize) -> 
         || {
             let (m, n) = a.shape();
             let (mut swaps, mut taus) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
-            let mut norms = vec![T::ZERO; n];
+            // In double precision: squares of f32 underflow below 10⁻¹⁹ of the largest column.
+            let mut norms = vec![0.0; n];
             for (j, length) in norms.iter_mut().enumerate() {
                 *length = norm(column(a.rb(), j));
             }
-            // The norm when it was last summed: tells when downdating has cancelled too much of it.
+            // The norms when they were last summed: they tell when downdating has canceled too many digits.
             let mut reference = norms.clone();
             for step in 0..steps.min(m).min(n) {
                 let pivot = first_largest(&norms, step);
-                if norms[pivot] == T::ZERO {
+                if norms[pivot] == 0.0 {
                     break;
                 }
                 swap_columns(a.rb_mut(), step, pivot);
@@ -60,15 +60,14 @@ pub(crate) fn column_pivoted_qr<T: Real>(mut a: MatMut<'_, T>, steps: usize) -> 
 /// The norm of the column without its first entry, from the norm with it; summed anew where the difference would have
 /// lost half of the digits.
 #[inline(always)]
-fn downdate<T: Real>(old: T, reference: &mut T, c: &[T]) -> T {
-    if old == T::ZERO {
-        return T::ZERO;
+fn downdate<T: Real>(old: f64, reference: &mut f64, c: &[T]) -> f64 {
+    if old == 0.0 {
+        return 0.0;
     }
-    let ratio = c[0].abs() / old;
-    let kept = (T::ONE - ratio) * (T::ONE + ratio);
-    let kept = if kept > T::ZERO { kept } else { T::ZERO };
+    let ratio = c[0].to_f64().abs() / old;
+    let kept = ((1.0 - ratio) * (1.0 + ratio)).max(0.0);
     let drift = old / *reference;
-    if kept * drift * drift <= T::EPSILON.sqrt() {
+    if kept * drift * drift <= T::EPSILON.to_f64().sqrt() {
         let fresh = norm(&c[1..]);
         *reference = fresh;
         fresh
@@ -78,11 +77,11 @@ fn downdate<T: Real>(old: T, reference: &mut T, c: &[T]) -> T {
 }
 
 #[inline(always)]
-fn norm<T: Real>(x: &[T]) -> T {
-    dot(x, x).sqrt()
+fn norm<T: Real>(x: &[T]) -> f64 {
+    sum_of_squares(1.0, x).sqrt()
 }
 
-fn first_largest<T: Real>(norms: &[T], from: usize) -> usize {
+fn first_largest(norms: &[f64], from: usize) -> usize {
     (from..norms.len()).fold(from, |best, j| if norms[j] > norms[best] { j } else { best })
 }
 

@@ -4,7 +4,7 @@ use faer::prelude::*;
 use panther_sketch::Real;
 
 use crate::estimate::measure_orthogonality;
-use crate::qr::cholesky::{cholesky_pass, stabilizing_shift, upper_product};
+use crate::qr::cholesky::{Breakdown, cholesky_pass, shifted_passes, upper_product};
 use crate::qr::householder::householder_qr;
 use crate::{LinalgError, QrFallback};
 
@@ -14,25 +14,21 @@ pub(crate) struct Orthonormalized<T> {
     pub(crate) fallback: QrFallback,
 }
 
-/// Makes `q` orthonormal by the cheapest way that is seen to work.
+/// Makes `q` orthonormal by the cheapest method whose result is measured to be.
 pub(crate) fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Result<Orthonormalized<T>, LinalgError> {
     let good = 10.0 * q.ncols() as f64 * T::EPSILON.to_f64();
     let mut r = Mat::identity(q.ncols(), q.ncols());
-    let shifted = QrFallback::ShiftedCholeskyQr3;
-    for (fallback, shift) in [
-        (QrFallback::None, false),
-        (QrFallback::CholeskyQr2, false),
-        (shifted, true),
-        (shifted, false),
-        (shifted, false),
-    ] {
-        let shift = if shift { stabilizing_shift(q.as_ref()) } else { T::ZERO };
+    for fallback in [QrFallback::None, QrFallback::CholeskyQr2, QrFallback::ShiftedCholeskyQr3] {
         // A pass that breaks down leaves q as it was, for the next one.
-        let Ok(factor) = cholesky_pass(q.as_mut(), shift, par) else { continue };
-        r = upper_product(factor.as_ref(), r.as_ref(), par);
-        let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
-        if orthogonality <= good {
-            return Ok(Orthonormalized { r, orthogonality, fallback });
+        let passed = match fallback {
+            QrFallback::ShiftedCholeskyQr3 => shifted_passes(q.as_mut(), &mut r, par),
+            _ => plain_pass(q.as_mut(), &mut r, par),
+        };
+        if passed.is_ok() {
+            let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
+            if orthogonality <= good {
+                return Ok(Orthonormalized { r, orthogonality, fallback });
+            }
         }
     }
     let (orthonormal, factor) = householder_qr(std::mem::replace(q, Mat::new()), par);
@@ -40,4 +36,10 @@ pub(crate) fn orthonormalize<T: Real>(q: &mut Mat<T>, seed: u64, par: Par) -> Re
     let r = upper_product(factor.as_ref(), r.as_ref(), par);
     let orthogonality = measure_orthogonality(q.as_ref(), seed, par)?;
     Ok(Orthonormalized { r, orthogonality, fallback: QrFallback::Householder })
+}
+
+fn plain_pass<T: Real>(q: MatMut<'_, T>, r: &mut Mat<T>, par: Par) -> Result<(), Breakdown> {
+    let factor = cholesky_pass(q, par)?;
+    *r = upper_product(factor.as_ref(), r.as_ref(), par);
+    Ok(())
 }

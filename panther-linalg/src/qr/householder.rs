@@ -7,8 +7,7 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Real, product};
 
-use crate::kernels::{axpy, dot, scale, vectorized};
-use crate::kernels::{column, column_mut};
+use crate::kernels::{axpy, column, column_mut, dot, inner_product, scale, sum_of_squares, vectorized};
 
 /// Columns that are reduced one by one before the rest is updated by products.
 pub(crate) const PANEL: usize = 32;
@@ -18,18 +17,26 @@ pub(crate) const PANEL: usize = 32;
 #[inline(always)]
 pub(crate) fn make_reflector<T: Real>(x: &mut [T]) -> T {
     let Some((head, tail)) = x.split_first_mut() else { return T::ZERO };
-    let tail_squared = dot(tail, tail);
-    if tail_squared < T::MIN_POSITIVE {
-        // What is dropped is below √MIN_POSITIVE, and the matrix has been scaled to about one.
+    // In double precision, so that the squares of f32 neither underflow nor lose digits in long columns.
+    let tail_squared = sum_of_squares(1.0, tail);
+    if tail_squared.sqrt() < least_norm::<T>() {
+        // The matrix has been scaled to about one: far less than rounding is dropped.
         tail.fill(T::ZERO);
         return T::ZERO;
     }
-    let alpha = *head;
+    let alpha = head.to_f64();
     let norm = alpha.mul_add(alpha, tail_squared).sqrt();
-    let beta = if alpha > T::ZERO { -norm } else { norm };
-    scale(T::ONE / (alpha - beta), tail);
-    *head = beta;
-    (beta - alpha) / beta
+    let beta = if alpha > 0.0 { -norm } else { norm };
+    scale(T::from_f64(1.0 / (alpha - beta)), tail);
+    *head = T::from_f64(beta);
+    T::from_f64((beta - alpha) / beta)
+}
+
+/// The least norm whose square keeps its digits in double precision, and whose reciprocal T can hold.
+#[inline(always)]
+fn least_norm<T: Real>() -> f64 {
+    let of_square = (f64::MIN_POSITIVE / f64::EPSILON).sqrt();
+    of_square.max(T::MIN_POSITIVE.to_f64() / T::EPSILON.to_f64())
 }
 
 /// c −= τ·v·(vᵀc), v = (1, `tail`).
@@ -78,9 +85,8 @@ impl<T: Real> BlockReflector<T> {
             to[j] = T::ONE;
             to[j + 1..].copy_from_slice(&column(panel, j)[j + 1..]);
         }
-        let mut gram = Mat::zeros(b, b);
-        product(gram.as_mut(), Accum::Replace, v.transpose(), v.as_ref(), T::ONE, par);
-        // T grows by a column a reflector: t = −τ T (Vᵀv).
+        let gram = inner_product(v.as_ref(), v.as_ref(), par);
+        // T grows by a column per reflector: t = −τ T (Vᵀv).
         let mut t = Mat::<T>::zeros(b, b);
         for j in 0..b {
             for i in 0..j {
@@ -106,8 +112,7 @@ impl<T: Real> BlockReflector<T> {
         if a.ncols() == 0 {
             return;
         }
-        let mut w = Mat::zeros(self.v.ncols(), a.ncols());
-        product(w.as_mut(), Accum::Replace, self.v.transpose(), a.rb(), T::ONE, par);
+        let w = inner_product(self.v.as_ref(), a.rb(), par);
         let mut tw = Mat::zeros(self.v.ncols(), a.ncols());
         product(tw.as_mut(), Accum::Replace, t, w.as_ref(), T::ONE, par);
         product(a.rb_mut(), Accum::Add, self.v.as_ref(), tw.as_ref(), -T::ONE, par);

@@ -8,7 +8,7 @@ mod fallbacks;
 pub(crate) mod householder;
 pub(crate) mod orthonormalize;
 mod pivoted_qr;
-pub(crate) mod rank;
+pub(crate) mod preconditioned;
 mod reduction;
 mod result;
 

@@ -1,4 +1,4 @@
-//! Orthonormalising a block against a basis, revealing what is new in it.
+//! Orthonormalization of a block against a basis, revealing what is new in it.
 
 use faer::Accum;
 use faer::prelude::*;
@@ -6,8 +6,7 @@ use panther_sketch::seed::{Purpose, derive};
 use panther_sketch::{Real, product};
 
 use crate::estimate::gaussian;
-use crate::kernels::solve_on_the_right;
-use crate::kernels::{distance_from_identity, gram};
+use crate::kernels::{distance_from_identity, gram, inner_product, solve_on_the_right};
 use crate::qr::cholesky::cholesky;
 use crate::qr::reduction::reduce;
 use crate::{LinalgError, PivotedQrOptions};
@@ -24,8 +23,8 @@ pub(crate) struct NewDirections<T> {
 /// first one left little but rounding errors of some columns.
 const PASSES: usize = 6;
 
-/// Writes the columns of `y` in the orthonormal basis `v` and new directions. What is left of `y` below `tolerance`
-/// (absolute) is dropped, so there may be fewer new directions than columns, or none.
+/// Writes the columns of `y` in the orthonormal basis `v` and new directions. The part of `y` outside both that is below
+/// `tolerance` (absolute) is dropped, so there may be fewer new directions than columns, or none.
 ///
 /// Block Gram–Schmidt, twice, with Cholesky QR inside the block and pivoted Householder QR where that would lose digits.
 pub(crate) fn orthonormalize_against<T: Real>(
@@ -39,11 +38,10 @@ pub(crate) fn orthonormalize_against<T: Real>(
         NewDirections { coefficients: Mat::zeros(v.ncols(), y.ncols()), r: Mat::identity(y.ncols(), y.ncols()), q: y };
     for pass in 0..PASSES {
         // 1. Take out what the basis spans.
-        let mut inside = Mat::zeros(v.ncols(), new.q.ncols());
-        product(inside.as_mut(), Accum::Replace, v.transpose(), new.q.as_ref(), T::ONE, par);
+        let inside = inner_product(v, new.q.as_ref(), par);
         product(new.q.as_mut(), Accum::Add, v, inside.as_ref(), -T::ONE, par);
         product(new.coefficients.as_mut(), Accum::Add, inside.as_ref(), new.r.as_ref(), T::ONE, par);
-        // 2. Orthonormalise the rest. After the first pass columns have unit length, and one of rounding errors alone
+        // 2. Orthonormalize the rest. After the first pass columns have unit length, and one of rounding errors alone
         // would show as one that is far shorter.
         let left = if pass == 0 { tolerance } else { 0.01 };
         let (factor, defect) = orthonormalize_once(&mut new.q, left, seed, par)?;

@@ -3,23 +3,24 @@
 //! Martinsson, Quintana-Ortí, Heavner and van de Geijn 2017 (HQRRP); Melnichenko et al. 2025 (BQRRP). The pivots of a
 //! whole block are chosen on a sketch of a few rows more than the block; the rest is Householder QR in products.
 
+use std::marker::PhantomData;
+
 use faer::prelude::*;
 use panther_sketch::{Input, Real};
 
 use crate::estimate::{Residual, measure_orthogonality, measure_residual};
-use crate::operator::Scaled;
-use crate::operator::rescaled;
-use crate::operator::{scaled_copy, scaled_norm};
-use crate::qr::rank::rank_tolerance;
+use crate::operator::{Scaled, rescaled, scaled_copy, scaled_norm};
 use crate::qr::reduction::reduce;
+use crate::rank::{checked_tolerance, residual_rounding};
 use crate::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback};
 
 /// A\[:, P\] = Q R with pivots chosen block by block from a Gaussian sketch.
 ///
 /// A is m×n of any shape and rank; with k the numerical rank, Q is m×k and R k×n. The rank is the smallest for which
-/// what is left out, ‖R\[k.., k..\]‖_F, is at most `rank_tolerance`·‖A‖_F. Then ‖A\[:, P\] − QR‖_F ≤
+/// the part left out, ‖R\[k.., k..\]‖_F, is at most `rank_tolerance`·‖A‖_F, by default the level of its rounding,
+/// (2 + √min(m, n))·ε·‖A‖_F: no direction that can be told from rounding is dropped. Then ‖A\[:, P\] − QR‖_F ≤
 /// c·max(m, n)·ε·‖A‖_F and ‖QᵀQ − I‖_F ≤ c·n·ε, and |Rᵢᵢ| descends up to the small factor that choosing pivots from a
-/// sketch costs. About 4mnk operations, all but O(1/b) of them in products; one copy of A and Q.
+/// sketch costs. A block as large as the matrix gives classical pivoting, at the speed of memory. About 4mnk operations, all but O(1/b) of them in products; one copy of A and Q.
 ///
 /// The result is the same bytes for any `par`.
 ///
@@ -49,7 +50,7 @@ pub fn pivoted_qr<T: Real>(
         let high = m.min(n);
         return Err(LinalgError::OutOfRange { argument: "block_size", low: 1, high, got: 0 });
     }
-    let tolerance = rank_tolerance::<T>(options.rank_tolerance, m, n)?;
+    let tolerance = checked_tolerance(options.rank_tolerance)?.unwrap_or_else(|| residual_rounding::<T>(m, n));
     let size = scaled_norm("a", Input::Dense(a), par)?;
     let work = scaled_copy(a, -size.exponent);
     let reduced = reduce(work, tolerance * size.frobenius, options, par)?;
@@ -72,5 +73,6 @@ pub fn pivoted_qr<T: Real>(
         sketches: reduced.sketches,
         passes: 3,
         fallback: QrFallback::None,
+        scalar: PhantomData,
     })
 }

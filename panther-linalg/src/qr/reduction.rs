@@ -16,11 +16,26 @@ pub(crate) struct Reduced<T> {
     work: Mat<T>,
     blocks: Vec<(usize, BlockReflector<T>)>,
     pub(crate) permutation: Vec<usize>,
+    /// Columns reduced, of which the first `rank` count.
+    steps: usize,
     pub(crate) rank: usize,
     pub(crate) sketches: usize,
 }
 
 impl<T: Real> Reduced<T> {
+    /// The smallest k with ‖R\[k.., k..\]‖_F ≤ `tolerance`.
+    pub(crate) fn rank_within(&self, tolerance: f64) -> usize {
+        let n = self.work.ncols();
+        let mut left = residual(&self.work, self.steps).powi(2);
+        for k in (0..self.steps).rev() {
+            left += (k..n).map(|j| self.work[(k, j)].to_f64().powi(2)).sum::<f64>();
+            if left.sqrt() > tolerance {
+                return k + 1;
+            }
+        }
+        0
+    }
+
     /// R, rank×n.
     pub(crate) fn r(&self) -> Mat<T> {
         Mat::from_fn(self.rank, self.work.ncols(), |i, j| if i <= j { self.work[(i, j)] } else { T::ZERO })
@@ -42,10 +57,11 @@ pub(crate) fn reduce<T: Real>(
     let mut state = Reduction { permutation: (0..work.ncols()).collect(), work, blocks: Vec::new(), steps: 0 };
     let mut sketches = 0;
     let mut sketch = None;
-    while state.residual() > tolerance {
+    while residual(&state.work, state.steps) > tolerance {
         let (rows, columns) = (state.work.nrows() - state.steps, state.work.ncols() - state.steps);
         let width = options.block_size.min(rows);
-        if columns <= 2 * options.block_size || rows <= width + options.oversampling {
+        let sketch_rows = width.saturating_add(options.oversampling);
+        if columns <= options.block_size.saturating_mul(2) || rows <= sketch_rows {
             // So little is left that a sketch of it would be no smaller.
             state.reduce_panel(columns, par);
             break;
@@ -56,7 +72,7 @@ pub(crate) fn reduce<T: Real>(
             None => {
                 sketches += 1;
                 let seed = derive(options.seed, Purpose::Pivots, sketches as u64);
-                state.draw_sketch(options.block_size + options.oversampling, seed, par)?
+                state.draw_sketch(sketch_rows, seed, par)?
             }
         };
         // 2. Its pivots go first.
@@ -66,19 +82,27 @@ pub(crate) fn reduce<T: Real>(
         // 3. Householder QR of the panel, pivoted once more within itself, applied to the rest.
         let start = state.steps;
         let local = state.reduce_panel_and_update(pivots, par);
+        if local.is_empty() {
+            // The sketch saw nothing, or its pivots have nothing left: no sketch helps.
+            state.reduce_panel(columns, par);
+            break;
+        }
         if local.len() < pivots {
-            // The panel is deficient where the sketch was not, or the sketch saw nothing: draw another or finish plainly.
-            if local.is_empty() {
-                state.reduce_panel(state.work.ncols() - state.steps, par);
-                break;
-            }
+            // The panel is deficient where the sketch was not.
             continue;
         }
         // 4. The sketch of what is left from the sketch of what there was.
         sketch = state.downdated_sketch(y, start, &local, par);
     }
-    let rank = state.rank(tolerance);
-    Ok(Reduced { work: state.work, blocks: state.blocks, permutation: state.permutation, rank, sketches })
+    let Reduction { work, permutation, blocks, steps } = state;
+    let mut reduced = Reduced { work, blocks, permutation, steps, rank: steps, sketches };
+    reduced.rank = reduced.rank_within(tolerance);
+    Ok(reduced)
+}
+
+/// ‖A\[steps.., steps..\]‖_F.
+fn residual<T: Real>(work: &Mat<T>, steps: usize) -> f64 {
+    squared_norm(work.as_ref().submatrix(steps, steps, work.nrows() - steps, work.ncols() - steps)).sqrt()
 }
 
 struct Reduction<T> {
@@ -90,12 +114,6 @@ struct Reduction<T> {
 }
 
 impl<T: Real> Reduction<T> {
-    /// ‖A\[steps.., steps..\]‖_F.
-    fn residual(&self) -> f64 {
-        let s = self.steps;
-        squared_norm(self.work.as_ref().submatrix(s, s, self.work.nrows() - s, self.work.ncols() - s)).sqrt()
-    }
-
     fn draw_sketch(&self, d: usize, seed: u64, par: Par) -> Result<Mat<T>, LinalgError> {
         let s = self.steps;
         let (rows, columns) = (self.work.nrows() - s, self.work.ncols() - s);
@@ -156,18 +174,5 @@ impl<T: Real> Reduction<T> {
         apply_swaps(s11.as_mut(), local);
         product(y.as_mut().submatrix_mut(0, b, b, rest), Accum::Add, s11.as_ref(), x.as_ref(), -T::ONE, par);
         Some(y.as_ref().subcols(b, rest).to_owned())
-    }
-
-    /// The smallest k with ‖R\[k.., k..\]‖_F ≤ `tolerance`.
-    fn rank(&self, tolerance: f64) -> usize {
-        let n = self.work.ncols();
-        let mut left = self.residual().powi(2);
-        for k in (0..self.steps).rev() {
-            left += (k..n).map(|j| self.work[(k, j)].to_f64().powi(2)).sum::<f64>();
-            if left.sqrt() > tolerance {
-                return k + 1;
-            }
-        }
-        0
     }
 }

@@ -8,22 +8,27 @@ use crate::Real;
 /// Partial results of a reduction: four AVX2 registers of f32.
 pub const LANES: usize = 32;
 
-/// Terms of [`dot`] that are summed in the precision of the type; their sums are added in double
-/// precision, so that the error does not grow with the length.
+/// Terms of [`dot`] that are summed in the precision of the type.
 const STRETCH: usize = 4096;
 
 /// xᵀy, each term fused into its partial sum. The longer slice is cut to the length of the other.
+///
+/// The sums of stretches are added in double precision with their rounding errors (Knuth's two-sum),
+/// so that the error does not grow with the length.
 #[inline(always)]
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     if x.len() <= STRETCH {
         return short_dot(x, y);
     }
-    let stretches = x.chunks(STRETCH).zip(y.chunks(STRETCH));
-    let mut sum = 0.0;
-    for (x, y) in stretches {
-        sum += short_dot(x, y).to_f64();
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for (x, y) in x.chunks(STRETCH).zip(y.chunks(STRETCH)) {
+        let term = short_dot(x, y).to_f64();
+        let next: f64 = sum + term;
+        let rounded_off = next - sum;
+        lost += (sum - (next - rounded_off)) + (term - rounded_off);
+        sum = next;
     }
-    T::from_f64(sum)
+    T::from_f64(sum + lost)
 }
 
 #[inline(always)]

@@ -4,12 +4,15 @@
 //! test says how often fresh seeds would break it.
 
 mod bad_input;
+mod cholesky_qr;
 mod determinism;
 mod estimates;
 mod multiplicities;
 mod ndarray_views;
 mod operators;
 mod qr;
+mod qr_limits;
+mod qr_results;
 mod rsvd;
 mod tolerances;
 

@@ -1,10 +1,7 @@
-//! CQRRPT, pivoted QR and Cholesky QR.
+//! CQRRPT and pivoted QR.
 
 use faer::{Mat, Par};
-use panther_linalg::{
-    CqrrptOptions, LinalgError, PivotedQr, PivotedQrOptions, QrFallback, Real, cholesky_qr2, cqrrpt, pivoted_qr,
-    shifted_cholesky_qr3,
-};
+use panther_linalg::{CqrrptOptions, PivotedQr, PivotedQrOptions, QrFallback, Real, cqrrpt, pivoted_qr};
 use panther_tests::cases::{config, families, shapes, tall_shapes};
 use panther_tests::checks::{self, Check, slack};
 use panther_tests::layouts::{LAYOUTS, Layout, with_input};
@@ -378,93 +375,5 @@ fn a_rank_tolerance_bounds_what_is_dropped() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn cholesky_qr2_is_orthonormal_up_to_a_condition_of_ten_million() {
-    // ε·κ² < 1/8 is what the first pass needs: κ up to 2·10⁷ in f64 and 10³ in f32.
-    for (m, n) in [(1, 1), (50, 1), (30, 30), (300, 60), (500, 129)] {
-        for seed in 0..5 {
-            for condition in [1.0, 1e3, 1e7] {
-                let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f64>(m, n, seed);
-                let qr = cholesky_qr2(a.as_ref(), Par::Seq).unwrap();
-                let check = checks::thin_qr(&Reference::new(a.as_ref()), qr.q.as_ref(), qr.r.as_ref());
-                assert_eq!(check, Ok(()), "{m}×{n} f64 condition {condition:e} seed {seed}");
-            }
-            for condition in [1.0, 1e2, 5e2] {
-                let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f32>(m, n, seed);
-                let qr = cholesky_qr2(a.as_ref(), Par::Seq).unwrap();
-                let check = checks::thin_qr(&Reference::new(a.as_ref()), qr.q.as_ref(), qr.r.as_ref());
-                assert_eq!(check, Ok(()), "{m}×{n} f32 condition {condition:e} seed {seed}");
-            }
-        }
-    }
-}
-
-/// Either a good factorisation or the typed error: never a bad Q.
-fn good_or_typed<T: Real>(a: &Mat<T>, shifted: bool) -> Result<bool, String> {
-    let found = if shifted { shifted_cholesky_qr3(a.as_ref(), Par::Seq) } else { cholesky_qr2(a.as_ref(), Par::Seq) };
-    match found {
-        Ok(qr) => checks::thin_qr(&Reference::new(a.as_ref()), qr.q.as_ref(), qr.r.as_ref()).map(|()| true),
-        Err(LinalgError::CholeskyBreakdown { column, .. }) if column < a.ncols() => Ok(false),
-        Err(e) => Err(format!("unexpected error: {e}")),
-    }
-}
-
-#[test]
-fn cholesky_qr2_breaks_down_with_an_error_beyond() {
-    for seed in 0..10 {
-        // κ² is far beyond 1/ε: the Gram matrix is indefinite by rounding.
-        for condition in [1e10, 1e13] {
-            let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f64>(200, 50, seed);
-            assert_eq!(good_or_typed(&a, false), Ok(false), "condition {condition:e} seed {seed}");
-        }
-        // On the edge it may go either way, but not wrong.
-        for condition in [3e7, 1e8, 3e8, 1e9] {
-            let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f64>(200, 50, seed);
-            let outcome = good_or_typed(&a, false);
-            assert!(outcome.is_ok(), "condition {condition:e} seed {seed}: {outcome:?}");
-        }
-    }
-    for singular in [Family::Zero, Family::LowRank(3), Family::Lauchli] {
-        let a = singular.matrix::<f64>(100, 20, 1);
-        assert_eq!(good_or_typed(&a, false), Ok(false), "{singular:?}");
-    }
-}
-
-#[test]
-fn shifted_cholesky_qr3_is_orthonormal_up_to_the_precision() {
-    for (m, n) in [(1, 1), (50, 1), (300, 60), (500, 100)] {
-        for seed in 0..5 {
-            for condition in [1.0, 1e8, 1e12] {
-                let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f64>(m, n, seed);
-                assert_eq!(good_or_typed(&a, true), Ok(true), "{m}×{n} f64 condition {condition:e} seed {seed}");
-            }
-            for condition in [1.0, 1e2, 1e4] {
-                let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f32>(m, n, seed);
-                assert_eq!(good_or_typed(&a, true), Ok(true), "{m}×{n} f32 condition {condition:e} seed {seed}");
-            }
-            // Between the proved range and 1/ε: a good answer or none.
-            for condition in [1e14, 1e15] {
-                let a = Family::Spectrum(Spectrum::Condition(condition)).matrix::<f64>(m, n, seed);
-                let outcome = good_or_typed(&a, true);
-                assert!(outcome.is_ok(), "{m}×{n} condition {condition:e} seed {seed}: {outcome:?}");
-            }
-        }
-    }
-    let a = Family::Lauchli.matrix::<f64>(100, 20, 1);
-    assert_eq!(good_or_typed(&a, true), Ok(true));
-}
-
-#[test]
-fn cholesky_qr_is_invariant_to_powers_of_two_over_the_whole_range() {
-    for exponent in [1, -1] {
-        let a = Family::Scaled(exponent * 300).matrix::<f64>(100, 20, 4);
-        assert_eq!(good_or_typed(&a, false), Ok(true));
-        assert_eq!(good_or_typed(&a, true), Ok(true));
-        let a = Family::Scaled(exponent * 30).matrix::<f32>(100, 20, 4);
-        assert_eq!(good_or_typed(&a, false), Ok(true));
-        assert_eq!(good_or_typed(&a, true), Ok(true));
     }
 }
