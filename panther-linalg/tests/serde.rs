@@ -2,7 +2,7 @@
 #![cfg(feature = "serde")]
 
 use faer::{Mat, Par};
-use panther_linalg::{CqrrptOptions, Qb, Rsvd, RsvdOptions, Target, qb, rsvd};
+use panther_linalg::{CqrrptOptions, PivotedQr, Qb, Rsvd, RsvdOptions, Target, cqrrpt, qb, rsvd};
 
 #[test]
 fn options_and_results_are_stored_and_read() {
@@ -19,6 +19,9 @@ fn options_and_results_are_stored_and_read() {
     let found = qb(&a, target, &options, Par::Seq).unwrap();
     let read: Qb<Mat<f64>> = serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
     assert!((read.b - found.b).norm_max() < 1e-14);
+    let found = cqrrpt(a.as_ref(), &CqrrptOptions::default(), Par::Seq).unwrap();
+    let read: PivotedQr<f64> = serde_json::from_str(&serde_json::to_string(&found).unwrap()).unwrap();
+    assert!((read.r - found.r).norm_max() < 1e-14 && read.permutation == found.permutation);
 }
 
 #[test]

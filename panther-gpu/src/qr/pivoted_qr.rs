@@ -54,6 +54,7 @@ impl<T: DeviceReal> DevicePivotedQr<T> {
             sketches: self.sketches,
             passes: self.passes,
             fallback: self.fallback,
+            scalar: std::marker::PhantomData,
         })
     }
 }

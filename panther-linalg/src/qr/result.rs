@@ -12,10 +12,20 @@ use crate::kernels::inner_product;
 
 /// A = Q R. `M` is the type of the matrices, on the CPU faer's.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "M: crate::stored_matrix::StoredMatrix",
+        deserialize = "M: crate::stored_matrix::StoredMatrix"
+    ))
+)]
 pub struct ThinQr<T, M = Mat<T>> {
     /// Orthonormal columns, m×n.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub q: M,
     /// Upper triangular, n×n.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub r: M,
     /// The type of the entries.
     pub scalar: PhantomData<T>,
@@ -23,6 +33,7 @@ pub struct ThinQr<T, M = Mat<T>> {
 
 /// The method that a pivoted QR had to fall back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum QrFallback {
     /// None: one Cholesky pass was enough.
     None,
@@ -51,10 +62,20 @@ impl fmt::Display for QrFallback {
 
 /// A\[:, P\] ≈ Q R. `M` is the type of the matrices, on the CPU faer's.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(
+        serialize = "M: crate::stored_matrix::StoredMatrix",
+        deserialize = "M: crate::stored_matrix::StoredMatrix"
+    ))
+)]
 pub struct PivotedQr<T, M = Mat<T>> {
     /// Orthonormal columns, m×rank.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub q: M,
     /// Upper triangular (trapezoidal if rank < n), rank×n, zeros stored below the diagonal.
+    #[cfg_attr(feature = "serde", serde(with = "crate::stored_matrix"))]
     pub r: M,
     /// P: column j of QR is column `permutation[j]` of A.
     pub permutation: Vec<usize>,

@@ -79,7 +79,7 @@ fn rsvd_of_tall_equal_columns_has_an_honest_bound() {
     // Sums of millions of equal terms, whose rounding errors do not cancel.
     let m = 2_000_000;
     for tilt in [0.08, -0.08] {
-        let sign = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         let a = Mat::<f32>::from_fn(m, 2, |i, j| if j == 0 { 0.1 } else { (0.1 * (1.0 + tilt * sign(i))) as f32 });
         let found = rsvd(&a, Target::Rank(1), &RsvdOptions::default(), Par::Seq).unwrap();
         let [u, v] = [found.u.col(0), found.v.col(0)];
