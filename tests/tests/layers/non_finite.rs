@@ -71,6 +71,7 @@ fn masks() -> Vec<Vec<bool>> {
 }
 
 /// Attention of either kind.
+#[expect(clippy::large_enum_variant, reason = "a test holds one at a time")]
 enum Attention<T: Scalar> {
     Dense(MultiHeadAttention<T, Cpu>),
     Random(RandMultiHeadAttention<T, Cpu>),
