@@ -2,7 +2,8 @@
 
 use faer::prelude::*;
 use panther_sketch::Real;
-pub(crate) use panther_sketch::simd::{dot, max_abs, sum_of_squares, vectorized};
+use panther_sketch::simd;
+pub(crate) use panther_sketch::simd::{max_abs, vectorized};
 
 use crate::kernels::{column, column_mut};
 
@@ -30,6 +31,51 @@ pub(crate) fn squared_norm<T: Real>(a: MatRef<'_, T>) -> f64 {
             sum
         },
     )
+}
+
+/// Entries whose products are summed without compensation.
+const BLOCK: usize = 4096;
+
+/// A sum in double precision that keeps the rounding errors of its additions (Knuth's two-sum).
+#[derive(Default)]
+struct CompensatedSum {
+    sum: f64,
+    lost: f64,
+}
+
+impl CompensatedSum {
+    #[inline(always)]
+    fn add(&mut self, term: f64) {
+        let next = self.sum + term;
+        let added = next - self.sum;
+        self.lost += (self.sum - (next - added)) + (term - added);
+        self.sum = next;
+    }
+
+    #[inline(always)]
+    fn total(&self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// xᵀy, with an error that does not grow with the length.
+#[inline(always)]
+pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+    let mut sum = CompensatedSum::default();
+    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
+        sum.add(simd::dot(x, y).to_f64());
+    }
+    T::from_f64(sum.total())
+}
+
+/// Σ (α·xᵢ)² in double precision, with an error that does not grow with the length.
+#[inline(always)]
+pub(crate) fn sum_of_squares<T: Real>(alpha: f64, x: &[T]) -> f64 {
+    let mut sum = CompensatedSum::default();
+    for x in x.chunks(BLOCK) {
+        sum.add(simd::sum_of_squares(alpha, x));
+    }
+    sum.total()
 }
 
 /// y += α·x.

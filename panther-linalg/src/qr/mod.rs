@@ -4,6 +4,7 @@ pub(crate) mod cholesky;
 mod cholesky_qr;
 mod column_pivoting;
 pub(crate) mod cqrrpt;
+mod dropped;
 mod fallbacks;
 pub(crate) mod householder;
 pub(crate) mod orthonormalize;

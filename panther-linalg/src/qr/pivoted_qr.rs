@@ -9,16 +9,19 @@ use faer::prelude::*;
 use panther_sketch::{Input, Real};
 
 use crate::estimate::{Residual, measure_orthogonality, measure_residual};
+use crate::kernels::gather_columns;
 use crate::operator::{Scaled, rescaled, scaled_copy, scaled_norm};
-use crate::qr::reduction::reduce;
+use crate::qr::dropped::{Dropped, project_out};
+use crate::qr::reduction::{Reduced, reduce};
 use crate::rank::{checked_tolerance, residual_rounding};
-use crate::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback};
+use crate::{LinalgError, PivotedQr, PivotedQrOptions, QrFallback, ScaledNorm};
 
 /// A\[:, P\] = Q R with pivots chosen block by block from a Gaussian sketch.
 ///
 /// A is m×n of any shape and rank; with k the numerical rank, Q is m×k and R k×n. The rank is the smallest for which
 /// the part left out, ‖R\[k.., k..\]‖_F, is at most `rank_tolerance`·‖A‖_F, by default the level of its rounding,
-/// (2 + √min(m, n))·ε·‖A‖_F: no direction that can be told from rounding is dropped. Then ‖A\[:, P\] − QR‖_F ≤
+/// (2 + √min(m, n))·ε·‖A‖_F: columns that may be more than rounding are measured in A, and
+/// no direction that can be told from rounding is dropped. Then ‖A\[:, P\] − QR‖_F ≤
 /// c·max(m, n)·ε·‖A‖_F and ‖QᵀQ − I‖_F ≤ c·n·ε, and |Rᵢᵢ| descends up to the small factor that choosing pivots from a
 /// sketch costs. A block as large as the matrix gives classical pivoting, at the speed of memory. About 4mnk operations, all but O(1/b) of them in products; one copy of A and Q.
 ///
@@ -50,12 +53,17 @@ pub fn pivoted_qr<T: Real>(
         let high = m.min(n);
         return Err(LinalgError::OutOfRange { argument: "block_size", low: 1, high, got: 0 });
     }
-    let tolerance = checked_tolerance(options.rank_tolerance)?.unwrap_or_else(|| residual_rounding::<T>(m, n));
+    let chosen = checked_tolerance(options.rank_tolerance)?;
+    let tolerance = chosen.unwrap_or_else(|| residual_rounding::<T>(m, n));
     let size = scaled_norm("a", Input::Dense(a), par)?;
     let work = scaled_copy(a, -size.exponent);
-    let reduced = reduce(work, tolerance * size.frobenius, options, par)?;
-    let q = reduced.q(par);
-    let r = reduced.r();
+    let mut reduced = reduce(work, tolerance * size.frobenius, options, par)?;
+    let mut passes = 3;
+    let without_rounding = match chosen {
+        Some(_) => None,
+        None => drop_rounding(a, size, &mut reduced, &mut passes, par),
+    };
+    let (q, r) = without_rounding.unwrap_or_else(|| (reduced.q(par), reduced.r()));
     let input = Input::Dense(a);
     let scaled = Scaled::new(&input, size.exponent);
     let Residual { error_estimate, failure_probability } =
@@ -71,8 +79,41 @@ pub fn pivoted_qr<T: Real>(
         norm: size.norm(),
         orthogonality,
         sketches: reduced.sketches,
-        passes: 3,
+        passes,
         fallback: QrFallback::None,
         scalar: PhantomData,
     })
+}
+
+/// Rounding of a reduction that reflectors leave in the trailing matrix of columns of equal entries, relative to ‖A‖_F:
+/// 512·ε/2, the worst that a matrix product does.
+const REDUCTION_ROUNDING: f64 = 256.0;
+
+/// Q and R of the rank at which the trailing matrix may be rounding, if it is: the columns left out are projected on Q,
+/// and their residual in A is measured.
+fn drop_rounding<T: Real>(
+    a: MatRef<'_, T>,
+    size: ScaledNorm,
+    reduced: &mut Reduced<T>,
+    passes: &mut usize,
+    par: Par,
+) -> Option<(Mat<T>, Mat<T>)> {
+    let rounding = residual_rounding::<T>(a.nrows(), a.ncols()) * size.frobenius;
+    let (full, n) = (reduced.rank, a.ncols());
+    let k = reduced.rank_within(rounding + REDUCTION_ROUNDING * T::EPSILON.to_f64() * size.frobenius);
+    if k == full || k == 0 {
+        return None;
+    }
+    reduced.rank = k;
+    let (q, mut r) = (reduced.q(par), reduced.r());
+    let columns = gather_columns(Input::Dense(a), &reduced.permutation[k..], par);
+    *passes += 1;
+    let mut columns = scaled_copy(columns.as_ref(), -size.exponent);
+    let Dropped { coefficients, residual } = project_out(q.as_ref(), &mut columns, rounding, par);
+    if residual > rounding {
+        reduced.rank = full;
+        return None;
+    }
+    r.as_mut().subcols_mut(k, n - k).copy_from(coefficients);
+    Some((q, r))
 }

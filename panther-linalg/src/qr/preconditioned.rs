@@ -1,11 +1,11 @@
 //! QR of a tall matrix from a sketch of it: pivots and preconditioner from the sketch, Cholesky QR of the rest.
 
-use faer::Accum;
 use faer::prelude::*;
-use panther_sketch::{Input, Real, product};
+use panther_sketch::{Input, Real};
 
-use crate::kernels::{gather_columns, inner_product, solve_on_the_right};
+use crate::kernels::{gather_columns, solve_on_the_right};
 use crate::qr::cholesky::upper_product;
+use crate::qr::dropped::{Dropped, project_out};
 use crate::qr::fallbacks::{Orthonormalized, orthonormalize};
 use crate::qr::reduction::{Reduced, reduce};
 use crate::{LinalgError, PivotedQrOptions, QrFallback};
@@ -99,12 +99,11 @@ fn factor_with_rank<T: Real>(
     r.as_mut().subcols_mut(0, k).copy_from(upper_product(r_pre.as_ref(), preconditioner, par));
     if k < n {
         let mut dropped = gather_columns(a, &permutation[k..], par);
-        let projected = inner_product(q.as_ref(), dropped.as_ref(), par);
-        product(dropped.as_mut(), Accum::Add, q.as_ref(), projected.as_ref(), -T::ONE, par);
-        if dropped.norm_l2().to_f64() > allowed {
+        let Dropped { coefficients, residual } = project_out(q.as_ref(), &mut dropped, allowed, par);
+        if residual > allowed {
             return Ok(None);
         }
-        r.as_mut().subcols_mut(k, n - k).copy_from(projected);
+        r.as_mut().subcols_mut(k, n - k).copy_from(coefficients);
     }
     Ok(Some(Factors { q, r, permutation, orthogonality, fallback }))
 }
