@@ -3,7 +3,7 @@
 use faer::prelude::*;
 use panther_sketch::Real;
 use panther_sketch::simd;
-pub(crate) use panther_sketch::simd::{max_abs, vectorized};
+pub(crate) use panther_sketch::simd::{dot, max_abs, vectorized};
 
 use crate::kernels::{column, column_mut};
 
@@ -33,7 +33,7 @@ pub(crate) fn squared_norm<T: Real>(a: MatRef<'_, T>) -> f64 {
     )
 }
 
-/// Entries whose products are summed without compensation.
+/// Squares that are summed without compensation.
 const BLOCK: usize = 4096;
 
 /// A sum in double precision that keeps the rounding errors of its additions (Knuth's two-sum).
@@ -56,16 +56,6 @@ impl CompensatedSum {
     fn total(&self) -> f64 {
         self.sum + self.lost
     }
-}
-
-/// xᵀy, with an error that does not grow with the length.
-#[inline(always)]
-pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    let mut sum = CompensatedSum::default();
-    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
-        sum.add(simd::dot(x, y).to_f64());
-    }
-    T::from_f64(sum.total())
 }
 
 /// Σ (α·xᵢ)² in double precision, with an error that does not grow with the length.
