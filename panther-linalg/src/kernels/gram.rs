@@ -8,7 +8,7 @@
 //! **Error.** |computed − exact|ᵢⱼ ≤ (c·ε + log₂(m/P)·2⁻⁵³)·Σₖ|aₖᵢ||bₖⱼ|, P the rows of a panel; c is what one panel and
 //! the rounding of the result lose. In the worst case c = (512 + P/512)/2 for products of panels (about 40 for equal
 //! entries, and a small constant where roundings are independent); c = ½ where panels of f32 are multiplied in double
-//! precision (up to 32 columns), and 20 where f64 is summed in 32 parts (up to 8 columns).
+//! precision (up to 16 columns), and 20 where f64 is summed in 32 parts (up to 8 columns).
 
 use std::ops::Range;
 
@@ -23,9 +23,9 @@ use crate::kernels::{column, column_mut, dot, pairwise_sum, vectorized};
 const FEW: usize = 8;
 
 /// Columns of f32 up to which a product in double precision costs little beside reading and converting them.
-const WIDENED: usize = 32;
+const WIDENED: usize = 16;
 
-/// Rows of a panel in double precision: those of 32 columns are 256 KiB.
+/// Rows of a panel in double precision: those of 16 columns are 128 KiB.
 const WIDENED_ROWS: usize = 1024;
 
 /// Panels in double precision that one task adds up.

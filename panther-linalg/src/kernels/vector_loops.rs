@@ -61,6 +61,9 @@ impl CompensatedSum {
 /// Σ (α·xᵢ)² in double precision, with an error that does not grow with the length.
 #[inline(always)]
 pub(crate) fn sum_of_squares<T: Real>(alpha: f64, x: &[T]) -> f64 {
+    if x.len() <= BLOCK {
+        return simd::sum_of_squares(alpha, x);
+    }
     let mut sum = CompensatedSum::default();
     for x in x.chunks(BLOCK) {
         sum.add(simd::sum_of_squares(alpha, x));

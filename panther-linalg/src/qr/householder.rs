@@ -7,7 +7,7 @@ use faer::Accum;
 use faer::prelude::*;
 use panther_sketch::{Real, product};
 
-use crate::kernels::{axpy, column, column_mut, dot, inner_product, scale, sum_of_squares, vectorized};
+use crate::kernels::{axpy, column, column_mut, dot, gram, inner_product, scale, sum_of_squares, vectorized};
 
 /// Columns that are reduced one by one before the rest is updated by products.
 pub(crate) const PANEL: usize = 32;
@@ -85,12 +85,12 @@ impl<T: Real> BlockReflector<T> {
             to[j] = T::ONE;
             to[j + 1..].copy_from_slice(&column(panel, j)[j + 1..]);
         }
-        let gram = inner_product(v.as_ref(), v.as_ref(), par);
+        let gram = gram(v.as_ref(), par);
         // T grows by a column per reflector: t = −τ T (Vᵀv).
         let mut t = Mat::<T>::zeros(b, b);
         for j in 0..b {
             for i in 0..j {
-                let sum = (i..j).fold(T::ZERO, |sum, k| t[(i, k)].mul_add(gram[(k, j)], sum));
+                let sum = (i..j).fold(T::ZERO, |sum, k| t[(i, k)].mul_add(gram[(j, k)], sum));
                 t[(i, j)] = -taus[j] * sum;
             }
             t[(j, j)] = taus[j];
