@@ -7,7 +7,7 @@ use crate::runtime::pool::Memory;
 use crate::{Device, GpuError};
 
 impl Device {
-    /// Memory of so many bytes, at least one, so that an empty buffer has an address too.
+    /// Allocates this number of bytes, at least one, so that an empty buffer has an address too.
     pub(crate) fn take_memory(&self, bytes: usize) -> Result<Arc<Memory>, GpuError> {
         self.check_turn()?;
         if let Some(recording) = &mut *self.recording() {

@@ -126,7 +126,7 @@ impl<T: DeviceNumber> Buffer<T> {
         Ok(numbers)
     }
 
-    /// Waits for `count` numbers from number `start` on and has them read by `take`, which is told a range by its first number.
+    /// Waits for `count` elements starting at `start`; `take` reads them by ranges, given the first index of each.
     pub(crate) fn hand_over(
         &self,
         start: usize,

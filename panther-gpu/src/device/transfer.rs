@@ -13,7 +13,7 @@ use crate::{Device, DeviceNumber, GpuError};
 const PART: usize = 1 << 16;
 
 impl Device {
-    /// Copies `len` numbers to `to`: `fill` is told a range by its first number, and writes it, on any thread. What it wrote was
+    /// Copies `len` elements to `to`: `fill` gets the first index of a range and writes it, on any thread. What it wrote was
     /// read when this returns, or will be from memory of the device's own.
     pub(crate) fn upload<T: DeviceNumber>(
         &self,
@@ -37,7 +37,7 @@ impl Device {
         Ok(())
     }
 
-    /// Copies `len` numbers from `from`, once everything asked for before is done: `take` is told a range by its first number, and reads it,
+    /// Copies `len` elements from `from`, once all earlier work is done: `take` gets the first index of a range and reads it,
     /// on any thread.
     pub(crate) fn download<T: DeviceNumber>(
         &self,
@@ -70,7 +70,7 @@ impl Device {
         Ok(())
     }
 
-    /// One that nobody uses. No lock is held meanwhile: a thread that waits for others may do their work, which may copy too.
+    /// A buffer that is not in use. No lock is held meanwhile: a thread that waits for others may run their work, which may copy too.
     fn take_staging(&self) -> Result<Staging, GpuError> {
         let free = self.staging().pop();
         match free {

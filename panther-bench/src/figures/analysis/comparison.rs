@@ -190,7 +190,7 @@ fn median(best: &[&Speedup<'_>]) -> f64 {
     ratios[(ratios.len() - 1) / 2].midpoint(ratios[ratios.len() / 2])
 }
 
-/// A number with two digits, or as many as it has before the point.
+/// A number with two significant digits, or all digits before the decimal point if there are more.
 pub fn in_digits(number: f64) -> String {
     match number {
         10.0.. => format!("{number:.0}"),
